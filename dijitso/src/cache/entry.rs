@@ -1,0 +1,375 @@
+//! One cached kernel: one file, a shared object with a zip archive appended and a seal at the end.
+//!
+//! The loader, debuggers and linkers see a library; `unzip` sees the source, the headers, the log and
+//! `entry.json`; a hit reads the library and the seal and nothing else. One file is published at once, so
+//! its parts cannot get separated.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Cursor, Write as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use zip::write::SimpleFileOptions;
+
+use super::seal::{self, MACHINE, Seal};
+use crate::config::origin::Flag;
+use crate::fs::{Fs, Stamp};
+use crate::signature::{Signature, digest};
+use crate::toolchain::CpuFeatures;
+
+/// Where an entry's archive keeps the facts about it.
+pub(super) const META: &str = "entry.json";
+/// Where it keeps the headers that other kernels may include.
+pub(super) const HEADERS: &str = "headers/";
+
+/// Headers' names and texts.
+pub(crate) type Headers = Vec<(String, String)>;
+
+/// Up to this size a file is read at once, which saves a system call on most hits.
+const AT_ONCE: u64 = 64 * 1024;
+/// The shortest end of a zip archive, without comment.
+pub(super) const ZIP_END_LEN: u64 = 22;
+
+/// The facts about an entry that people and tools ask for: `entry.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EntryMeta {
+    pub(crate) content: Signature,
+    pub(crate) unit: Signature,
+    /// The spec it was first built for; other specs can lead to it, too.
+    pub(crate) spec: Signature,
+    pub(crate) name: String,
+    /// Name and arguments: `axpy(Unrolled(8))`.
+    pub(crate) description: String,
+    /// Where its generator is: `src/kernels.rs:12:5`.
+    pub(crate) location: String,
+    /// The exported entry, if it has one.
+    pub(crate) symbol: Option<String>,
+    pub(crate) exports: Vec<String>,
+    /// What went into the unit signature, in words.
+    pub(crate) ingredients: BTreeMap<String, String>,
+    pub(crate) flags: Vec<Flag>,
+    pub(crate) commands: Vec<String>,
+    /// Every file that the tools read, with its digest.
+    pub(crate) inputs: BTreeMap<String, Signature>,
+    /// Content signatures of the kernels it is linked to.
+    pub(crate) dependencies: Vec<Signature>,
+    pub(crate) compile_seconds: f64,
+    pub(crate) link_seconds: f64,
+    /// Seconds since 1970.
+    pub(crate) created: u64,
+    /// Version of this crate, and the machine.
+    pub(crate) creator: String,
+}
+
+/// The bytes of an entry.
+///
+/// `files` go to the top of the archive (sources, `build.log`), `headers` into a folder of their own.
+///
+/// # Errors
+/// Two files of one name, or more than 4 GiB.
+pub(crate) fn encode(
+    elf: &[u8],
+    content: &Signature,
+    cpu: CpuFeatures,
+    files: &[(&str, &[u8])],
+    headers: &[(String, String)],
+    meta: &EntryMeta,
+) -> io::Result<Vec<u8>> {
+    let text: usize = files.iter().map(|(_, text)| text.len()).sum();
+    let mut bytes = Vec::with_capacity(elf.len() + text / 2 + 8192);
+    bytes.extend_from_slice(elf);
+    let mut cursor = Cursor::new(bytes);
+    // The archive's offsets count from the beginning of the file, so that no reader has to guess.
+    cursor.set_position(elf.len() as u64);
+
+    let mut zip = zip::ZipWriter::new(cursor);
+    // The fastest level: a generated source of megabytes must not cost more to pack than to hash.
+    let options = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated)
+        .compression_level(Some(1));
+    for (name, text) in files {
+        zip.start_file(*name, options)?;
+        zip.write_all(text)?;
+    }
+    for (name, text) in headers {
+        zip.start_file(format!("{HEADERS}{name}"), options)?;
+        zip.write_all(text.as_bytes())?;
+    }
+    zip.start_file(META, options)?;
+    serde_json::to_writer_pretty(&mut zip, meta)?;
+    let mut bytes = zip.finish()?.into_inner();
+
+    // The archive ends with the length of its comment; the comment is the seal.
+    let at = bytes.len() - 2;
+    bytes[at..].copy_from_slice(&(seal::LEN as u16).to_le_bytes());
+    let seal = Seal {
+        machine: seal::machine_of(elf),
+        elf_len: elf.len() as u64,
+        content: *content,
+        cpu,
+        elf_digest: digest(elf),
+        rest_digest: digest(&bytes[elf.len()..]),
+    };
+    bytes.extend_from_slice(&seal.encode());
+    Ok(bytes)
+}
+
+/// A library whose bytes are what was sealed.
+#[derive(Debug)]
+pub(crate) struct VerifiedEntry {
+    pub(crate) elf: Vec<u8>,
+    pub(crate) seal: Seal,
+}
+
+/// Why an entry cannot be used. Each is a miss, never the program's failure.
+#[derive(Debug)]
+pub(crate) enum Defect {
+    Missing,
+    /// It is not what was published under this name.
+    Corrupt {
+        reason: String,
+        /// What was found, so that only this is set aside and not what replaced it meanwhile.
+        found: Stamp,
+    },
+    /// The operating system refused.
+    Unreadable(io::Error),
+}
+
+impl Defect {
+    pub(super) fn corrupt(reason: impl Into<String>, found: Stamp) -> Defect {
+        Defect::Corrupt { reason: reason.into(), found }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Defect::Missing => f.write_str("it is missing"),
+            Defect::Corrupt { reason, .. } => f.write_str(reason),
+            Defect::Unreadable(error) => write!(f, "it cannot be read: {error}"),
+        }
+    }
+}
+
+/// Reads and verifies the library of the entry at `path`, which must be the one named `expected`.
+///
+/// Verified before it is loaded, because a library's constructors run inside `dlopen`.
+pub(crate) fn read(fs: &Fs, path: &Path, expected: &Signature) -> Result<VerifiedEntry, Defect> {
+    let file = open(fs, path)?;
+    let found = file.stamp;
+    let io = |error: io::Error| unreadable(error, found);
+    let (seal, elf) = if found.size <= AT_ONCE {
+        let mut bytes = file.read_at(0, found.size).map_err(io)?;
+        let seal = check_seal(&bytes, found, expected)?;
+        bytes.truncate(seal.elf_len as usize);
+        (seal, bytes)
+    } else {
+        let end = file.read_at(found.size - seal::LEN as u64, seal::LEN as u64).map_err(io)?;
+        let seal = check_seal(&end, found, expected)?;
+        let elf = file.read_at(0, seal.elf_len).map_err(io)?;
+        (seal, elf)
+    };
+    if digest(&elf) != seal.elf_digest {
+        return Err(Defect::corrupt("its library is damaged", found));
+    }
+    Ok(VerifiedEntry { elf, seal })
+}
+
+/// Opens an entry that has room for a seal.
+pub(super) fn open(fs: &Fs, path: &Path) -> Result<crate::fs::Opened, Defect> {
+    let file = match fs.open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(Defect::Missing);
+        }
+        Err(error) => return Err(Defect::Unreadable(error)),
+    };
+    if !file.regular {
+        return Err(Defect::corrupt("it is not a file", file.stamp));
+    }
+    if file.stamp.size == 0 {
+        return Err(Defect::corrupt("it is empty", file.stamp));
+    }
+    if file.stamp.size < seal::LEN as u64 + ZIP_END_LEN {
+        return Err(Defect::corrupt("it is truncated", file.stamp));
+    }
+    Ok(file)
+}
+
+/// The seal at the end of `bytes`, if it belongs to a file of this size and name that can be loaded here.
+pub(super) fn check_seal(bytes: &[u8], found: Stamp, expected: &Signature) -> Result<Seal, Defect> {
+    let corrupt = |reason: String| Defect::corrupt(reason, found);
+    let end = bytes.len().checked_sub(seal::LEN).and_then(|at| bytes.get(at..)).unwrap_or_default();
+    let seal = Seal::decode(end).map_err(corrupt)?;
+    if seal.content != *expected {
+        return Err(corrupt(format!("it is the entry {}, under another name", seal.content.short())));
+    }
+    if seal.machine != MACHINE {
+        return Err(corrupt(format!("it is for another architecture (ELF machine {})", seal.machine)));
+    }
+    // Written by us and intact, so the length is right; but nothing may depend on that.
+    if seal.elf_len > found.size - seal::LEN as u64 - ZIP_END_LEN {
+        return Err(corrupt("its library is longer than the file".to_owned()));
+    }
+    Ok(seal)
+}
+
+pub(super) fn unreadable(error: io::Error, found: Stamp) -> Defect {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        // It shrank while we read it.
+        return Defect::corrupt("it is truncated", found);
+    }
+    Defect::Unreadable(error)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A header that is enough for a seal; nobody loads it.
+    pub(in crate::cache) fn elf(len: usize) -> Vec<u8> {
+        let mut elf: Vec<u8> = (0..len).map(|i| (i * 7 % 251) as u8).collect();
+        elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        elf[18..20].copy_from_slice(&MACHINE.to_le_bytes());
+        elf
+    }
+
+    pub(in crate::cache) fn meta(content: Signature) -> EntryMeta {
+        EntryMeta {
+            content,
+            unit: digest(b"unit"),
+            spec: digest(b"spec"),
+            name: "axpy".into(),
+            description: "axpy(Unrolled(8))".into(),
+            location: "src/kernels.rs:12:5".into(),
+            symbol: None,
+            exports: vec!["rank".into()],
+            ingredients: BTreeMap::new(),
+            flags: Vec::new(),
+            commands: Vec::new(),
+            inputs: BTreeMap::new(),
+            dependencies: Vec::new(),
+            compile_seconds: 0.5,
+            link_seconds: 0.25,
+            created: 1,
+            creator: "test".into(),
+        }
+    }
+
+    pub(in crate::cache) fn encoded(content: Signature, elf: &[u8]) -> Vec<u8> {
+        let files: [(&str, &[u8]); 2] = [("axpy.cpp", b"void axpy() {}"), ("build.log", b"")];
+        let headers = [("axpy.h".to_owned(), "void axpy();".to_owned())];
+        encode(elf, &content, CpuFeatures::from_bits(5), &files, &headers, &meta(content)).unwrap()
+    }
+
+    struct Place {
+        dir: tempfile::TempDir,
+        fs: Fs,
+    }
+
+    impl Place {
+        fn new() -> Place {
+            Place { dir: tempfile::tempdir().unwrap(), fs: Fs::new(Default::default()) }
+        }
+
+        fn read(&self, bytes: &[u8]) -> Result<VerifiedEntry, Defect> {
+            let path = self.dir.path().join("entry");
+            std::fs::write(&path, bytes).unwrap();
+            read(&self.fs, &path, &digest(b"content"))
+        }
+    }
+
+    fn reason(result: Result<VerifiedEntry, Defect>) -> String {
+        match result {
+            Err(Defect::Corrupt { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_comes_back() {
+        let place = Place::new();
+        for len in [64, 15_000, 200_000] {
+            let elf = elf(len);
+            let entry = place.read(&encoded(digest(b"content"), &elf)).unwrap();
+            assert_eq!(entry.elf, elf);
+            assert_eq!(entry.seal.cpu, CpuFeatures::from_bits(5));
+            assert_eq!(entry.seal.content, digest(b"content"));
+        }
+    }
+
+    #[test]
+    fn a_small_entry_costs_one_open_and_reads_once() {
+        let place = Place::new();
+        let bytes = encoded(digest(b"content"), &elf(5000));
+        place.read(&bytes).unwrap();
+        let stats = place.fs.counters().snapshot();
+        assert_eq!((stats.opens, stats.file_stats, stats.bytes_read), (1, 0, bytes.len() as u64));
+    }
+
+    #[test]
+    fn truncated_at_any_length_it_is_corrupt() {
+        let place = Place::new();
+        let good = encoded(digest(b"content"), &elf(64));
+        for len in 0..good.len() {
+            reason(place.read(&good[..len]));
+        }
+        let longer = [&good[..], b"x"].concat();
+        reason(place.read(&longer));
+    }
+
+    #[test]
+    fn with_any_byte_changed_it_is_corrupt_or_its_library_intact() {
+        let place = Place::new();
+        let good = encoded(digest(b"content"), &elf(64));
+        let archive = 64..good.len() - seal::LEN;
+        for at in 0..good.len() {
+            for change in [0x01, 0x80] {
+                let mut bad = good.clone();
+                bad[at] ^= change;
+                match place.read(&bad) {
+                    Ok(entry) => assert!(archive.contains(&at) && entry.elf == elf(64), "byte {at}"),
+                    Err(defect) => assert!(matches!(defect, Defect::Corrupt { .. }), "byte {at}: {defect}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_else_lies_there_is_a_defect() {
+        let place = Place::new();
+        let zeros = |len| vec![0; len];
+        assert!(reason(place.read(b"")).contains("empty"));
+        reason(place.read(&zeros(encoded(digest(b"content"), &elf(64)).len())));
+        reason(place.read(&zeros(100_000)));
+        assert!(reason(place.read(&encoded(digest(b"other"), &elf(64)))).contains("another name"));
+        let mut foreign = elf(64);
+        foreign[18] ^= 0xff;
+        assert!(reason(place.read(&encoded(digest(b"content"), &foreign))).contains("architecture"));
+
+        let at = |path: &Path| read(&place.fs, path, &digest(b"content"));
+        assert!(matches!(at(&place.dir.path().join("absent")), Err(Defect::Missing)));
+        assert!(reason(at(place.dir.path())).contains("not a file"));
+        let huge = place.dir.path().join("huge");
+        std::fs::File::create(&huge).unwrap().set_len(1 << 42).unwrap();
+        reason(at(&huge));
+    }
+
+    #[test]
+    fn a_seal_that_claims_too_much_allocates_nothing() {
+        let place = Place::new();
+        let seal = Seal {
+            machine: MACHINE,
+            elf_len: u64::MAX,
+            content: digest(b"content"),
+            cpu: CpuFeatures::NONE,
+            elf_digest: digest(b""),
+            rest_digest: digest(b""),
+        };
+        for padding in [100, 100_000] {
+            let bytes = [vec![0; padding], seal.encode()].concat();
+            assert!(reason(place.read(&bytes)).contains("longer"));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Sets of the compiler's own headers: one file each, shared by all kernels that read the same ones.
+//!
+//! `<cmath>` alone reads 94 files. Looked at on every hit they would cost more than everything else
+//! together, and stored in every index file they would make it ten times as long.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::record::{Check, Record};
+use crate::cache::Store;
+use crate::cache::wire::{Reader, Writer};
+use crate::signature::Signature;
+
+const MAGIC: &[u8; 8] = b"djset 1\n";
+/// No compiler has so many headers; a larger file is none of ours.
+const LARGEST: u64 = 64 << 20;
+
+/// A set that was found to hold, in this process.
+#[derive(Debug)]
+pub(super) struct Set {
+    record: Record,
+    /// The names for which the user's directories are watched on its behalf.
+    pub(super) names: Vec<OsString>,
+}
+
+type Verdict = Result<Arc<Set>, String>;
+
+/// What is known about sets, in the whole process: they are named by their content, so it does not matter
+/// which cache they are in. It outlives the cache directory, too.
+static KNOWN: Mutex<Option<HashMap<Signature, Verdict>>> = Mutex::new(None);
+
+fn known() -> MutexGuard<'static, Option<HashMap<Signature, Verdict>>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The set, if it holds; else the reason why not. Looks at its files once per process.
+pub(super) fn check(store: &Store, signature: &Signature) -> Verdict {
+    if let Some(verdict) = known().as_ref().and_then(|known| known.get(signature)) {
+        return verdict.clone();
+    }
+    // What cannot be read is not remembered: the next build stores it again.
+    let record = read(store, signature)?;
+    let verdict = match record.check(store.fs(), store.is_shared(), &[]) {
+        Check::Yes => Ok(record),
+        Check::Restamped(record) => {
+            let _ = store.replace(&store.set_path(signature), &encode(&record));
+            Ok(record)
+        }
+        Check::No(reason) => Err(reason),
+    };
+    let verdict = verdict.map(|record| Arc::new(Set { names: record.names(), record }));
+    known().get_or_insert_default().insert(*signature, verdict.clone());
+    verdict
+}
+
+/// Takes a set that was just collected; it holds.
+pub(super) fn insert(record: Record) -> Option<Signature> {
+    let signature = record.identity()?;
+    let set = Arc::new(Set { names: record.names(), record });
+    known().get_or_insert_default().insert(signature, Ok(set));
+    Some(signature)
+}
+
+/// Writes the set's file, unless it is there.
+pub(super) fn keep(store: &Store, signature: &Signature) -> io::Result<()> {
+    let path = store.set_path(signature);
+    if store.fs().exists(&path) {
+        return Ok(());
+    }
+    let set = known().as_ref().and_then(|known| known.get(signature)?.as_ref().ok().cloned());
+    // Unknown here means that it was read from there a moment ago; then there is nothing to do about it.
+    set.map_or(Ok(()), |set| store.replace(&path, &encode(&set.record)))
+}
+
+fn encode(record: &Record) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.raw(MAGIC);
+    writer.block(record.as_bytes());
+    writer.finish_sealed()
+}
+
+fn read(store: &Store, signature: &Signature) -> Result<Record, String> {
+    let bytes = store
+        .fs()
+        .read_at_most(&store.set_path(signature), LARGEST)
+        .map_err(|_| "the list of system headers is gone".to_owned())?;
+    decode(&bytes)
+        .filter(|record| record.identity().as_ref() == Some(signature))
+        .ok_or_else(|| "the list of system headers is damaged".to_owned())
+}
+
+fn decode(bytes: &[u8]) -> Option<Record> {
+    let mut reader = Reader::open_sealed(bytes)?;
+    (reader.raw(MAGIC.len())? == MAGIC).then_some(())?;
+    let record = Record::from_bytes(reader.block()?);
+    reader.is_empty().then_some(record)
+}
+
+/// Forgets a set, as a new process would.
+#[cfg(test)]
+pub(super) fn forget(signature: &Signature) {
+    known().get_or_insert_default().remove(signature);
+}

@@ -1,0 +1,294 @@
+//! The cache directory.
+//!
+//! ```text
+//! <root>/CACHEDIR.TAG
+//! <root>/v1/<2 hex>/<content signature>.so            an entry
+//! <root>/v1/<2 hex>/<content signature>.so.corrupt    one that was set aside
+//! <root>/v1/index/<2 hex>/<key>                       what a key led to
+//! <root>/v1/sets/<signature>                          headers of the compiler that many kernels share
+//! <root>/v1/toolchains/                               what is known about compilers
+//! <root>/v1/failures/<kernel>-<unit>/                 bundles that reproduce failed builds
+//! <root>/v1/locks/<signature>                         held while somebody builds
+//! <root>/v1/tmp/                                      files that are being written
+//! ```
+//!
+//! A cache is a convenience: what goes wrong with it is a miss or a warning, never the program's failure.
+//! The one exception is a directory that others could tamper with.
+
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustix::io::Errno;
+
+use super::archive::Archive;
+use super::entry::{self, Defect, Headers, VerifiedEntry};
+use super::index::{self, Index, Variant};
+use super::lock::Lock;
+use crate::config::Cache;
+use crate::error::Error;
+use crate::fs::{Fs, Kind, Mount, Published, Scratch, check_trusted};
+use crate::signature::Signature;
+
+/// Tells backup programs to leave the directory out (<https://bford.info/cachedir/>).
+const TAG: &str =
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Kernels that dijitso compiled; safe to delete.\n";
+
+/// A cache directory, open for one `Jit`.
+#[derive(Debug)]
+pub(crate) struct Store {
+    root: PathBuf,
+    /// With the format's version: another format never meets these files.
+    v1: PathBuf,
+    fs: Fs,
+    durable: bool,
+    mount: OnceLock<Mount>,
+    /// Entries that were warned about.
+    warned: Mutex<HashSet<Signature>>,
+}
+
+impl Store {
+    /// Opens the cache at `root`, and creates it if it can be created. If it cannot (read-only, full), reads
+    /// find nothing and writes return the system's error.
+    ///
+    /// # Errors
+    /// [`Error::CacheDir`] if others could make this program run their code through it.
+    pub(crate) fn open(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
+        let store = Store {
+            v1: root.join("v1"),
+            root: root.to_owned(),
+            fs: fs.clone(),
+            durable: params.durable.value,
+            mount: OnceLock::new(),
+            warned: Mutex::default(),
+        };
+        store.check_trusted()?;
+        if let Err(error) = store.create() {
+            log::debug!("cache {}: {error}", root.display());
+        }
+        Ok(store)
+    }
+
+    fn check_trusted(&self) -> Result<(), Error> {
+        check_trusted(&self.root).map_err(|problem| Error::CacheDir { path: self.root.clone(), problem })
+    }
+
+    /// Creates what is missing.
+    fn create(&self) -> io::Result<()> {
+        let tmp = self.tmp_dir();
+        if self.fs.exists(&tmp) {
+            return Ok(());
+        }
+        self.fs.create_dir_all_private(&tmp)?;
+        // Somebody else can have created it in between; whoever it was, it has to be ours now.
+        self.check_trusted()
+            .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error.to_string()))?;
+        self.fs.publish(&tmp, &self.root.join("CACHEDIR.TAG"), TAG.as_bytes(), false).map(|_| ())
+    }
+
+    pub(crate) fn fs(&self) -> &Fs {
+        &self.fs
+    }
+
+    /// What it is on; a local file system until it exists.
+    pub(crate) fn mount(&self) -> Mount {
+        if let Some(mount) = self.mount.get() {
+            return *mount;
+        }
+        match Mount::of(&self.v1) {
+            Ok(mount) => *self.mount.get_or_init(|| mount),
+            Err(_) => Mount { kind: Kind::Local, noexec: false },
+        }
+    }
+
+    /// Whether other machines may see it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.mount().kind == Kind::Network
+    }
+
+    /// Whether libraries may be mapped from here: on a network file system another machine could change
+    /// them under the running program.
+    pub(crate) fn loadable_in_place(&self) -> bool {
+        let mount = self.mount();
+        mount.kind == Kind::Local && !mount.noexec
+    }
+
+    /// For files that are being written, and the last resort for working directories.
+    pub(crate) fn tmp_dir(&self) -> PathBuf {
+        self.v1.join("tmp")
+    }
+
+    pub(crate) fn failures_dir(&self) -> PathBuf {
+        self.v1.join("failures")
+    }
+
+    pub(crate) fn toolchains_dir(&self) -> PathBuf {
+        self.v1.join("toolchains")
+    }
+
+    /// Where the entry of this name is, or would be.
+    pub(crate) fn entry_path(&self, content: &Signature) -> PathBuf {
+        self.place("", content, ".so")
+    }
+
+    pub(super) fn set_path(&self, set: &Signature) -> PathBuf {
+        self.v1.join("sets").join(set.to_hex())
+    }
+
+    /// `<v1>/<below><2 hex>/<64 hex><suffix>`, in one allocation.
+    fn place(&self, below: &str, name: &Signature, suffix: &str) -> PathBuf {
+        let hex = name.to_hex();
+        let mut path = self.v1.clone().into_os_string();
+        path.reserve(below.len() + hex.len() + suffix.len() + 5);
+        for part in ["/", below, &hex[..2], "/", &hex, suffix] {
+            path.push(part);
+        }
+        path.into()
+    }
+
+    /// Reads and verifies an entry's library.
+    pub(crate) fn read(&self, content: &Signature) -> Result<VerifiedEntry, Defect> {
+        entry::read(&self.fs, &self.entry_path(content), content)
+    }
+
+    /// Reads and verifies everything in an entry.
+    pub(crate) fn archive(&self, content: &Signature) -> Result<Archive, Defect> {
+        Archive::open(&self.fs, &self.entry_path(content), content)
+    }
+
+    /// What the build of another kernel needs of this one: its library and its headers.
+    pub(crate) fn read_for_dependents(&self, content: &Signature) -> Result<(Vec<u8>, Headers), Defect> {
+        let mut archive = self.archive(content)?;
+        Ok((archive.elf().to_vec(), archive.headers()))
+    }
+
+    /// Makes an encoded entry visible to everybody.
+    pub(crate) fn publish(&self, content: &Signature, bytes: &[u8]) -> io::Result<Published> {
+        let path = self.entry_path(content);
+        self.write(&path, || self.fs.publish(&self.tmp_dir(), &path, bytes, self.durable))
+    }
+
+    /// Sets a damaged entry aside, so that it is built once more and not on every call.
+    pub(crate) fn quarantine(&self, content: &Signature, defect: &Defect) {
+        let path = self.entry_path(content);
+        let to_be_moved = match defect {
+            // A link that leads nowhere keeps a new entry from being published.
+            Defect::Missing => self.fs.stamp_itself(&path).is_some(),
+            // Unless somebody has replaced it since.
+            Defect::Corrupt { found, .. } => self.fs.stamp(&path).is_ok_and(|now| now == Some(*found)),
+            Defect::Unreadable(error) => !is_shortage(error),
+        };
+        if !to_be_moved {
+            return;
+        }
+        let aside = path.with_extension("so.corrupt");
+        let moved = self.fs.rename(&path, &aside).or_else(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                return Ok(());
+            }
+            // An older one is in the way, and one of the two is a directory.
+            let _ = self.fs.remove(&aside).or_else(|_| self.fs.remove_tree(&aside));
+            self.fs.rename(&path, &aside)
+        });
+        if !self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(*content) {
+            return;
+        }
+        self.fs.counters().quarantined.one();
+        match moved {
+            Ok(()) => {
+                log::warn!(
+                    "cache entry {} is not used: {defect}; it is kept as {}",
+                    path.display(),
+                    aside.display()
+                )
+            }
+            Err(error) => {
+                log::warn!(
+                    "cache entry {} is not used: {defect}; it cannot be set aside: {error}",
+                    path.display()
+                )
+            }
+        }
+    }
+
+    /// What `key` led to before; `None` if nothing, or nothing legible, is there.
+    pub(crate) fn index(&self, key: &Signature) -> Option<Index> {
+        let bytes = self.fs.read_small(&self.place("index/", key, ""), index::LARGEST).ok()?;
+        Index::decode(&bytes, key)
+    }
+
+    /// Replaces what `key` leads to.
+    pub(crate) fn store_index(&self, key: &Signature, index: &Index) -> io::Result<()> {
+        for variant in &index.variants {
+            variant.inputs.keep(self)?;
+        }
+        self.replace(&self.place("index/", key, ""), &index.encode(key))
+    }
+
+    /// Adds an answer, before those that others have stored meanwhile.
+    ///
+    /// Two processes that do this in the same instant can lose one of the answers: it is found again, at the
+    /// cost of one lookup by unit.
+    pub(crate) fn add_variant(&self, key: &Signature, variant: Variant) -> io::Result<()> {
+        let mut index = self.index(key).unwrap_or_default();
+        index.add(variant);
+        self.store_index(key, &index)
+    }
+
+    /// Replaces one of the small files.
+    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write(path, || self.fs.replace(&self.tmp_dir(), path, bytes))
+    }
+
+    /// Runs `attempt` to write `path`; if a directory is in its place, or a file where its directory should
+    /// be, removes that and runs it once more, or it would fail for ever.
+    fn write<T>(&self, path: &Path, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        self.create()?;
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                self.fs.remove_tree(path)?;
+                attempt()
+            }
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) =>
+            {
+                path.parent().map_or(Ok(()), |dir| self.fs.remove(dir))?;
+                attempt()
+            }
+            result => result,
+        }
+    }
+
+    /// The lock of one unit; `None` while somebody else holds it.
+    ///
+    /// On network file systems locks may be local, slow, or wait for a server that is gone: there everybody
+    /// goes ahead at once.
+    pub(crate) fn try_lock(&self, unit: &Signature) -> Option<Lock> {
+        if self.is_shared() {
+            return Some(Lock::none());
+        }
+        let dir = self.v1.join("locks");
+        if !self.fs.exists(&dir) && self.create().and_then(|()| self.fs.create_dir_all_private(&dir)).is_err()
+        {
+            return Some(Lock::none());
+        }
+        Lock::try_new(&self.fs, &dir.join(unit.to_hex()))
+    }
+
+    /// Removes what killed programs left behind; never what somebody still works on. Returns how many files
+    /// and directories.
+    pub(crate) fn sweep(&self) -> usize {
+        Scratch::sweep_all(&self.fs, &self.tmp_dir()) + Scratch::sweep_all(&self.fs, &self.v1.join("locks"))
+    }
+}
+
+/// Whether the system is short of something, which says nothing about the file.
+fn is_shortage(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR]
+        .iter()
+        .any(|e| error.raw_os_error() == Some(e.raw_os_error()))
+}

@@ -1,0 +1,17 @@
+//! From a rendered unit to a verified shared object: compile, link, and what is left when that fails.
+//!
+//! Nothing here knows of the cache: a [`Job`] turns a [`Unit`] into the bytes of a library and the
+//! list of files it was made from, in a private directory that disappears with it.
+
+mod bundle;
+mod depfile;
+mod diagnose;
+mod job;
+mod pool;
+mod questions;
+mod unit;
+
+pub(crate) use job::{Bench, Built, Failed, Job, Linked};
+pub(crate) use pool::Pool;
+pub(crate) use questions::questions;
+pub(crate) use unit::{Surroundings, Unit, soname, symbol_name};

@@ -1,0 +1,177 @@
+//! The environment variables, and the one place that reads them.
+//!
+//! They are read once, when a `Jit` is built, into an [`Environment`]: a program that changes its
+//! environment later cannot make two kernels of one `Jit` disagree. `clippy.toml` forbids reading
+//! them anywhere else.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::Layer;
+use super::keys::KEYS;
+use super::origin::Origin;
+use super::params::Params;
+use super::raw::Raw;
+use crate::error::{Error, Result};
+
+/// A variable that changes what this library does, as the README lists it.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(test), expect(dead_code, reason = "for people: a test compares the README with it"))]
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) default: &'static str,
+}
+
+/// Every variable that is read.
+pub(crate) fn variables() -> &'static [Variable] {
+    VARIABLES
+}
+
+/// What compilers read by themselves; it enters every kernel's signature.
+pub(crate) const COMPILER_VARIABLES: [&str; 6] =
+    ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX"];
+
+macro_rules! variables {
+    ($($name:literal: $meaning:literal, $default:literal;)*) => {
+        const VARIABLES: &[Variable] = &[$(Variable { name: $name, meaning: $meaning, default: $default },)*];
+    };
+}
+
+variables! {
+    "DIJITSO_CACHE_DIR": "the cache directory, an absolute path", "see below";
+    "DIJITSO_CONFIG": "the configuration file, an absolute path", "`$XDG_CONFIG_HOME/dijitso/config.toml`";
+    "DIJITSO_CHECK": "`1`: on every disk hit generate nevertheless, and fail if the text is another one", "`0`";
+    "DIJITSO_LOAD": "`file`: load kernels from their files; `memory`: from memory; `auto`: from files where that is safe", "`auto`";
+    "DIJITSO_PROFILE": "`optimized` or `debug`", "`optimized`";
+    "DIJITSO_CPU": "`native`, `generic`, or a name that the compiler knows", "`native`";
+    "DIJITSO_JOBS": "how many compilers may run at once", "the number of cores";
+    "DIJITSO_TIMEOUT": "seconds that one compiler or linker may run", "`600`";
+    "CXX": "the compiler, with words before it if need be (`ccache g++`)", "`c++`, `g++`, `clang++`";
+    "CXXFLAGS": "flags for compiling C++", "none";
+    "CFLAGS": "flags for compiling C", "none";
+    "CPPFLAGS": "flags for compiling either", "none";
+    "LDFLAGS": "flags for linking", "none";
+    "VIRTUAL_ENV": "an active virtualenv, which then holds the cache", "none";
+    "CONDA_PREFIX": "an active conda environment, which then holds the cache", "none";
+    "XDG_CACHE_HOME": "where caches are kept", "`~/.cache`";
+    "XDG_CONFIG_HOME": "where configuration files are kept", "`~/.config`";
+    "HOME": "the home directory", "none";
+    "TMPDIR": "where the compiler works", "`/tmp`";
+    "PATH": "where the compiler is looked for", "none";
+    "CPATH": "read by the compiler; part of every kernel's signature", "none";
+    "C_INCLUDE_PATH": "read by the compiler; part of every kernel's signature", "none";
+    "CPLUS_INCLUDE_PATH": "read by the compiler; part of every kernel's signature", "none";
+    "LIBRARY_PATH": "read by the compiler; part of every kernel's signature", "none";
+    "COMPILER_PATH": "read by the compiler; part of every kernel's signature", "none";
+    "GCC_EXEC_PREFIX": "read by the compiler; part of every kernel's signature", "none";
+}
+
+/// The variables as they were at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment(BTreeMap<&'static str, OsString>);
+
+impl Environment {
+    /// The process's own.
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) fn of_process() -> Environment {
+        let set = variables().iter().filter_map(|v| std::env::var_os(v.name).map(|value| (v.name, value)));
+        Environment(set.collect())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(set: &[(&'static str, &str)]) -> Environment {
+        Environment(set.iter().map(|(name, value)| (*name, value.into())).collect())
+    }
+
+    /// The variable's value; an empty one counts as not set, as shells and XDG have it.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
+        debug_assert!(
+            VARIABLES.iter().any(|v| v.name == name),
+            "{name} is missing in the table of variables"
+        );
+        self.0.get(name).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The variable as a directory, if it is absolute; a relative one would mean another place in
+    /// every working directory, and XDG says to ignore it.
+    pub(super) fn directory(&self, name: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.get(name)?);
+        if !path.is_absolute() {
+            log::warn!("ignoring {name}={}: it must be an absolute path", path.display());
+            return None;
+        }
+        Some(path)
+    }
+
+    /// What compilers will read, as it is set (an empty value is not always the same as none).
+    pub(super) fn for_compilers(&self) -> BTreeMap<&'static str, OsString> {
+        COMPILER_VARIABLES.iter().filter_map(|name| Some((*name, self.0.get(name)?.clone()))).collect()
+    }
+
+    /// The parameters that variables set.
+    pub(super) fn layer(&self) -> Result<Layer> {
+        let mut layer = Layer::new(Params::default());
+        for key in KEYS {
+            let Some(variable) = key.variable else { continue };
+            let Some(value) = self.get(variable) else { continue };
+            (key.set)(&mut layer.params, Raw::Variable(value)).map_err(|problem| Error::Config {
+                problem: format!("cannot use {variable}: {problem}"),
+                origin: environment(variable).to_string(),
+            })?;
+            layer.origins.insert(key.path(), environment(variable));
+        }
+        Ok(layer)
+    }
+}
+
+pub(super) fn environment(variable: &'static str) -> Origin {
+    Origin::Environment(variable.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_names_a_variable_of_the_table() {
+        for variable in KEYS.iter().filter_map(|key| key.variable).chain(COMPILER_VARIABLES) {
+            assert!(VARIABLES.iter().any(|v| v.name == variable), "{variable} is not in the table");
+        }
+    }
+
+    /// The README's table is this table; when it fails, paste what it prints.
+    #[test]
+    fn the_readme_lists_every_variable() {
+        let rows: Vec<String> =
+            variables().iter().map(|v| format!("| `{}` | {} | {} |", v.name, v.meaning, v.default)).collect();
+        let table = rows.join("\n");
+        let readme = include_str!("../../README.md");
+        assert!(readme.contains(&table), "README.md must contain exactly this table:\n{table}\n");
+    }
+
+    #[test]
+    fn a_wrong_value_names_the_variable_and_what_is_allowed() {
+        let error = Environment::of(&[("DIJITSO_TIMEOUT", "soon")]).layer().unwrap_err().to_string();
+        assert!(error.contains("DIJITSO_TIMEOUT") && error.contains("number of seconds"), "{error}");
+        let error = Environment::of(&[("CXXFLAGS", "-DX=\"a")]).layer().unwrap_err().to_string();
+        assert!(error.contains("CXXFLAGS") && error.contains("quote"), "{error}");
+        let error = Environment::of(&[("DIJITSO_LOAD", "ram")]).layer().unwrap_err().to_string();
+        assert!(error.contains("auto, file, memory"), "{error}");
+    }
+
+    #[test]
+    fn empty_variables_count_as_not_set() {
+        let layer = Environment::of(&[("CXX", ""), ("DIJITSO_CACHE_DIR", "")]).layer().unwrap();
+        assert_eq!(layer.params, Params::default());
+    }
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        let layer =
+            Environment::of(&[("CXX", "ccache g++"), ("CXXFLAGS", r#"-DX="a b" -O2"#)]).layer().unwrap();
+        assert_eq!(layer.params.build.cxx.unwrap(), ["ccache", "g++"]);
+        assert_eq!(layer.params.build.cxxflags, ["-DX=a b", "-O2"]);
+    }
+}

@@ -1,0 +1,173 @@
+//! The parameters a caller may set, in dijitso's three categories.
+//!
+//! Every field is optional: what is left out comes from the environment, the user's configuration
+//! file or the default, in this order. Lists add up instead of replacing each other, because a
+//! compiler lets the last flag win and the first directory: a program that adds one flag must not
+//! lose the `CXXFLAGS` of the site it runs on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All parameters; pass them with [`JitBuilder::params`](crate::JitBuilder::params).
+///
+/// dijitso: the dictionary that `validate_params` takes, with its categories `cache`, `build` and
+/// `generator`.
+///
+/// ```
+/// use dijitso::{BuildParams, Params, Profile};
+///
+/// let build = BuildParams { profile: Some(Profile::Debug), ..BuildParams::default() };
+/// let params = Params { build, ..Params::default() };
+/// assert_eq!(params.cache.dir, None); // left to the environment, the file or the default
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Params {
+    /// Where and how kernels are kept.
+    pub cache: CacheParams,
+    /// How kernels are compiled.
+    pub build: BuildParams,
+    /// How generators are run.
+    pub generator: GeneratorParams,
+}
+
+/// Where and how kernels are kept.
+///
+/// dijitso: `cache_params`.
+///
+/// ```
+/// let cache = dijitso::CacheParams { durable: Some(true), ..Default::default() };
+/// assert_eq!(cache.load, None);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CacheParams {
+    /// The cache directory, an absolute path (dijitso: `cache_dir`).
+    pub dir: Option<PathBuf>,
+    /// How kernels get from the cache into the process.
+    pub load: Option<Load>,
+    /// Flush every new entry to the disk before it is used (default: no; an entry that a power
+    /// failure damaged is detected and built again).
+    pub durable: Option<bool>,
+    /// How long to wait for another process that builds the same kernel before building it here.
+    pub lock_wait: Option<Duration>,
+    /// Keep a directory with everything needed to reproduce each failed build (dijitso:
+    /// `fail_dir_root`).
+    pub failures: Option<bool>,
+}
+
+/// How kernels are compiled.
+///
+/// Flags are given in the order default, configuration file, environment, this, kernel; directories
+/// and libraries in the opposite order: so what is closer to the program wins.
+///
+/// dijitso: `build_params`.
+///
+/// ```
+/// let build = dijitso::BuildParams { cxxflags: vec!["-O2".into()], ..Default::default() };
+/// assert!(build.cxx.is_none());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BuildParams {
+    /// The compiler and the words before its flags, such as `["ccache", "g++"]`.
+    pub cxx: Option<Vec<String>>,
+    /// Flags for compiling C.
+    pub cflags: Vec<String>,
+    /// Flags for compiling C++.
+    pub cxxflags: Vec<String>,
+    /// Flags for compiling either.
+    pub cppflags: Vec<String>,
+    /// Flags for linking.
+    pub ldflags: Vec<String>,
+    /// Directories searched for headers.
+    pub include_dirs: Vec<PathBuf>,
+    /// Directories searched for libraries when linking.
+    pub lib_dirs: Vec<PathBuf>,
+    /// Libraries to link, by name (`m`) or path.
+    pub libs: Vec<String>,
+    /// Directories searched for shared libraries when loading.
+    pub rpath_dirs: Vec<PathBuf>,
+    /// The C++ standard, such as `c++20` (default: the compiler's).
+    pub std: Option<String>,
+    /// Optimised or for a debugger.
+    pub profile: Option<Profile>,
+    /// The processor to compile for.
+    pub cpu: Option<Cpu>,
+    /// How long one compiler or linker may run.
+    pub timeout: Option<Duration>,
+    /// How many compilers may run at once (default: as many as there are cores).
+    pub jobs: Option<usize>,
+    /// Bytes of memory one compiler is expected to need; fewer are started when memory is short.
+    pub memory_per_job: Option<u64>,
+}
+
+/// How generators are run.
+///
+/// dijitso: `generator_params`.
+///
+/// ```
+/// let generator = dijitso::GeneratorParams { check: Some(true), ..Default::default() };
+/// assert_eq!(generator.log_source, None);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GeneratorParams {
+    /// On every hit of the disk cache run the generator nevertheless, and fail if its text is not
+    /// the one in the cache.
+    pub check: Option<bool>,
+    /// Write every generated text to the log (level debug).
+    pub log_source: Option<bool>,
+}
+
+/// How kernels get from the cache into the process.
+///
+/// ```
+/// let jit = dijitso::Jit::builder().load_mode(dijitso::Load::Memory);
+/// # let _ = jit;
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Load {
+    /// From their file if the cache is on a local filesystem that permits it, else from memory.
+    #[default]
+    Auto,
+    /// Always from their file.
+    File,
+    /// Always from a sealed copy in memory.
+    Memory,
+}
+
+/// Optimised or for a debugger.
+///
+/// dijitso: the build parameter `debug`.
+///
+/// ```
+/// let jit = dijitso::Jit::builder().profile(dijitso::Profile::Debug);
+/// # let _ = jit;
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// `-O3 -fno-math-errno -fno-trapping-math`: fast, and still IEEE arithmetic.
+    #[default]
+    Optimized,
+    /// `-g -O0`.
+    Debug,
+}
+
+/// The processor to compile for.
+///
+/// ```
+/// use dijitso::Cpu;
+///
+/// let jit = dijitso::Jit::builder().cpu(Cpu::Named("x86-64-v3".into()));
+/// # let _ = jit;
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cpu {
+    /// This machine's; stored as the features it has, and checked before a kernel is loaded.
+    #[default]
+    Native,
+    /// The compiler's own default, which runs on every machine of the architecture.
+    Generic,
+    /// One that the compiler knows by this name (`-march=` on x86-64, `-mcpu=` on aarch64).
+    Named(String),
+}

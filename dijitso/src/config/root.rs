@@ -1,0 +1,94 @@
+//! Which directory holds the cache.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Sourced;
+use super::env::{Environment, environment};
+use crate::error::{Error, Result};
+
+/// The directory that was asked for, else the one of the active conda or virtualenv prefix, else the
+/// user's cache directory. Never a name in a directory that others write to.
+pub(super) fn choose(asked: Option<Sourced<PathBuf>>, env: &Environment) -> Result<Sourced<PathBuf>> {
+    if let Some(asked) = asked {
+        check_absolute(&asked)?;
+        return Ok(asked);
+    }
+    // A virtualenv is made inside a conda environment, not the other way round, so it is the inner one.
+    for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
+        if let Some(prefix) = env.directory(variable).filter(|prefix| ours(prefix)) {
+            return Ok(Sourced { value: prefix.join(".cache/dijitso"), origin: environment(variable) });
+        }
+    }
+    if let Some(caches) = env.directory("XDG_CACHE_HOME") {
+        return Ok(Sourced { value: caches.join("dijitso"), origin: environment("XDG_CACHE_HOME") });
+    }
+    if let Some(home) = env.directory("HOME") {
+        return Ok(Sourced { value: home.join(".cache/dijitso"), origin: environment("HOME") });
+    }
+    Err(Error::Config {
+        problem: "there is no place for the cache: HOME is not set; set DIJITSO_CACHE_DIR to a directory \
+                  of your own (an absolute path), or give `.cache_dir(..)`"
+            .to_owned(),
+        origin: environment("HOME").to_string(),
+    })
+}
+
+/// A conda installation is often shared and another user's; its prefix could neither be written nor
+/// trusted.
+fn ours(prefix: &Path) -> bool {
+    std::fs::metadata(prefix).is_ok_and(|m| m.is_dir() && m.uid() == rustix::process::geteuid().as_raw())
+}
+
+fn check_absolute(dir: &Sourced<PathBuf>) -> Result<()> {
+    if dir.value.is_absolute() {
+        return Ok(());
+    }
+    let tilde = if dir.value.starts_with("~") { " (`~` is not expanded here)" } else { "" };
+    let problem = format!(
+        "the cache directory `{}` must be an absolute path{tilde}: a relative one would be another cache in \
+         every working directory",
+        dir.value.display()
+    );
+    Err(Error::Config { problem, origin: dir.origin.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::origin::Origin;
+    use super::*;
+
+    fn chosen(env: &[(&'static str, &str)]) -> PathBuf {
+        choose(None, &Environment::of(env)).unwrap().value
+    }
+
+    #[test]
+    fn prefixes_come_before_xdg_and_xdg_before_home() {
+        let (venv, conda) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (v, c) = (venv.path().to_str().unwrap(), conda.path().to_str().unwrap());
+        let all = [("VIRTUAL_ENV", v), ("CONDA_PREFIX", c), ("XDG_CACHE_HOME", "/x"), ("HOME", "/h")];
+        assert_eq!(chosen(&all), venv.path().join(".cache/dijitso"));
+        assert_eq!(chosen(&all[1..]), conda.path().join(".cache/dijitso"));
+        assert_eq!(chosen(&all[2..]), Path::new("/x/dijitso"));
+        assert_eq!(chosen(&all[3..]), Path::new("/h/.cache/dijitso"));
+    }
+
+    #[test]
+    fn a_prefix_that_is_gone_or_not_ours_is_passed_over() {
+        assert_eq!(
+            chosen(&[("CONDA_PREFIX", "/nonexistent"), ("HOME", "/h")]),
+            Path::new("/h/.cache/dijitso")
+        );
+    }
+
+    #[test]
+    fn relative_paths_are_refused_and_missing_home_is_explained() {
+        let asked = Some(Sourced { value: PathBuf::from("~/cache"), origin: Origin::Builder });
+        let error = choose(asked, &Environment::default()).unwrap_err().to_string();
+        assert!(error.contains("absolute path") && error.contains('~'), "{error}");
+        let error = choose(None, &Environment::default()).unwrap_err().to_string();
+        assert!(error.contains("HOME is not set") && error.contains("DIJITSO_CACHE_DIR"), "{error}");
+        let error = choose(None, &Environment::of(&[("XDG_CACHE_HOME", "x")])).unwrap_err().to_string();
+        assert!(error.contains("HOME is not set"), "{error}");
+    }
+}

@@ -1,0 +1,290 @@
+//! Everything that touches files: counted, and written so that a reader never sees half a file.
+//!
+//! The rest of the crate reads and writes through [`Fs`]. That keeps the hard-won rules in one place: how
+//! to publish on a network file system, when a stamp proves anything, whom to trust, what a killed process
+//! leaves behind and who cleans it up.
+
+mod kind;
+mod publish;
+mod scratch;
+mod stamp;
+mod trust;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+pub(crate) use kind::{Kind, Mount};
+pub(crate) use publish::Published;
+pub(crate) use scratch::Scratch;
+pub(crate) use stamp::Stamp;
+pub(crate) use trust::check_trusted;
+
+use crate::signature::{Signature, digest_reader};
+use crate::stats::Counters;
+
+/// File operations, counted for one `Jit`.
+#[derive(Debug, Clone)]
+pub(crate) struct Fs {
+    counters: Arc<Counters>,
+}
+
+impl Fs {
+    pub(crate) fn new(counters: Arc<Counters>) -> Fs {
+        Fs { counters }
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// The whole of a small file, with one `open` and, if it fits, one `read`; at most `limit` bytes.
+    pub(crate) fn read_small(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        self.counters.opens.one();
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let mut bytes = Vec::with_capacity(8192);
+        loop {
+            match rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut bytes)) {
+                // Only the end makes a read of a file shorter than asked; what lies has a checksum.
+                Ok(_) if bytes.len() < bytes.capacity() => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if bytes.len() > limit {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            bytes.reserve(bytes.len());
+        }
+        self.counters.bytes_read.add(bytes.len() as u64);
+        Ok(bytes)
+    }
+
+    /// Opens for reading, with one `open` and one `fstat`.
+    ///
+    /// Non-blocking, so that a pipe lying where a file should be cannot hang the program.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<Opened> {
+        self.counters.opens.one();
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&fd)?;
+        Ok(Opened {
+            fd,
+            stamp: Stamp::of(&stat),
+            regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+            counters: self.counters.clone(),
+        })
+    }
+
+    /// The whole file.
+    pub(crate) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read_at_most(path, u64::MAX)
+    }
+
+    /// The whole file, unless it is larger than `limit` bytes: then an error, not an allocation.
+    pub(crate) fn read_at_most(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let opened = self.open(path)?;
+        if opened.stamp.size > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than it can be"));
+        }
+        if !opened.regular || opened.stamp.size == 0 {
+            // Files in /proc say that they are empty.
+            let mut bytes = Vec::new();
+            File::from(opened.fd).take(limit).read_to_end(&mut bytes)?;
+            self.counters.bytes_read.add(bytes.len() as u64);
+            return Ok(bytes);
+        }
+        opened.read_at(0, opened.stamp.size)
+    }
+
+    /// The file's SHA-256, without holding it in memory.
+    pub(crate) fn digest(&self, path: &Path) -> io::Result<Signature> {
+        self.counters.opens.one();
+        digest_reader(File::open(path)?)
+    }
+
+    /// Writes a plain file, where no other process looks (a working directory).
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.counters.file_changes.one();
+        self.counters.bytes_written.add(bytes.len() as u64);
+        std::fs::write(path, bytes)
+    }
+
+    /// What `stat` says (of a symlink's target); `None` if nothing is there.
+    pub(crate) fn stamp(&self, path: &Path) -> io::Result<Option<Stamp>> {
+        self.counters.file_stats.one();
+        match rustix::fs::stat(path) {
+            Ok(stat) => Ok(Some(Stamp::of(&stat))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What `lstat` says: of a symlink itself. What cannot be asked counts as absent.
+    pub(crate) fn stamp_itself(&self, path: &Path) -> Option<Stamp> {
+        self.counters.file_stats.one();
+        rustix::fs::lstat(path).ok().map(|stat| Stamp::of(&stat))
+    }
+
+    /// Whether anything is there; what cannot be asked counts as absent.
+    pub(crate) fn exists(&self, path: &Path) -> bool {
+        matches!(self.stamp(path), Ok(Some(_)))
+    }
+
+    /// Whether it is a file, or a link to one.
+    pub(crate) fn is_file(&self, path: &Path) -> bool {
+        self.counters.file_stats.one();
+        rustix::fs::stat(path).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::RegularFile)
+    }
+
+    /// The path without links and `..`, if it leads anywhere.
+    pub(crate) fn canonical(&self, path: &Path) -> Option<PathBuf> {
+        self.counters.file_stats.one();
+        std::fs::canonicalize(path).ok()
+    }
+
+    /// The names in a directory, in no order; empty if there is no such directory.
+    pub(crate) fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        self.counters.opens.one();
+        match std::fs::read_dir(dir) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a directory and its missing parents, each readable by the owner only.
+    pub(crate) fn create_dir_all_private(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        self.counters.file_changes.one();
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    /// Removes a file; that it is already gone is no error.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.counters.file_changes.one();
+        gone(std::fs::remove_file(path))
+    }
+
+    /// Removes a directory and all below it; that it is already gone is no error.
+    pub(crate) fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        self.counters.file_changes.one();
+        gone(std::fs::remove_dir_all(path))
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.counters.file_changes.one();
+        std::fs::rename(from, to)
+    }
+}
+
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A file open for reading.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    fd: OwnedFd,
+    counters: Arc<Counters>,
+    /// Its stamp when it was opened.
+    pub(crate) stamp: Stamp,
+    /// Not a directory, pipe or device.
+    pub(crate) regular: bool,
+}
+
+impl Opened {
+    /// Exactly `len` bytes from `offset`; a shorter file is `UnexpectedEof`.
+    pub(crate) fn read_at(&self, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+        let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);
+        let len = usize::try_from(len).map_err(|_| too_large())?;
+        let mut bytes = Vec::new();
+        // Fallible: a size that nobody could have meant must not end the program.
+        bytes.try_reserve_exact(len).map_err(|_| too_large())?;
+        while bytes.len() < len {
+            let at = offset + bytes.len() as u64;
+            match rustix::io::pread(self.fd.as_fd(), rustix::buffer::spare_capacity(&mut bytes), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bytes.truncate(len);
+        self.counters.bytes_read.add(len as u64);
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fs() -> Fs {
+        Fs::new(Arc::default())
+    }
+
+    #[test]
+    fn reading_is_exact_and_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs().write(&path, b"0123456789").unwrap();
+        assert_eq!(fs().read(&path).unwrap(), b"0123456789");
+        assert_eq!(fs().read_at_most(&path, 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        let opened = fs().open(&path).unwrap();
+        assert_eq!(opened.read_at(2, 3).unwrap(), b"234");
+        assert_eq!(opened.read_at(0, 0).unwrap(), b"");
+        assert_eq!(opened.read_at(5, 6).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert!(opened.read_at(0, u64::MAX).is_err(), "no allocation, no panic");
+        assert!(!fs().read(Path::new("/proc/self/stat")).unwrap().is_empty(), "files that claim to be empty");
+        assert!(fs().read(dir.path()).is_err());
+        assert_eq!(fs().digest(&path).unwrap(), crate::signature::digest(b"0123456789"));
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_file_does_not_hang() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert!(!fs().open(&path).unwrap().regular);
+        assert_eq!(fs().read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_is_absent_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let absent = dir.path().join("absent/deeper");
+        assert_eq!(fs().stamp(&absent).unwrap(), None);
+        assert!(!fs().exists(&absent));
+        assert!(fs().list(&absent).unwrap().is_empty());
+        fs().remove(&absent).unwrap();
+        fs().remove_tree(&absent).unwrap();
+        fs().create_dir_all_private(&absent).unwrap();
+        fs().create_dir_all_private(&absent).unwrap();
+        assert!(fs().exists(&absent));
+        let file = absent.join("file");
+        fs().write(&file, b"x").unwrap();
+        assert_eq!(fs().stamp(&file.join("below")).unwrap(), None);
+        assert_eq!(fs().list(&absent).unwrap(), ["file"]);
+    }
+
+    #[test]
+    fn operations_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = fs();
+        fs.write(&dir.path().join("a"), b"abc").unwrap();
+        fs.read(&dir.path().join("a")).unwrap();
+        fs.exists(dir.path());
+        let stats = fs.counters().snapshot();
+        assert_eq!((stats.opens, stats.file_stats, stats.file_changes), (1, 1, 1));
+        assert_eq!((stats.bytes_read, stats.bytes_written), (3, 3));
+    }
+}

@@ -1,0 +1,242 @@
+//! Whether a directory is safe to load code from.
+//!
+//! Whoever can write a cache, or rename a directory above it, can run code in our processes. So every
+//! directory from the root of the file system down, through every symbolic link, must be writable only by
+//! us and by root.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Component, Path, PathBuf};
+
+/// Refuses a directory that others could tamper with; the message says how to mend it.
+///
+/// Components that do not exist yet are fine: who creates them is us. Below a directory of ours that is
+/// closed to others (0700), nothing needs to be checked, because nobody else gets there.
+pub(crate) fn check_trusted(path: &Path) -> Result<(), String> {
+    let us = rustix::process::geteuid().as_raw();
+    Walk { us }.check(path)
+}
+
+struct Walk {
+    us: u32,
+}
+
+/// A directory that the walk has reached.
+struct Reached {
+    path: PathBuf,
+    /// Nobody else can get here.
+    closed: bool,
+    /// Others may create things in it, but not touch what is not theirs (`/tmp`).
+    sticky: bool,
+}
+
+impl Walk {
+    fn check(&self, path: &Path) -> Result<(), String> {
+        let path = std::path::absolute(path).map_err(|e| format!("cannot be resolved: {e}"))?;
+        let mut reached: Vec<Reached> = Vec::new();
+        let mut todo: Vec<OsString> = Vec::new();
+        push(&mut todo, &path);
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            if name == ".." {
+                // The root is its own parent.
+                if reached.len() > 1 {
+                    reached.pop();
+                }
+                continue;
+            }
+            if name == "/" {
+                reached.clear();
+            }
+            let (here, closed, sticky) = match reached.last() {
+                Some(above) => (above.path.join(&name), above.closed, above.sticky),
+                None => (PathBuf::from("/"), false, false),
+            };
+            let data = match std::fs::symlink_metadata(&here) {
+                Ok(data) => data,
+                // Where we cannot go, we load nothing from.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(format!("`{}` cannot be examined: {error}", here.display())),
+            };
+            if data.is_symlink() {
+                links += 1;
+                if links > 40 {
+                    return Err(format!("`{}` is a symbolic link in a circle", here.display()));
+                }
+                if sticky && !self.trusts(data.uid()) {
+                    return Err(foreign(&here, data.uid()));
+                }
+                let target = std::fs::read_link(&here)
+                    .map_err(|error| format!("`{}` cannot be read: {error}", here.display()))?;
+                push(&mut todo, &target);
+                continue;
+            }
+            let last = todo.is_empty();
+            if !data.is_dir() {
+                return Err(format!("`{}` is not a directory; remove it, or choose another", here.display()));
+            }
+            if last && data.uid() != self.us {
+                return Err(format!(
+                    "it belongs to user {}, not to you (user {}); mend it with `chown {} {}`, or set \
+                     DIJITSO_CACHE_DIR to a directory of your own",
+                    data.uid(),
+                    self.us,
+                    self.us,
+                    here.display()
+                ));
+            }
+            if !closed {
+                self.check_directory(&here, &data, last)?;
+            }
+            reached.push(Reached {
+                closed: closed || (data.uid() == self.us && data.mode() & 0o077 == 0),
+                sticky: data.mode() & 0o1000 != 0,
+                path: here,
+            });
+        }
+        Ok(())
+    }
+
+    fn trusts(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.us || root_owner() == Some(uid)
+    }
+
+    fn check_directory(&self, dir: &Path, data: &std::fs::Metadata, last: bool) -> Result<(), String> {
+        if !self.trusts(data.uid()) {
+            return Err(foreign(dir, data.uid()));
+        }
+        let mode = data.permissions().mode();
+        let who = match (mode & 0o020 != 0, mode & 0o002 != 0) {
+            (false, false) => return Ok(()),
+            (true, false) => "its group",
+            (_, true) => "every user",
+        };
+        // In a sticky directory nobody can replace what is ours; the cache itself must not be one.
+        if mode & 0o1000 != 0 && !last {
+            return Ok(());
+        }
+        Err(format!(
+            "`{}` can be written by {who}, who could make your programs run other code; mend it with \
+             `chmod g-w,o-w {}`, or set DIJITSO_CACHE_DIR to a directory of your own",
+            dir.display(),
+            dir.display()
+        ))
+    }
+}
+
+fn foreign(path: &Path, uid: u32) -> String {
+    format!(
+        "`{}` belongs to user {uid}, who could make your programs run other code; set DIJITSO_CACHE_DIR to a \
+         directory of your own, or mend it with `chown {} {}`",
+        path.display(),
+        rustix::process::geteuid().as_raw(),
+        path.display()
+    )
+}
+
+/// Pushes the components of `path` so that the first is popped first.
+fn push(todo: &mut Vec<OsString>, path: &Path) {
+    let at = todo.len();
+    todo.extend(path.components().filter(|c| *c != Component::CurDir).map(|c| c.as_os_str().to_owned()));
+    todo[at..].reverse();
+}
+
+/// Who owns what root owns, as seen from here.
+///
+/// In a user namespace (rootless containers, common on clusters) root's files seem to belong to the
+/// overflow user. Nobody can be that user there, so it is as good as root.
+fn root_owner() -> Option<u32> {
+    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    let mut ranges = map.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    if ranges.next()? == ["0", "0", "4294967295"] {
+        return None;
+    }
+    std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{chown, symlink};
+
+    fn dir(mode: u32) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+        dir
+    }
+
+    fn below(dir: &tempfile::TempDir, name: &str, mode: u32) -> PathBuf {
+        let path = dir.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused_with_the_fix() {
+        let top = dir(0o755);
+        check_trusted(&below(&top, "good", 0o755)).unwrap();
+        let bad = below(&top, "bad", 0o775);
+        let message = check_trusted(&bad).unwrap_err();
+        assert!(message.contains(&format!("chmod g-w,o-w {}", bad.display())), "{message}");
+        assert!(check_trusted(&bad.join("not/yet/there")).is_err());
+        assert!(check_trusted(&below(&top, "open", 0o777)).unwrap_err().contains("every user"));
+        assert!(check_trusted(&below(&top, "sticky", 0o1777)).is_err(), "the cache itself is not like /tmp");
+    }
+
+    #[test]
+    fn a_closed_directory_above_makes_everything_below_safe() {
+        let top = dir(0o700);
+        check_trusted(&below(&top, "bad", 0o777)).unwrap();
+        check_trusted(&top.path().join("bad/not/there/yet")).unwrap();
+    }
+
+    #[test]
+    fn links_are_followed_and_checked_on_both_sides() {
+        let open = dir(0o755);
+        let bad = below(&open, "bad", 0o777);
+        let good = below(&open, "good", 0o755);
+        symlink(&good, bad.join("link")).unwrap();
+        assert!(check_trusted(&bad.join("link")).is_err(), "the link can be replaced");
+        symlink(&bad, good.join("link")).unwrap();
+        assert!(check_trusted(&good.join("link")).is_err(), "the target can be written");
+        symlink("../good", good.join("relative")).unwrap();
+        check_trusted(&good.join("relative")).unwrap();
+        let closed = dir(0o700);
+        symlink(&bad, closed.path().join("out")).unwrap();
+        assert!(
+            check_trusted(&closed.path().join("out")).is_err(),
+            "a link leads out of the closed directory"
+        );
+        assert!(check_trusted(&closed.path().join("../").join(bad.strip_prefix("/tmp").unwrap())).is_err());
+        symlink("circle", closed.path().join("circle")).unwrap();
+        assert!(check_trusted(&closed.path().join("circle")).unwrap_err().contains("circle"));
+        std::fs::write(closed.path().join("file"), b"").unwrap();
+        assert!(check_trusted(&closed.path().join("file")).unwrap_err().contains("not a directory"));
+    }
+
+    #[test]
+    fn what_belongs_to_others_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let top = dir(0o755);
+        let theirs = below(&top, "theirs", 0o755);
+        chown(&theirs, Some(1234), None).unwrap();
+        assert!(check_trusted(&theirs).unwrap_err().contains("chown 0"));
+        let ours = theirs.join("ours");
+        std::fs::create_dir(&ours).unwrap();
+        assert!(check_trusted(&ours).unwrap_err().contains("user 1234"));
+        let sticky = below(&top, "sticky", 0o1777);
+        symlink(top.path(), sticky.join("trap")).unwrap();
+        std::os::unix::fs::lchown(sticky.join("trap"), Some(1234), None).unwrap();
+        assert!(check_trusted(&sticky.join("trap/good")).is_err());
+        let as_other = Walk { us: 1234 };
+        as_other.check(&theirs).unwrap();
+        assert!(as_other.check(&top.path().join("sticky")).is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! The program's say in a `Jit`'s parameters.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Jit;
+use super::engine::Engine;
+use crate::config::origin::Origin;
+use crate::config::params::{Cpu, Load, Params, Profile};
+use crate::error::{Error, Result};
+
+/// Sets parameters, then builds a [`Jit`]. What is not set here comes from the environment, then from
+/// the user's configuration file, then from the defaults.
+///
+/// dijitso's counterpart is the dictionary given to `validate_params`.
+///
+/// ```no_run
+/// # fn main() -> dijitso::Result<()> {
+/// use std::time::Duration;
+/// let jit = dijitso::Jit::builder()
+///     .cxx("ccache g++")
+///     .cxxflag("-ffast-math")
+///     .include_dir("/opt/ufc/include")
+///     .timeout(Duration::from_secs(120))
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "call `.build()`"]
+pub struct JitBuilder {
+    params: Params,
+    words: Option<String>,
+}
+
+impl JitBuilder {
+    /// Replaces all parameters that were set so far by `params`.
+    pub fn params(mut self, params: Params) -> Self {
+        self.params = params;
+        self
+    }
+
+    /// The cache directory, an absolute path (`cache_dir` in dijitso).
+    pub fn cache_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.params.cache.dir = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// How libraries are given to the loader (dijitso's `lib_loader` chose between ctypes and import).
+    pub fn load_mode(mut self, load: Load) -> Self {
+        self.params.cache.load = Some(load);
+        self
+    }
+
+    /// Whether entries are forced to the disk (`fsync`) before they become visible.
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.params.cache.durable = Some(durable);
+        self
+    }
+
+    /// Whether a failed build leaves its sources and a script behind (dijitso's `fail_dir_root`).
+    pub fn keep_failures(mut self, keep: bool) -> Self {
+        self.params.cache.failures = Some(keep);
+        self
+    }
+
+    /// How long to wait for another process or thread that builds the same kernel, before building it too.
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.params.cache.lock_wait = Some(wait);
+        self
+    }
+
+    /// The compiler, with words before it if need be: `"ccache g++"`; quotes as in a shell (`cxx` in dijitso).
+    pub fn cxx(mut self, command: impl Into<String>) -> Self {
+        self.words = Some(command.into());
+        self
+    }
+
+    /// One more flag for compiling C++ (`cxxflags` in dijitso).
+    pub fn cxxflag(mut self, flag: impl Into<String>) -> Self {
+        self.params.build.cxxflags.push(flag.into());
+        self
+    }
+
+    /// One more flag for compiling C.
+    pub fn cflag(mut self, flag: impl Into<String>) -> Self {
+        self.params.build.cflags.push(flag.into());
+        self
+    }
+
+    /// One more flag for compiling C++ and C.
+    pub fn cppflag(mut self, flag: impl Into<String>) -> Self {
+        self.params.build.cppflags.push(flag.into());
+        self
+    }
+
+    /// One more flag for linking.
+    pub fn ldflag(mut self, flag: impl Into<String>) -> Self {
+        self.params.build.ldflags.push(flag.into());
+        self
+    }
+
+    /// One more directory for headers (`include_dirs` in dijitso).
+    pub fn include_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.params.build.include_dirs.push(dir.into());
+        self
+    }
+
+    /// One more directory for libraries (`lib_dirs` in dijitso).
+    pub fn lib_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.params.build.lib_dirs.push(dir.into());
+        self
+    }
+
+    /// One more library for every kernel: a name as after `-l`, or a path (`libs` in dijitso).
+    pub fn lib(mut self, lib: impl Into<String>) -> Self {
+        self.params.build.libs.push(lib.into());
+        self
+    }
+
+    /// One more directory in which kernels find their libraries when loaded (`rpath_dirs` in dijitso).
+    pub fn rpath_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.params.build.rpath_dirs.push(dir.into());
+        self
+    }
+
+    /// The language standard of kernels that do not name one: `"c++17"`.
+    pub fn std(mut self, std: impl Into<String>) -> Self {
+        self.params.build.std = Some(std.into());
+        self
+    }
+
+    /// Optimized or debug kernels (`debug` in dijitso).
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.params.build.profile = Some(profile);
+        self
+    }
+
+    /// The processor to compile for.
+    pub fn cpu(mut self, cpu: Cpu) -> Self {
+        self.params.build.cpu = Some(cpu);
+        self
+    }
+
+    /// How long one compiler or linker may run.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.params.build.timeout = Some(timeout);
+        self
+    }
+
+    /// How many compilers may run at once.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.params.build.jobs = Some(jobs);
+        self
+    }
+
+    /// Whether disk hits run the generator all the same and fail if the text is another one.
+    pub fn check(mut self, check: bool) -> Self {
+        self.params.generator.check = Some(check);
+        self
+    }
+
+    /// Resolves the parameters, opens the cache and looks for the compiler.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a parameter that makes no sense, wherever it was set;
+    /// [`Error::CacheDir`](crate::Error::CacheDir) for a directory that must not be trusted. A missing
+    /// compiler is no error here: kernels that are in the cache load without one.
+    pub fn build(mut self) -> Result<Jit> {
+        if let Some(words) = self.words.take() {
+            self.params.build.cxx = Some(shlex::split(&words).ok_or_else(|| Error::Config {
+                problem: format!("the compiler `{words}` has a quote without its partner"),
+                origin: Origin::Builder.to_string(),
+            })?);
+        }
+        Ok(Jit(Arc::new(Engine::new(self.params)?)))
+    }
+}

@@ -1,0 +1,260 @@
+//! What all loads of one `Jit` share: parameters, cache, counters, tables, and the compiler.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+use super::flight::Flights;
+use super::memory::Memory;
+use crate::cache::{Defect, Store};
+use crate::compile::{Bench, Linked, Surroundings, Unit};
+use crate::config::Config;
+use crate::config::params::Params;
+use crate::error::{Error, Result};
+use crate::fs::{Fs, Scratch};
+use crate::kernel::{Loaded, closure};
+use crate::process::Limits;
+use crate::signature::{Signature, Signer};
+use crate::source::{AnySpec, Parts};
+use crate::stats::Counters;
+use crate::toolchain::Toolchain;
+
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) config: Config,
+    pub(super) fs: Fs,
+    pub(super) counters: Arc<Counters>,
+    pub(super) store: Store,
+    pub(super) memory: Memory,
+    pub(super) flights: Flights,
+    pub(super) limits: Limits,
+    /// Everything the program, the user and the environment asked of compilations, before the compiler
+    /// had its say: part of every index key.
+    request: Signature,
+    /// Variables that compilers read, as they are set here, sorted by name.
+    pub(super) environment: Vec<(String, String)>,
+    context: Mutex<Arc<Context>>,
+    sweep: Once,
+    pub(super) build_ids: Mutex<HashMap<usize, Signature>>,
+    unwritable: Once,
+}
+
+/// The compiler, as far as there is one.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) compiler: std::result::Result<Compiler, Vec<(String, String)>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Compiler {
+    pub(super) toolchain: Toolchain,
+    /// Identity of the toolchain and of what the processor resolves to.
+    pub(super) digest: Signature,
+}
+
+impl Engine {
+    pub(super) fn new(params: Params) -> Result<Engine> {
+        let config = Config::resolve(params)?;
+        let counters = Arc::new(Counters::default());
+        let fs = Fs::new(counters.clone());
+        let store = Store::open(&config.cache.root.value, &fs, &config.cache)?;
+        let environment: Vec<(String, String)> = config
+            .compiler_env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()))
+            .collect();
+        let request = request(&config, &environment);
+        let context = Mutex::new(Arc::new(find(&config, &fs, &counters, &store)?));
+        let limits =
+            Limits::new(config.build.jobs.as_ref().map(|jobs| jobs.value), config.build.memory_per_job.value);
+        Ok(Engine {
+            config,
+            fs,
+            counters,
+            store,
+            memory: Memory::default(),
+            flights: Flights::default(),
+            limits,
+            request,
+            environment,
+            context,
+            sweep: Once::new(),
+            build_ids: Mutex::default(),
+            unwritable: Once::new(),
+        })
+    }
+
+    pub(super) fn context(&self) -> Arc<Context> {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The compiler as it is now: a compiler that was replaced since the last look is looked at again,
+    /// or its kernels would be stored under its predecessor's name.
+    pub(super) fn current(&self) -> Result<Arc<Context>> {
+        let context = self.context();
+        if let Ok(compiler) = &context.compiler
+            && compiler.toolchain.unchanged(&self.fs)
+        {
+            return Ok(context);
+        }
+        let found = Arc::new(find(&self.config, &self.fs, &self.counters, &self.store)?);
+        *self.context.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
+        Ok(found)
+    }
+
+    /// Refuses early, before a generator runs for nothing.
+    pub(super) fn compiler_for(&self, spec: &AnySpec) -> Result<()> {
+        match &self.current()?.compiler {
+            Ok(_) => Ok(()),
+            Err(candidates) => {
+                Err(Error::NoCompiler { kernel: Some(spec.at()), candidates: candidates.clone() })
+            }
+        }
+    }
+
+    pub(super) fn toolchain(&self) -> Result<Toolchain> {
+        match &self.current()?.compiler {
+            Ok(compiler) => Ok(compiler.toolchain.clone()),
+            Err(candidates) => Err(Error::NoCompiler { kernel: None, candidates: candidates.clone() }),
+        }
+    }
+
+    /// The key under which the index keeps what was built for a spec: the same in every run of the same
+    /// program, another one when the program was rebuilt.
+    pub(super) fn index_key(&self, spec: &AnySpec) -> Signature {
+        let mut signer = Signer::new("dijitso index 1");
+        signer.field("spec", &spec.signature());
+        signer.field("object", &self.build_id(spec));
+        signer.field("request", &self.request);
+        signer.finish()
+    }
+
+    /// The build id of the object that holds a spec's generator.
+    fn build_id(&self, spec: &AnySpec) -> Signature {
+        let address = spec.generator_address();
+        let mut known = self.build_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        *known.entry(address).or_insert_with(|| crate::library::build_id_of(&self.fs, address))
+    }
+
+    pub(super) fn prepare(
+        &self,
+        spec: &AnySpec,
+        parts: &Parts,
+        dependencies: &[Arc<Loaded>],
+    ) -> Result<Unit> {
+        let toolchain = self.toolchain()?;
+        let contents: Vec<Signature> = dependencies.iter().map(|d| d.content).collect();
+        let around = Surroundings {
+            config: &self.config,
+            toolchain: &toolchain,
+            counters: &self.counters,
+            environment: &self.environment,
+            dependencies: &contents,
+        };
+        Unit::prepare(spec, parts, &around)
+    }
+
+    pub(super) fn bench(&self) -> Result<Bench> {
+        let root_tmp = self.store.tmp_dir();
+        let places = vec![self.config.tmpdir.clone(), root_tmp.clone(), PathBuf::from("/dev/shm")];
+        self.sweep.call_once(|| {
+            for place in &places {
+                Scratch::sweep(&self.fs, place);
+            }
+            self.store.sweep();
+        });
+        Ok(Bench {
+            fs: self.fs.clone(),
+            toolchain: self.toolchain()?,
+            places,
+            timeout: self.config.build.timeout.value,
+            failures: self.config.cache.failures.value.then(|| self.store.failures_dir()),
+            environment: self.environment.clone(),
+        })
+    }
+
+    /// What the compiler and the linker need of the dependencies: the headers of all below, the
+    /// libraries of the direct ones. The error is the position of a direct dependency that must be built
+    /// again first: its entry, or that of one below it, was removed while it was loaded.
+    pub(super) fn linked(
+        &self,
+        dependencies: &[Arc<Loaded>],
+    ) -> std::result::Result<Vec<Linked>, (usize, Defect)> {
+        let direct = |loaded: &Arc<Loaded>| dependencies.iter().any(|d| d.content == loaded.content);
+        closure(dependencies)
+            .iter()
+            .map(|loaded| {
+                let headers_only = !direct(loaded);
+                if let Some(kept) = loaded.kept.get() {
+                    let (elf, headers) = (kept.elf.clone(), kept.headers.clone());
+                    return Ok(Linked { soname: loaded.soname.clone(), elf, headers, headers_only });
+                }
+                let (elf, headers) = self.store.read_for_dependents(&loaded.content).map_err(|defect| {
+                    self.store.quarantine(&loaded.content, &defect);
+                    let leads_to = |d: &Arc<Loaded>| {
+                        closure(std::slice::from_ref(d)).iter().any(|l| l.content == loaded.content)
+                    };
+                    (dependencies.iter().position(leads_to).unwrap_or_default(), defect)
+                })?;
+                Ok(Linked { soname: loaded.soname.clone(), elf, headers, headers_only })
+            })
+            .collect()
+    }
+
+    /// A cache that cannot be written is worth one warning, not a failed program.
+    pub(super) fn cannot_write(&self, error: &std::io::Error) {
+        self.counters.publish_failures.one();
+        self.unwritable.call_once(|| {
+            log::warn!(
+                "cannot write to the cache {}: {error}; kernels are built and used, but the next run will \
+                 have to build them again",
+                self.config.cache.root.value.display()
+            );
+        });
+    }
+}
+
+fn find(config: &Config, fs: &Fs, counters: &Arc<Counters>, store: &Store) -> Result<Context> {
+    let compiler = Toolchain::find(config, fs, counters, Some(&store.toolchains_dir()));
+    let compiler = match compiler {
+        Ok(toolchain) => {
+            let mut signer = Signer::new("dijitso compiler 1");
+            signer.field("identity", &toolchain.identity());
+            signer.field("cpu", &toolchain.resolved_cpu(config, counters)?);
+            Ok(Compiler { digest: signer.finish(), toolchain })
+        }
+        Err(candidates) => {
+            log::debug!("no compiler: {candidates:?}");
+            Err(candidates)
+        }
+    };
+    Ok(Context { compiler })
+}
+
+fn request(config: &Config, environment: &[(String, String)]) -> Signature {
+    let build = &config.build;
+    let mut signer = Signer::new("dijitso request 1");
+    for (name, flags) in [
+        ("cflags", &build.cflags),
+        ("cxxflags", &build.cxxflags),
+        ("cppflags", &build.cppflags),
+        ("ldflags", &build.ldflags),
+    ] {
+        let texts: Vec<&str> = flags.iter().map(|f| f.text.as_str()).collect();
+        signer.field(name, &texts);
+    }
+    for (name, dirs) in
+        [("include", &build.include_dirs), ("lib", &build.lib_dirs), ("rpath", &build.rpath_dirs)]
+    {
+        let paths: Vec<&PathBuf> = dirs.iter().map(|d| &d.value).collect();
+        signer.field(name, &paths);
+    }
+    let libs: Vec<&str> = build.libs.iter().map(|l| l.value.as_str()).collect();
+    signer.field("libs", &libs);
+    signer.field("std", &build.std.as_ref().map(|s| s.value.as_str()));
+    signer.field("profile", &format!("{:?}", build.profile.value));
+    signer.field("cpu", &format!("{:?}", build.cpu.value));
+    signer.field("environment", environment);
+    signer.field("architecture", std::env::consts::ARCH);
+    signer.finish()
+}

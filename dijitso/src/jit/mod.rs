@@ -1,0 +1,139 @@
+//! `Jit`: from a kernel spec to a loaded kernel, through memory, the disk cache and the compiler.
+//!
+//! The way of one kernel: [`Jit::load`] looks into the memory table; [`batch`] takes what is not
+//! there; [`lookup`] asks the disk; the spec's generator runs; [`engine`] prepares the unit; `compile`
+//! builds it; [`publish`] names, seals, stores and loads it.
+
+mod batch;
+mod builder;
+mod engine;
+mod flight;
+mod lookup;
+mod memory;
+mod publish;
+mod specs;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use builder::JitBuilder;
+pub use specs::Specs;
+
+use crate::cxx::KernelFn;
+use crate::error::{Error, Result};
+use crate::kernel::{Kernel, Loaded};
+use crate::report::KernelOrigin;
+use crate::source::{AnySpec, KernelSpec};
+use crate::stats::Stats;
+use batch::Batch;
+use engine::Engine;
+
+/// What became of one spec.
+pub(crate) type Outcome = Result<(Arc<Loaded>, KernelOrigin)>;
+
+/// Loads kernels: from memory, from the cache, or by compiling them.
+///
+/// A `Jit` is a handle: clones share one memory table, one set of counters and one configuration, and
+/// may be used from any thread. dijitso's counterpart is the function `jit` with its parameter sets.
+///
+/// ```no_run
+/// # fn main() -> dijitso::Result<()> {
+/// # type F = unsafe extern "C" fn(f64) -> f64;
+/// # let spec = dijitso::spec!(F, "twice", (), || unsafe { dijitso::Source::new("double twice(double x) { return 2 * x; }") });
+/// let jit = dijitso::Jit::builder().build()?;
+/// let twice = jit.load(&spec)?;
+/// // SAFETY: `twice` takes any number.
+/// assert_eq!(unsafe { twice.call(21.0) }, 42.0);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Jit(Arc<Engine>);
+
+impl Jit {
+    /// A builder with everything at its default.
+    ///
+    /// ```no_run
+    /// # fn main() -> dijitso::Result<()> {
+    /// let jit = dijitso::Jit::builder().profile(dijitso::Profile::Debug).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn builder() -> JitBuilder {
+        JitBuilder::default()
+    }
+
+    /// Loads one kernel: memory, then the cache, then generating and compiling it.
+    ///
+    /// Blocks until the kernel is there. Other threads and processes that want the same kernel at the
+    /// same time share the work. dijitso calls this `jit`.
+    ///
+    /// # Errors
+    /// Whatever stands in the way, see [`Error`]; nothing is left half done.
+    pub fn load<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
+        let any = spec.any();
+        if let Some(loaded) = self.0.memory.get(any)? {
+            self.0.counters.memory_hits.one();
+            return Ok(Kernel::new(loaded, KernelOrigin::Memory));
+        }
+        let mut outcomes = self.load_any(&[any]);
+        let (loaded, origin) = outcomes.pop().unwrap_or_else(|| Err(batch::lost(any)))?;
+        Ok(Kernel::new(loaded, origin))
+    }
+
+    /// Loads many kernels at once, with compilers side by side: an array, slice or vector of specs of
+    /// one type, or a tuple of references to specs of different types.
+    ///
+    /// # Errors
+    /// The first failure in the order of the request (as [`Error::Batch`] if there were more); the other
+    /// kernels are built and cached all the same.
+    ///
+    /// ```no_run
+    /// # type F = unsafe extern "C" fn(f64) -> f64;
+    /// # type G = extern "C" fn() -> i32;
+    /// # fn scale(a: u32) -> dijitso::KernelSpec<F> { todo!() }
+    /// # fn count() -> dijitso::KernelSpec<G> { todo!() }
+    /// # fn main() -> dijitso::Result<()> {
+    /// let jit = dijitso::Jit::builder().build()?;
+    /// let scales = jit.load_all(&[scale(1), scale(2), scale(3)])?;
+    /// let (two, counter) = jit.load_all((&scale(2), &count()))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn load_all<S: Specs>(&self, specs: S) -> Result<S::Kernels> {
+        let any = specs.any();
+        let mut outcomes = self.load_any(&any).into_iter();
+        let mut loaded = Vec::with_capacity(any.len());
+        let mut errors = Vec::new();
+        for outcome in &mut outcomes {
+            match outcome {
+                Ok(kernel) => loaded.push(kernel),
+                Err(error) => errors.push(error),
+            }
+        }
+        let others = errors.len().saturating_sub(1);
+        match errors.into_iter().next() {
+            None => Ok(specs.kernels(loaded)),
+            Some(error) if others == 0 => Err(error),
+            Some(first) => Err(Error::Batch { first: Arc::new(first), others }),
+        }
+    }
+
+    /// What this `Jit` and its clones did so far, counted.
+    ///
+    /// ```no_run
+    /// # fn main() -> dijitso::Result<()> {
+    /// let jit = dijitso::Jit::builder().build()?;
+    /// assert_eq!(jit.stats().compiled, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn stats(&self) -> Stats {
+        self.0.counters.snapshot()
+    }
+
+    /// The cache directory (dijitso's `cache_dir`).
+    pub fn cache_dir(&self) -> &Path {
+        &self.0.config.cache.root.value
+    }
+
+    fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
+        Batch::load(&self.0, specs)
+    }
+}

@@ -1,0 +1,323 @@
+//! After the compiler: name the library by its content, seal it, publish it, index it, load it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::engine::{Compiler, Engine};
+use super::lookup::Opening;
+use crate::cache::{Collected, Dependency, EntryMeta, Inputs, Variant, VariantOutcome, encode};
+use crate::compile::{Built, Failed, Unit, questions, symbol_name};
+use crate::error::Error;
+use crate::fs::Published;
+use crate::kernel::{Kept, Loaded};
+use crate::report::Report;
+use crate::signature::{Signature, Signer};
+use crate::source::{AnySpec, Parts, render};
+
+/// A unit whose library has been built.
+pub(super) struct Making<'a> {
+    pub(super) spec: &'a AnySpec,
+    pub(super) unit: &'a Unit,
+    pub(super) parts: &'a Parts,
+    pub(super) dependencies: &'a [Arc<Loaded>],
+    pub(super) report: Report,
+    /// Take the library as it is, without caching it, rather than build once more.
+    pub(super) last_attempt: bool,
+}
+
+pub(super) enum Finished {
+    Loaded(Arc<Loaded>),
+    /// A file that the compiler read was changed while it ran; what, in words.
+    Changed(String),
+    Failed(Error),
+}
+
+/// A lasting failure as the index keeps it.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Failure {
+    log: String,
+    /// `None` for a compiler's refusal, the undefined symbols for a linker's.
+    undefined: Option<Vec<String>>,
+    command: String,
+    bundle: Option<PathBuf>,
+}
+
+impl Failure {
+    fn of(error: &Error) -> Option<Failure> {
+        match error.clone() {
+            Error::Compile { log, command, bundle, .. } => {
+                Some(Failure { log, undefined: None, command, bundle })
+            }
+            Error::Link { log, undefined, command, bundle, .. } => {
+                Some(Failure { log, undefined: Some(undefined), command, bundle })
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_error(self, at: &str) -> Error {
+        let (kernel, log, command) = (at.to_owned(), self.log, self.command);
+        let bundle = self.bundle.filter(|b| b.exists());
+        match self.undefined {
+            None => Error::Compile { kernel, log, command, bundle },
+            Some(undefined) => Error::Link { kernel, log, undefined, command, bundle },
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn unit_key(&self, unit: &Signature) -> Signature {
+        let mut signer = Signer::new("dijitso unit index 1");
+        signer.field("unit", unit);
+        signer.finish()
+    }
+
+    pub(super) fn finish(&self, making: &Making<'_>, mut built: Built) -> Finished {
+        let start = Instant::now();
+        let context = self.context();
+        let Ok(compiler) = &context.compiler else {
+            return Finished::Changed("the compiler".to_owned());
+        };
+        let unit = making.unit;
+        let collected = match Inputs::collect(
+            &self.store,
+            &built.inputs,
+            &self.questions(unit),
+            &unit.flags.search,
+            built.started,
+        ) {
+            Ok(collected) => collected,
+            Err(error) if making.last_attempt => {
+                return Finished::Failed(Error::io(
+                    "cannot read what the compiler read:",
+                    &error.path,
+                    &error.error,
+                ));
+            }
+            Err(error) => return Finished::Changed(error.path.display().to_string()),
+        };
+        let changed = match &collected.changed {
+            Some(path) => Some(path.display().to_string()),
+            None if !self.still(compiler, unit) => Some("the compiler".to_owned()),
+            None => None,
+        };
+        if let Some(what) = &changed
+            && !making.last_attempt
+        {
+            return Finished::Changed(what.clone());
+        }
+        let content = content_signature(&unit.signature, &collected.digest);
+        if let Err(error) = unit.name_library(&mut built.elf, &content) {
+            return Finished::Failed(error);
+        }
+        let mut report = making.report.clone();
+        report.compile = built.compile;
+        report.link = built.link;
+
+        // A library made while its headers changed is used once and never stored: nobody can say what is in it.
+        let stored = match changed {
+            Some(what) => {
+                log::warn!("{}: {what} keeps changing during the build; the kernel is not cached", unit.at);
+                None
+            }
+            None => self.store_entry(making, &built, &content, collected, compiler.digest),
+        };
+        report.publish = start.elapsed();
+        let kept = stored.is_none().then(|| Kept { elf: built.elf.clone(), headers: unit.headers.clone() });
+        let opening = Opening {
+            name: &unit.name,
+            at: &unit.at,
+            unit: &unit.signature,
+            content: &content,
+            dependencies: making.dependencies.to_vec(),
+            has_entry: unit.symbol.is_some(),
+            kept,
+            report,
+        };
+        match self.open_library(opening, &built.elf, stored) {
+            Ok(loaded) => Finished::Loaded(loaded),
+            Err(error) => Finished::Failed(error),
+        }
+    }
+
+    /// Seals, publishes and indexes; returns the file if it can be loaded as what was just built.
+    fn store_entry(
+        &self,
+        making: &Making<'_>,
+        built: &Built,
+        content: &Signature,
+        collected: Collected,
+        digest: Signature,
+    ) -> Option<PathBuf> {
+        let unit = making.unit;
+        let meta = meta(making, built, content, &collected.files);
+        let symbol = symbol_name(&unit.name, &unit.signature.to_hex());
+        let plain = render(making.parts, &unit.name, &symbol, false).files;
+        let files: Vec<(&str, &[u8])> = plain
+            .iter()
+            .filter(|(name, _)| !unit.headers.iter().any(|(header, _)| header == name))
+            .map(|(name, text)| (name.as_str(), text.as_bytes()))
+            .chain([("build.log", built.log.as_bytes())])
+            .collect();
+        let bytes = match encode(&built.elf, content, unit.flags.features, &files, &unit.headers, &meta) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.cannot_write(&error);
+                return None;
+            }
+        };
+        let mut published = self.store.publish(content, &bytes);
+        if let Ok(Published::Existing) = published
+            && let Err(defect) = self.store.read(content)
+        {
+            // What is there under our name is damaged: ours takes its place.
+            self.store.quarantine(content, &defect);
+            published = self.store.publish(content, &bytes);
+        }
+        match published {
+            Ok(Published::New) => self.counters.published.one(),
+            Ok(Published::Existing) => {}
+            Err(error) => {
+                self.cannot_write(&error);
+                return None;
+            }
+        }
+        let variant = Variant {
+            toolchain: digest,
+            unit: unit.signature,
+            outcome: VariantOutcome::Content(*content),
+            entry: unit.symbol.is_some(),
+            cpu: unit.flags.features,
+            created: now(),
+            dependencies: self.dependency_records(making.spec, making.dependencies, making.parts),
+            inputs: collected.inputs,
+        };
+        self.add_variant(&self.unit_key(&unit.signature), variant.clone());
+        self.add_variant(&self.index_key(making.spec), variant);
+        Some(self.store.entry_path(content))
+    }
+}
+
+impl Engine {
+    fn questions(&self, unit: &Unit) -> Vec<String> {
+        questions(unit, self.environment.iter().find(|(n, _)| n == "LIBRARY_PATH").map(|(_, v)| v.as_str()))
+    }
+
+    /// Whether a unit was built by the compiler that is there now, all the time.
+    fn still(&self, compiler: &Compiler, unit: &Unit) -> bool {
+        compiler.toolchain.identity() == unit.toolchain && compiler.toolchain.unchanged(&self.fs)
+    }
+
+    pub(super) fn add_variant(&self, key: &Signature, variant: Variant) {
+        if let Err(error) = self.store.add_variant(key, variant) {
+            self.cannot_write(&error);
+        }
+    }
+
+    /// What the index keeps of a kernel's dependencies, so that a warm start can follow them without
+    /// generating anything.
+    pub(super) fn dependency_records(
+        &self,
+        spec: &AnySpec,
+        loaded: &[Arc<Loaded>],
+        parts: &Parts,
+    ) -> Vec<Dependency> {
+        let home = crate::library::object_of(spec.generator_address());
+        loaded
+            .iter()
+            .zip(&parts.dependencies)
+            .map(|(loaded, dependency)| {
+                let object = crate::library::object_of(dependency.generator_address());
+                let foreign = object.filter(|path| home.as_ref() != Some(path));
+                let object = foreign.and_then(|path| {
+                    let stamp = self.fs.stamp(&path).ok().flatten()?;
+                    Some((path, stamp))
+                });
+                Dependency {
+                    key: self.index_key(dependency),
+                    name: dependency.name().to_owned(),
+                    content: loaded.content,
+                    object,
+                }
+            })
+            .collect()
+    }
+
+    /// A negative entry: an unchanged retry, in this process or another, reports at once.
+    pub(super) fn remember_failure(&self, unit: &Unit, failed: &Failed) {
+        let context = self.context();
+        let (Ok(compiler), Some(failure), true) =
+            (&context.compiler, Failure::of(&failed.error), failed.lasting)
+        else {
+            return;
+        };
+        let asked: Vec<String> = self.questions(unit).into_iter().chain(failed.missing.clone()).collect();
+        let Ok(collected) =
+            Inputs::collect(&self.store, &failed.inputs, &asked, &unit.flags.search, failed.started)
+        else {
+            return;
+        };
+        let Ok(text) = serde_json::to_string(&failure) else { return };
+        if collected.changed.is_none() && self.still(compiler, unit) {
+            let variant = Variant {
+                toolchain: compiler.digest,
+                unit: unit.signature,
+                outcome: VariantOutcome::Failure(text),
+                entry: unit.symbol.is_some(),
+                cpu: unit.flags.features,
+                created: now(),
+                dependencies: Vec::new(),
+                inputs: collected.inputs,
+            };
+            self.add_variant(&self.unit_key(&unit.signature), variant);
+        }
+    }
+}
+
+/// Names an entry and its SONAME: the unit, and the content of every file that the tools read for it.
+fn content_signature(unit: &Signature, inputs: &Signature) -> Signature {
+    let mut signer = Signer::new("dijitso content 1");
+    signer.field("unit", unit);
+    signer.field("inputs", inputs);
+    signer.finish()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// What `explain` and people who unzip an entry want to know.
+fn meta(
+    making: &Making<'_>,
+    built: &Built,
+    content: &Signature,
+    files: &[(PathBuf, Signature)],
+) -> EntryMeta {
+    let (spec, unit) = (making.spec, making.unit);
+    let mut ingredients = unit.ingredients.clone();
+    ingredients.extend(spec.ingredients().into_iter().map(|(name, value)| (name.to_owned(), value)));
+    EntryMeta {
+        content: *content,
+        unit: unit.signature,
+        spec: spec.signature(),
+        name: unit.name.clone(),
+        description: spec.description(),
+        location: spec.location(),
+        symbol: unit.symbol.clone(),
+        exports: unit.rendered.exports.clone(),
+        ingredients,
+        flags: [&unit.flags.compile, &unit.flags.link, &unit.flags.libraries]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
+        commands: built.commands.clone(),
+        inputs: files.iter().map(|(path, digest)| (path.display().to_string(), *digest)).collect(),
+        dependencies: making.dependencies.iter().map(|d| d.content).collect(),
+        compile_seconds: built.compile.as_secs_f64(),
+        link_seconds: built.link.as_secs_f64(),
+        created: now(),
+        creator: concat!("dijitso ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}

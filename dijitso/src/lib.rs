@@ -1,0 +1,46 @@
+#![doc = include_str!("../../README.md")]
+#![deny(unsafe_code)]
+
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_endian = "little",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+compile_error!("dijitso runs on Linux with glibc, on x86-64 and aarch64 only");
+
+mod cache;
+mod compile;
+mod config;
+mod cxx;
+mod error;
+mod fs;
+mod jit;
+#[allow(unsafe_code)] // Calls through the typed pointer.
+mod kernel;
+mod library;
+mod process;
+mod report;
+mod signature;
+mod source;
+mod stats;
+mod toolchain;
+
+#[doc(hidden)]
+pub mod private;
+
+pub use dijitso_macros::{CxxType, Sign, kernel};
+
+pub use crate::config::origin::{Flag, Origin};
+pub use crate::config::params::{BuildParams, CacheParams, Cpu, GeneratorParams, Load, Params, Profile};
+pub use crate::cxx::{
+    ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
+};
+pub use crate::error::{Error, Result};
+pub use crate::jit::{Jit, JitBuilder, Specs};
+pub use crate::kernel::Kernel;
+pub use crate::process::terminate_children;
+pub use crate::report::{KernelOrigin, Report};
+pub use crate::signature::{Sign, Signature, Signer};
+pub use crate::source::{Generated, KernelSpec, Language, Source, Text};
+pub use crate::stats::Stats;

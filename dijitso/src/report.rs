@@ -1,0 +1,72 @@
+//! What a user may ask about how a kernel came to be loaded.
+
+use std::time::Duration;
+
+/// Where a loaded kernel came from.
+///
+/// dijitso (Python) has no counterpart; its `status` says only `"builder"`, `"receiver"` or `"waiter"`.
+///
+/// ```no_run
+/// # fn main() -> dijitso::Result<()> {
+/// # type F = unsafe extern "C" fn(f64) -> f64;
+/// # let spec = dijitso::spec!(F, "twice", (), || unsafe { dijitso::Source::new("double twice(double x) { return 2 * x; }") });
+/// let jit = dijitso::Jit::builder().build()?;
+/// let kernel = jit.load(&spec)?;
+/// assert_ne!(kernel.origin(), dijitso::KernelOrigin::Memory);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum KernelOrigin {
+    /// This `Jit` had it loaded already.
+    Memory,
+    /// Linked into the program by `build.rs`.
+    Prebuilt,
+    /// The cache directory had it.
+    Disk,
+    /// A read-only site cache had it.
+    Site,
+    /// Compiled by this call.
+    Built,
+    /// Another rank compiled it and sent it here.
+    Received,
+}
+
+/// How one kernel was obtained, step by step. Steps that were not needed are zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Looking into the cache.
+    pub lookup: Duration,
+    /// Running the generator.
+    pub generate: Duration,
+    /// The compiler (`-c`), as wall time of its process.
+    pub compile: Duration,
+    /// The linker, as wall time of its process.
+    pub link: Duration,
+    /// Reading, sealing and writing the cache entry.
+    pub publish: Duration,
+    /// The dynamic loader, constructors included.
+    pub load: Duration,
+    /// Size of the library in bytes (without the archive behind it).
+    pub bytes: u64,
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let steps = [
+            ("lookup", self.lookup),
+            ("generate", self.generate),
+            ("compile", self.compile),
+            ("link", self.link),
+            ("publish", self.publish),
+            ("load", self.load),
+        ];
+        for (name, time) in steps {
+            if !time.is_zero() {
+                write!(f, "{name} {:.3} ms, ", time.as_secs_f64() * 1e3)?;
+            }
+        }
+        write!(f, "{} bytes", self.bytes)
+    }
+}

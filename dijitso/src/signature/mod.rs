@@ -1,0 +1,197 @@
+//! Identity: SHA-256 digests over typed fields.
+//!
+//! Two kernels are the same exactly if their signatures are equal, in any process on any machine.
+//! What enters a signature is therefore explicit ([`Sign`]), tagged by type and prefixed by length
+//! ([`Signer`]): never a printed form, a concatenation or [`std::hash::Hash`], which all let
+//! different things look equal.
+
+mod impls;
+mod sign;
+mod signer;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fmt;
+use std::io::{self, Read};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+pub use sign::Sign;
+pub use signer::Signer;
+
+/// A SHA-256 identity of a kernel, a toolchain or a file.
+///
+/// Prints as 64 lower-case hexadecimal digits; orders and compares by its bytes. dijitso calls it
+/// the signature too, but takes it from the name the user gave.
+///
+/// ```
+/// use dijitso::{Sign, Signature, Signer};
+///
+/// let mut signer = Signer::new("mesh");
+/// (3u32, "triangle").sign(&mut signer);
+/// let signature: Signature = signer.finish();
+///
+/// assert_eq!(signature.to_string().len(), 64);
+/// assert_eq!(Signature::from_hex(&signature.to_hex()), Some(signature));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signature([u8; 32]);
+
+impl Signature {
+    /// The signature with these bytes.
+    ///
+    /// ```
+    /// const ZERO: dijitso::Signature = dijitso::Signature::from_bytes([0; 32]);
+    /// assert_eq!(ZERO.short(), "000000000000");
+    /// ```
+    pub const fn from_bytes(bytes: [u8; 32]) -> Signature {
+        Signature(bytes)
+    }
+
+    /// The 32 bytes.
+    ///
+    /// ```
+    /// let signature = dijitso::Signature::from_bytes([7; 32]);
+    /// assert_eq!(signature.as_bytes(), &[7; 32]);
+    /// ```
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The 64 hexadecimal digits that file names and symbols carry.
+    ///
+    /// ```
+    /// let signature = dijitso::Signature::from_bytes([0xab; 32]);
+    /// assert_eq!(signature.to_hex(), "ab".repeat(32));
+    /// ```
+    pub fn to_hex(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// The first 12 hexadecimal digits, for messages.
+    ///
+    /// ```
+    /// assert_eq!(dijitso::Signature::from_bytes([0xab; 32]).short(), "abababababab");
+    /// ```
+    pub fn short(&self) -> String {
+        hex(&self.0[..6])
+    }
+
+    /// Reads 64 hexadecimal digits, as [`to_hex`](Self::to_hex) writes them (upper case too);
+    /// `None` for anything else.
+    ///
+    /// ```
+    /// use dijitso::Signature;
+    /// assert_eq!(Signature::from_hex(&"ab".repeat(32)), Some(Signature::from_bytes([0xab; 32])));
+    /// assert_eq!(Signature::from_hex("abc"), None);
+    /// ```
+    pub fn from_hex(text: &str) -> Option<Signature> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        }
+        Some(Signature(bytes))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signature({})", self.short())
+    }
+}
+
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Signature::from_hex(&text)
+            .ok_or_else(|| serde::de::Error::custom("a signature is 64 hexadecimal digits"))
+    }
+}
+
+/// The plain SHA-256 of a file's or library's contents.
+pub(crate) fn digest(bytes: &[u8]) -> Signature {
+    Signature(Sha256::digest(bytes).into())
+}
+
+/// [`digest`] of everything that `reader` yields, without holding it all.
+pub(crate) fn digest_reader(mut reader: impl Read) -> io::Result<Signature> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(Signature(hasher.finalize().into())),
+            Ok(n) => hasher.update(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod encoding_tests {
+    use super::*;
+
+    #[test]
+    fn digest_is_plain_sha256() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(digest(b"").to_hex(), empty);
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest_reader(&b"abc"[..]).unwrap().to_hex(), abc);
+    }
+
+    #[test]
+    fn hex_round_trips_and_refuses_everything_else() {
+        let signature = digest(b"x");
+        assert_eq!(Signature::from_hex(&signature.to_hex()), Some(signature));
+        assert_eq!(Signature::from_hex(&signature.to_hex().to_uppercase()), Some(signature));
+        for bad in ["", "ab", &"g".repeat(64), &"a".repeat(63), &"a".repeat(65), &"é".repeat(32)] {
+            assert_eq!(Signature::from_hex(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn serde_uses_the_hex_form() {
+        let signature = digest(b"x");
+        let json = serde_json::to_string(&signature).unwrap();
+        assert_eq!(json, format!("\"{signature}\""));
+        assert_eq!(serde_json::from_str::<Signature>(&json).unwrap(), signature);
+        assert!(serde_json::from_str::<Signature>("\"12\"").is_err());
+    }
+}

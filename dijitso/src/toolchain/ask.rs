@@ -1,0 +1,359 @@
+//! The questions put to a compiler that is met for the first time, and to a known one about new flags.
+//!
+//! Few processes, side by side: every one of them is a start-up that a cold run waits for.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::driver::{Driver, Found, Transcript, is_cc1, name_of, which};
+
+use super::loader;
+use super::native::{CPU_FLAG, Native, host_name};
+use super::predefined::{Predefined, question};
+use super::record::{Family, Record};
+use super::template::{INPUT, LinkTemplate, OUTPUT, is_wrapper, linker_name};
+use super::tools::Tools;
+use crate::config::Config;
+use crate::error::human;
+use crate::fs::Fs;
+use crate::process::{Command, Output, Running, Status};
+use crate::signature::Signature;
+use crate::stats::Counters;
+
+/// A compiler that says nothing for so long will not compile either. Generous, because the first start from
+/// a cold file server takes seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Everything needed to ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) driver: &'a Driver,
+    pub(super) config: &'a Config,
+    pub(super) fs: &'a Fs,
+    pub(super) counters: &'a Counters,
+}
+
+impl Asker<'_> {
+    fn timeout(&self) -> Duration {
+        PATIENCE.min(self.config.build.timeout.value)
+    }
+
+    fn start<A: AsRef<str>>(&self, args: impl IntoIterator<Item = A>) -> Result<Running, String> {
+        let command = self.driver.command(Path::new("/"), self.timeout());
+        self.spawn(command.args(args.into_iter().map(|arg| arg.as_ref().to_owned())))
+    }
+
+    fn start_program(&self, program: &Path, args: &[&str]) -> Result<Running, String> {
+        self.spawn(self.driver.program(program, Path::new("/"), self.timeout()).args(args))
+    }
+
+    fn spawn(&self, command: Command) -> Result<Running, String> {
+        command.spawn(self.counters).map_err(|error| format!("cannot be started: {error}"))
+    }
+
+    /// The output of a question that was answered; else why it is none.
+    fn answer(&self, running: Running) -> Result<Output, String> {
+        self.answered(running.into_output())
+    }
+
+    fn answered(&self, output: Output) -> Result<Output, String> {
+        match output.status {
+            status if status.success() => Ok(output),
+            Status::TimedOut => {
+                Err(format!("did not answer within {} and was killed", human(self.timeout())))
+            }
+            status => {
+                let transcript = Transcript::new(&output.stderr);
+                let said = transcript.complaint().map(|line| format!(": {}", shortened(line)));
+                Err(format!("{}{}", status.describe(), said.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// What `-march=native` means on this machine, and what is predefined for it.
+    pub(super) fn native(&self) -> Result<(Native, Predefined), String> {
+        // A compiler that knows no `native` has its default.
+        let words = match self.answer(self.start(compile_question(true))?) {
+            Ok(output) => Transcript::new(&output.stderr).compiler().unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        let mut native = Native::read(&words).unwrap_or_else(unknown_native);
+        let running = self.start(predefined_question(&predefined_key(&native)))?;
+        let predefined = self.settle(&mut native, running)?;
+        Ok((native, predefined))
+    }
+
+    /// The answer about a newly resolved processor. clang lists features that it has no flag for; without
+    /// those it is asked once more.
+    fn settle(&self, native: &mut Native, running: Running) -> Result<Predefined, String> {
+        let output = running.into_output();
+        if output.status.success() {
+            return Predefined::read(predefined_key(native), &output, self.config);
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        native.arch.retain(|flag| !said.contains(&format!("'{flag}'")));
+        self.predefined(predefined_key(native)).map_err(|error| format!("cannot preprocess: it {error}"))
+    }
+
+    /// What is predefined and searched with these flags; the first one of `key` is the language.
+    pub(super) fn predefined(&self, key: Vec<String>) -> Result<Predefined, String> {
+        let output = self.answer(self.start(predefined_question(&key))?)?;
+        Predefined::read(key, &output, self.config)
+    }
+
+    /// How the driver links with these flags; `None` if only the driver can.
+    pub(super) fn template(&self, key: Vec<String>, known: &Tools) -> Result<Option<LinkTemplate>, String> {
+        let link = self.start(link_question(&key))?;
+        let ld = key.iter().cloned().chain([format!("-print-prog-name={}", linker_name(&key))]);
+        let ld = self.start(ld)?;
+        let transcript = Transcript::new(&self.answer(link)?.stderr);
+        let ld = self.answer(ld).map(|output| first_line(&output)).unwrap_or_default();
+        let Some((mut template, program)) = LinkTemplate::read(key, &transcript) else { return Ok(None) };
+        let Some(found) = self.linker(&program, &ld) else { return Ok(None) };
+        let (help, libraries) =
+            (self.start_program(&found.path, &["--help"])?, self.libraries_of(&found.path));
+        template.finish(&found, self.answer(help).ok().as_ref());
+        template.tools.must_stay_absent(found.absent);
+        self.add(&mut template.tools, "ld", &found.path, known);
+        self.add_libraries(&mut template.tools, libraries, known);
+        Ok(Some(template))
+    }
+
+    /// The linker behind what the driver runs.
+    fn linker(&self, program: &str, named: &str) -> Option<Found> {
+        let word = if is_wrapper(program) { named } else { program };
+        which(word, &self.driver.path, self.fs).ok()
+    }
+
+    fn libraries_of(&self, program: &Path) -> Option<Running> {
+        let interpreter = loader::interpreter_of(program, self.fs)?;
+        self.start_program(&interpreter, &["--list", &program.to_string_lossy()]).ok()
+    }
+
+    fn add_libraries(&self, tools: &mut Tools, running: Option<Running>, known: &Tools) {
+        let Some(output) = running.and_then(|running| self.answer(running).ok()) else { return };
+        for (name, path) in loader::libraries(&output.stdout) {
+            self.add(tools, &format!("library {name}"), &path, known);
+        }
+    }
+
+    /// A tool that cannot be read is no part of the identity; it will fail by itself if it is needed.
+    fn add(&self, tools: &mut Tools, role: &str, path: &Path, known: &Tools) {
+        if let Err(error) = tools.add(role, path, known, self.fs) {
+            log::debug!("cannot read {} of the compiler: {error}", path.display());
+        }
+    }
+}
+
+/// Asks a compiler everything; the error says why it is refused.
+pub(super) fn characterise(
+    driver: &Driver,
+    found: &Found,
+    old: Option<&Record>,
+    config: &Config,
+    fs: &Fs,
+    counters: &Counters,
+) -> Result<Record, String> {
+    let ask = Asker { driver, config, fs, counters };
+    let known = old.map(Record::all_tools).unwrap_or_default();
+
+    let compile = ask.start(compile_question(true))?;
+    let link = ask.start(link_question(&[]))?;
+    let (ld, cc1) = (ask.start(["-print-prog-name=ld"])?, ask.start(["-print-prog-name=cc1"])?);
+
+    let mut tools = Tools::default();
+    for (n, word) in driver.words.iter().enumerate() {
+        let program = if n == 0 { Ok(found.clone()) } else { which(word, &driver.path, fs) };
+        // `ccache g++`: the second word is a program too. Flags are not, and resolve to nothing.
+        if let Ok(program) = program
+            && !word.starts_with('-')
+        {
+            ask.add(&mut tools, "driver", &program.path, &known);
+            tools.must_stay_absent(program.absent);
+        }
+    }
+
+    let mut compile = compile.into_output();
+    // Some compilers do not know this processor, or know no `native` at all.
+    if matches!(compile.status, Status::Exited(code) if code != 0) {
+        compile = ask.start(compile_question(false))?.into_output();
+    }
+    let compile = ask.answered(compile)?;
+    let transcript = Transcript::new(&compile.stderr);
+    let Some(compile_line) = transcript.compiler() else {
+        let said =
+            transcript.complaint().map_or("nothing".to_owned(), |line| format!("`{}`", shortened(line)));
+        return Err(format!("is neither gcc nor clang: asked how it compiles (-###) it said {said}"));
+    };
+    let family = if is_cc1(&compile_line) { Family::Clang } else { Family::Gcc };
+    let mut native = Native::read(&compile_line).unwrap_or_else(unknown_native);
+    if native.arch.is_empty() {
+        log::warn!(
+            "{} cannot say what this processor is; kernels are compiled for its default one",
+            driver.words.join(" ")
+        );
+    }
+
+    let predefined = ask.start(predefined_question(&predefined_key(&native)))?;
+    let mut programs = Programs::default();
+    programs.of_compile(&ask, &transcript, &compile_line);
+    let of_compiler = programs.compiler.as_deref().and_then(|path| ask.libraries_of(path));
+    let of_assembler = programs.assembler.as_deref().and_then(|path| ask.libraries_of(path));
+
+    let link = Transcript::new(&ask.answer(link)?.stderr);
+    let ld = ask.answer(ld).map(|output| first_line(&output)).unwrap_or_default();
+    let template = LinkTemplate::read(Vec::new(), &link);
+    let linker = template.as_ref().and_then(|(_, program)| ask.linker(program, &ld));
+    let help = linker.as_ref().and_then(|found| ask.start_program(&found.path, &["--help"]).ok());
+    let of_linker = linker.as_ref().and_then(|found| ask.libraries_of(&found.path));
+    if let Ok(output) = ask.answer(cc1)
+        && family == Family::Gcc
+    {
+        programs.found("cc1", &first_line(&output), &ask);
+    }
+    programs.of_link(&ask, &link);
+
+    // All questions are under way; meanwhile the files are read.
+    for (role, path) in &programs.files {
+        ask.add(&mut tools, role, path, &known);
+    }
+    tools.must_stay_absent(programs.absent);
+    for dir in &programs.dirs {
+        tools.must_stay_unchanged(dir, fs);
+    }
+    for libraries in [of_compiler, of_assembler] {
+        ask.add_libraries(&mut tools, libraries, &known);
+    }
+    let mut templates = Vec::new();
+    if let (Some((mut template, _)), Some(found)) = (template, linker) {
+        template.finish(&found, help.and_then(|help| ask.answer(help).ok()).as_ref());
+        template.tools.must_stay_absent(found.absent);
+        ask.add(&mut template.tools, "ld", &found.path, &known);
+        ask.add_libraries(&mut template.tools, of_linker, &known);
+        templates.push(template);
+    }
+
+    let predefined = ask.settle(&mut native, predefined)?;
+    let mut record = Record {
+        family,
+        version: transcript.version().unwrap_or("unknown version").to_owned(),
+        target: transcript.value("Target:").unwrap_or(std::env::consts::ARCH).to_owned(),
+        identity: Signature::from_bytes([0; 32]),
+        tools,
+        natives: vec![native],
+        predefined: Vec::new(),
+        templates,
+    };
+    record.identify(driver, &lasting_words(&compile_line), &predefined.search);
+    record.predefined.push(predefined);
+    Ok(record)
+}
+
+/// The programs behind a driver.
+#[derive(Debug, Default)]
+struct Programs {
+    compiler: Option<PathBuf>,
+    assembler: Option<PathBuf>,
+    files: Vec<(String, PathBuf)>,
+    absent: Vec<PathBuf>,
+    dirs: Vec<PathBuf>,
+}
+
+impl Programs {
+    fn of_compile(&mut self, ask: &Asker<'_>, transcript: &Transcript, compile_line: &[String]) {
+        if let Some(driver) = transcript.value("COLLECT_GCC=") {
+            self.found("driver", driver, ask);
+        }
+        if let Some(file) = transcript.value("Configuration file:") {
+            self.files.push(("configuration".to_owned(), PathBuf::from(file)));
+        }
+        // A newer gcc beside it would be chosen for its headers and libraries.
+        if let Some(dir) = transcript.value("Selected GCC installation:") {
+            self.dirs.extend(Path::new(dir).parent().map(Path::to_owned));
+        }
+        if let Some(program) = compile_line.first() {
+            self.compiler = self.found(name_of(program), program, ask);
+        }
+        let assembler = transcript.commands().into_iter().find_map(|words| {
+            let program = words.into_iter().next()?;
+            matches!(name_of(&program).rsplit('-').next(), Some("as")).then_some(program)
+        });
+        if let Some(program) = assembler {
+            self.assembler = self.found("as", &program, ask);
+        }
+        // gcc looks for its tools in these first.
+        let dirs = transcript.value("COMPILER_PATH=").unwrap_or_default();
+        for dir in dirs.split(':').filter(|dir| dir.starts_with('/')) {
+            self.absent.extend(
+                ["as", "ld"].map(|name| Path::new(dir).join(name)).into_iter().filter(|p| !ask.fs.exists(p)),
+            );
+        }
+    }
+
+    fn of_link(&mut self, ask: &Asker<'_>, transcript: &Transcript) {
+        for words in transcript.commands().iter().filter(|words| words.iter().any(|word| word == OUTPUT)) {
+            if let Some(program) = words.first().filter(|program| is_wrapper(program)) {
+                self.found(name_of(program), program, ask);
+            }
+            let plugin = words.windows(2).find(|pair| pair[0] == "-plugin");
+            self.files.extend(plugin.map(|pair| ("plugin".to_owned(), PathBuf::from(&pair[1]))));
+        }
+    }
+
+    fn found(&mut self, role: &str, word: &str, ask: &Asker<'_>) -> Option<PathBuf> {
+        let found = which(word, &ask.driver.path, ask.fs).ok()?;
+        self.files.push((role.to_owned(), found.path.clone()));
+        self.absent.extend(found.absent);
+        Some(found.path)
+    }
+}
+
+fn compile_question(native: bool) -> Vec<String> {
+    let native = native.then(|| format!("{CPU_FLAG}native"));
+    let words = ["-###", "-x", "c++", "-c", INPUT, "-o", "/dev/null"];
+    native.into_iter().chain(words.map(str::to_owned)).collect()
+}
+
+fn link_question(key: &[String]) -> Vec<String> {
+    key.iter().cloned().chain(["-###", "-shared", "-o", OUTPUT, INPUT].map(str::to_owned)).collect()
+}
+
+fn predefined_question(key: &[String]) -> Vec<String> {
+    let language = key.first().map(String::as_str).unwrap_or("c++");
+    key.iter().skip(1).map(String::as_str).chain(question(language)).map(str::to_owned).collect()
+}
+
+/// The question that nearly every kernel will ask.
+fn predefined_key(native: &Native) -> Vec<String> {
+    std::iter::once("c++".to_owned()).chain(native.flags().cloned()).collect()
+}
+
+fn unknown_native() -> Native {
+    Native { host: host_name(), arch: Vec::new(), tune: None }
+}
+
+/// The words of the compile command that do not depend on the machine, the moment or the question.
+fn lasting_words(line: &[String]) -> Vec<String> {
+    let mut lasting = Vec::new();
+    let mut words = line.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-o" | "--param" | "-target-cpu" | "-tune-cpu" | "-target-feature" => drop(words.next()),
+            _ if word.starts_with("-m") => {}
+            _ => lasting.push(word.clone()),
+        }
+    }
+    lasting
+}
+
+fn first_line(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned()
+}
+
+fn shortened(line: &str) -> String {
+    let mut text: String = line.chars().take(200).collect();
+    if text.len() < line.len() {
+        text.push_str(" ..");
+    }
+    text
+}

@@ -1,0 +1,341 @@
+//! The grammar of compiler flags, as far as it matters here: which take a second word, which name files,
+//! which the link needs too, and which would take the compile step out of our hands.
+
+use std::path::{Path, PathBuf};
+
+use super::link::is_plain;
+use crate::config::origin::Flag;
+use crate::error::{Error, Result};
+
+/// Flags that take the next word, if nothing is joined to them.
+const TAKES_A_WORD: [&str; 26] = [
+    "-I",
+    "-D",
+    "-U",
+    "-L",
+    "-l",
+    "-B",
+    "-z",
+    "-u",
+    "-T",
+    "-A",
+    "-isystem",
+    "-iquote",
+    "-idirafter",
+    "-include",
+    "-imacros",
+    "-isysroot",
+    "-iprefix",
+    "-Xpreprocessor",
+    "-Xassembler",
+    "-Xlinker",
+    "-Xclang",
+    "-mllvm",
+    "--param",
+    "-target",
+    "--sysroot",
+    "-gcc-toolchain",
+];
+
+/// Flags that name a directory or file, which a relative name would look for in the compiler's directory.
+const NAMES_A_PATH: [&str; 13] = [
+    "-isystem",
+    "-iquote",
+    "-idirafter",
+    "-isysroot",
+    "-include",
+    "-imacros",
+    "--sysroot=",
+    "-fplugin=",
+    "-specs=",
+    "--specs=",
+    "-I",
+    "-L",
+    "-B",
+];
+
+/// Flags that name a file whose content decides what is compiled, and which no dependency rule mentions.
+const READS_A_FILE: [&str; 7] = [
+    "-fplugin=",
+    "-specs=",
+    "--specs=",
+    "-fprofile-use=",
+    "-fprofile-instr-use=",
+    "-fsanitize-blacklist=",
+    "-fsanitize-ignorelist=",
+];
+
+/// What is done with a flag that decides the kind of output.
+enum Fate {
+    Keep,
+    /// Already so, or without meaning for a shared object.
+    Drop,
+    Refuse(&'static str),
+}
+
+/// A flag with the word it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Group<'a>(pub(super) &'a [Flag]);
+
+impl<'a> Group<'a> {
+    pub(super) fn text(&self) -> &'a str {
+        self.0.first().map(|flag| flag.text.as_str()).unwrap_or_default()
+    }
+
+    /// The value of a flag, joined or as the next word.
+    pub(super) fn value(&self, name: &str) -> Option<&'a str> {
+        match self.text().strip_prefix(name)? {
+            "" => self.0.get(1).map(|flag| flag.text.as_str()),
+            joined => Some(joined),
+        }
+    }
+
+    /// Whether the link needs it too.
+    pub(super) fn is_for_link(&self) -> bool {
+        const PREFIXES: [&str; 36] = [
+            "-fopenmp",
+            "-fno-openmp",
+            "-fopenacc",
+            "-fsanitize",
+            "-fno-sanitize",
+            "-flto",
+            "-fno-lto",
+            "-fuse-ld=",
+            "--ld-path=",
+            "-fprofile-",
+            "-fcoverage",
+            "-fgnu-tm",
+            "-fsplit-stack",
+            "-foffload",
+            "-fcilkplus",
+            "--coverage",
+            "-coverage",
+            "-pthread",
+            "-pg",
+            "-m32",
+            "-m64",
+            "-mx32",
+            "-mabi",
+            "--target=",
+            "-target",
+            "--sysroot",
+            "-isysroot",
+            "-B",
+            "-stdlib=",
+            "-rtlib=",
+            "--rtlib=",
+            "-unwindlib=",
+            "--gcc-toolchain",
+            "-specs=",
+            "--specs=",
+            "-static-lib",
+        ];
+        let text = self.text();
+        let run_time = ["-shared-lib", "-nostdlib", "-nodefaultlibs"];
+        let named = PREFIXES.iter().chain(&run_time).any(|prefix| text.starts_with(prefix));
+        named || text == "-p" || self.is_only_for_link()
+    }
+
+    /// Whether the compile step would only wonder about it.
+    pub(super) fn is_only_for_link(&self) -> bool {
+        let text = self.text();
+        let linker = ["-Wl,", "-Xlinker", "-L", "-l"].iter().any(|prefix| text.starts_with(prefix));
+        linker || !text.starts_with('-')
+    }
+
+    /// Whether it optimises: the link does that only with LTO.
+    pub(super) fn is_for_lto(&self) -> bool {
+        let text = self.text();
+        ["-O", "-m", "-f", "-g", "--param"].iter().any(|prefix| text.starts_with(prefix))
+    }
+
+    /// Whether only the driver knows what it means for the link.
+    pub(super) fn needs_driver(&self) -> bool {
+        !is_plain(self.text())
+    }
+
+    /// At the link these add code that switches the calling thread's arithmetic when the kernel is loaded
+    /// (denormal numbers become zero, in the whole program).
+    pub(super) fn is_unsafe_at_link(&self) -> bool {
+        matches!(self.text(), "-ffast-math" | "-Ofast" | "-funsafe-math-optimizations" | "-mdaz-ftz")
+    }
+
+    /// The file it makes the compiler read beside sources and headers.
+    pub(super) fn file(&self) -> Option<&'a Path> {
+        READS_A_FILE.iter().find_map(|name| self.value(name)).map(Path::new)
+    }
+}
+
+/// Checks the words one by one: drops what is without meaning, refuses what would break the build, and
+/// makes paths absolute, because the compiler runs in a directory of its own.
+pub(super) fn checked(flags: impl IntoIterator<Item = Flag>) -> Result<Vec<Flag>> {
+    let mut checked = Vec::new();
+    let mut flags = flags.into_iter();
+    while let Some(flag) = flags.next() {
+        match fate(&flag.text) {
+            Fate::Keep => {}
+            Fate::Drop => continue,
+            Fate::Refuse(why) => return Err(refused(&flag, why)),
+        }
+        let mut group = vec![flag];
+        if TAKES_A_WORD.contains(&group[0].text.as_str()) {
+            match flags.next() {
+                Some(word) => group.push(word),
+                None => return Err(refused(&group[0], "the word it takes is missing")),
+            }
+        }
+        make_absolute(&mut group)?;
+        checked.extend(group);
+    }
+    Ok(checked)
+}
+
+/// Checked flags, each with the word it takes.
+pub(super) fn grouped(mut flags: &[Flag]) -> impl Iterator<Item = Group<'_>> {
+    std::iter::from_fn(move || {
+        let first = flags.first()?;
+        let len = if TAKES_A_WORD.contains(&first.text.as_str()) { 2 } else { 1 };
+        let (group, rest) = flags.split_at(len.min(flags.len()));
+        flags = rest;
+        Some(Group(group))
+    })
+}
+
+fn fate(text: &str) -> Fate {
+    const OURS: &str = "what is made, from what and where to, is decided for each kernel";
+    match text {
+        "-c" | "-S" | "-E" | "-r" | "-M" | "-MM" | "-MF" | "-MT" | "-MQ" | "-MG" | "-x" | "-o" | "-dM"
+        | "-fsyntax-only" | "-###" | "--version" | "--help" | "-static" | "-" | "-save-temps" => {
+            Fate::Refuse(OURS)
+        }
+        "-shared" | "-pie" | "-no-pie" | "-static-pie" | "-MD" | "-MMD" | "-MP" => Fate::Drop,
+        _ if text.starts_with('@') => Fate::Refuse("write out the flags that the file holds"),
+        _ if text.starts_with("-x") || text.starts_with("-save-temps") => Fate::Refuse(OURS),
+        // `-ofile`; no other flag starts like this.
+        _ if text.starts_with("-o") => Fate::Refuse(OURS),
+        _ if !text.starts_with('-') && !is_library_file(text) => {
+            Fate::Refuse("it is no flag; was a quote or a dash forgotten?")
+        }
+        _ => Fate::Keep,
+    }
+}
+
+fn is_library_file(text: &str) -> bool {
+    [".a", ".so", ".o"].iter().any(|end| text.ends_with(end)) || text.contains(".so.")
+}
+
+fn refused(flag: &Flag, why: &str) -> Error {
+    Error::Config {
+        problem: format!("the flag `{}` cannot be used: {why}", flag.text),
+        origin: flag.origin.to_string(),
+    }
+}
+
+fn make_absolute(group: &mut [Flag]) -> Result<()> {
+    let text = group[0].text.clone();
+    if !text.starts_with('-') {
+        group[0].text = absolute(&group[0], &text, is_library_file(&text))?;
+        return Ok(());
+    }
+    for name in NAMES_A_PATH {
+        let Some(joined) = text.strip_prefix(name) else { continue };
+        // `-include x` is looked for like a header, so it need not be a path; `-I=x` is below the sysroot.
+        let only_if_there = matches!(name, "-include" | "-imacros" | "-fplugin=" | "-specs=" | "--specs=");
+        if joined.starts_with(['=', '-']) {
+            return Ok(());
+        }
+        match (joined, group.get(1).cloned()) {
+            ("", Some(word)) => group[1].text = absolute(&word, &word.text, !only_if_there)?,
+            ("", None) => {}
+            (path, _) => {
+                group[0].text = format!("{name}{}", absolute(&group[0], path, !only_if_there)?);
+            }
+        }
+        return Ok(());
+    }
+    Ok(())
+}
+
+fn absolute(flag: &Flag, path: &str, always: bool) -> Result<String> {
+    if path.starts_with('/') || path.is_empty() {
+        return Ok(path.to_owned());
+    }
+    let there: PathBuf = std::path::absolute(path).map_err(|error| {
+        refused(flag, &format!("its path is relative, and the working directory cannot be told ({error})"))
+    })?;
+    match there.to_str() {
+        Some(text) if always || there.exists() => Ok(text.to_owned()),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::origin::Origin;
+
+    fn parse(words: &[&str]) -> Result<Vec<Flag>> {
+        checked(words.iter().map(|word| Flag::new(*word, Origin::Environment("CXXFLAGS".into()))))
+    }
+
+    fn line(words: &[&str]) -> String {
+        parse(words).unwrap().into_iter().map(|flag| flag.text).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_flag_keeps_its_word() {
+        let flags = parse(&["-D", "X=1", "-Xclang", "-c", "-O2", "-isystem", "/a"]).unwrap();
+        assert_eq!(grouped(&flags).map(|group| group.0.len()).collect::<Vec<_>>(), [2, 2, 1, 2]);
+    }
+
+    #[test]
+    fn flags_that_would_break_the_build_are_refused_with_their_origin() {
+        for word in ["-c", "-ox", "-o", "-E", "@flags", "-xc", "-", "O2", "-save-temps=obj", "-I"] {
+            let error = parse(&["-O2", word]).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("CXXFLAGS"), "{error}");
+        }
+        assert_eq!(line(&["-shared", "-O1", "-pie", "-MMD"]), "-O1");
+    }
+
+    #[test]
+    fn relative_paths_become_absolute() {
+        let here = std::env::current_dir().unwrap().display().to_string();
+        assert_eq!(
+            line(&["-Iinc", "-L", "lib", "-I/abs", "-isystem", "x"]),
+            format!("-I{here}/inc -L {here}/lib -I/abs -isystem {here}/x")
+        );
+        assert_eq!(line(&["--sysroot=root", "liba.a"]), format!("--sysroot={here}/root {here}/liba.a"));
+        assert_eq!(
+            line(&["-include", "config.h", "-I=/inc", "-iquote."]),
+            format!("-include config.h -I=/inc -iquote{here}")
+        );
+    }
+
+    #[test]
+    fn the_link_gets_what_it_needs_and_never_fast_math() {
+        let flags = |word| parse(&[word]).unwrap();
+        let of = |word| Group(flags(word).leak());
+        for word in [
+            "-fopenmp",
+            "-fsanitize=address",
+            "-flto=auto",
+            "-m64",
+            "-pthread",
+            "-stdlib=libc++",
+            "-static-libgcc",
+        ] {
+            assert!(of(word).is_for_link(), "{word}");
+        }
+        for word in ["-O2", "-march=skylake", "-Wall", "-ffast-math", "-g", "-fno-exceptions"] {
+            assert!(!of(word).is_for_link(), "{word}");
+        }
+        assert!(of("-fopenmp").needs_driver() && of("-flto").needs_driver());
+        assert!(
+            !of("-lm").needs_driver()
+                && !of("-fuse-ld=lld").needs_driver()
+                && !of("-Wl,-rpath,/x").needs_driver()
+        );
+        assert!(of("-Ofast").is_unsafe_at_link() && of("-ffast-math").is_unsafe_at_link());
+        assert_eq!(of("-fplugin=/x.so").file(), Some(Path::new("/x.so")));
+    }
+}

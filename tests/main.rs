@@ -1,0 +1,14 @@
+//! All integration tests. Each file holds one area; `harness` is what they share.
+
+mod cache;
+mod corpus;
+mod cxx_errors;
+mod faults;
+mod floors;
+mod harness;
+mod jit;
+mod params;
+mod race;
+mod signatures;
+mod toolchain;
+mod ui_tests;

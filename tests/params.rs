@@ -1,0 +1,134 @@
+//! Parameters through the doors a user has: the builder, variables, the configuration file.
+
+use dijitso::{BuildParams, CacheParams, Error, Jit, Params};
+use dijitso_tests::kernels;
+
+use crate::harness::Place;
+
+const TEXT: &str = "int value() { return VALUE; }";
+
+#[test]
+fn the_environment_beats_the_file_and_the_file_the_default() {
+    let place = Place::new();
+    let config = place.write("config.toml", "[build]\ncxxflags = [\"-DVALUE=1\"]\n");
+    let run = |flags: Option<&str>| {
+        let client = place.client(["text", "value", TEXT]).env("DIJITSO_CONFIG", &config);
+        match flags {
+            Some(flags) => client.env("CXXFLAGS", flags),
+            None => client,
+        }
+        .ok()
+        .values()
+    };
+    assert_eq!(run(None), [1.0]);
+    assert_eq!(run(Some("-UVALUE -DVALUE=2")), [2.0], "flags add up, and the later one wins");
+}
+
+#[test]
+fn the_program_beats_the_environment() {
+    let place = Place::new();
+    let elsewhere = place.path("elsewhere");
+    let jit = Jit::builder().cache_dir(&elsewhere).build().unwrap();
+    assert_eq!(jit.cache_dir(), elsewhere);
+    let cache = CacheParams { dir: Some(place.cache()), ..CacheParams::default() };
+    let build = BuildParams { cxxflags: vec!["-DVALUE=5".into()], ..BuildParams::default() };
+    let params = Params { cache, build, ..Params::default() };
+    let jit = Jit::builder().params(params).build().unwrap();
+    assert_eq!(jit.load(&kernels::text("value", TEXT)).unwrap().call(), 5);
+}
+
+#[test]
+fn the_users_file_is_found_in_the_configuration_directory_and_never_here() {
+    let place = Place::new();
+    place.write("xdg/dijitso/config.toml", "[build]\ncxxflags = \"-DVALUE=7\"\n");
+    place.write("here/dijitso/config.toml", "[build]\ncxxflags = \"-DVALUE=8\"\n");
+    place.write("here/config.toml", "[build]\ncxxflags = \"-DVALUE=9\"\n");
+    let run = || place.client(["text", "value", TEXT]).cwd(&place.path("here")).without("DIJITSO_CONFIG");
+    let ran = run().env("XDG_CONFIG_HOME", place.path("xdg")).ok();
+    assert_eq!(ran.values(), [7.0]);
+    let ran = run().env("XDG_CONFIG_HOME", ".").env("HOME", place.path("nobody")).run();
+    assert!(ran.error().contains("VALUE"), "{}", ran.error());
+}
+
+#[test]
+fn a_misspelt_key_stops_the_program_with_a_suggestion() {
+    let place = Place::new();
+    let config = place.write("config.toml", "[build]\nprofil = \"debug\"\n");
+    let ran = place.client(["nothing"]).env("DIJITSO_CONFIG", &config).run();
+    let text = ran.error();
+    for part in ["profil", "did you mean `profile`?", "known keys:", "config.toml, line 2"] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_stops_the_program_with_what_is_allowed() {
+    let place = Place::new();
+    for (name, value, allowed) in [
+        ("DIJITSO_LOAD", "ram", "auto, file, memory"),
+        ("DIJITSO_PROFILE", "fast", "optimized, debug"),
+        ("DIJITSO_JOBS", "0", "at least 1"),
+        ("DIJITSO_JOBS", "all", "whole number"),
+        ("DIJITSO_TIMEOUT", "-3", "number of seconds"),
+        ("DIJITSO_CHECK", "maybe", "1 or 0"),
+        ("DIJITSO_CPU", "-O3", "native"),
+        ("DIJITSO_CACHE_DIR", "cache", "absolute path"),
+        ("DIJITSO_CONFIG", "config.toml", "absolute path"),
+        ("CXXFLAGS", "\"-DX", "quote"),
+    ] {
+        let ran = place.client(["nothing"]).env(name, value).run();
+        let text = ran.error();
+        assert!(text.contains(name) && text.contains(allowed), "{name}={value}: {text}");
+    }
+}
+
+#[test]
+fn without_home_and_without_a_directory_the_program_is_told_what_to_set() {
+    let place = Place::new();
+    let client = place.client(["nothing"]).without("DIJITSO_CACHE_DIR");
+    let bare = ["HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV", "CONDA_PREFIX"]
+        .into_iter()
+        .fold(client, |c, v| c.without(v));
+    let text = bare.run();
+    assert!(text.error().contains("HOME") && text.error().contains("DIJITSO_CACHE_DIR"), "{}", text.error());
+}
+
+#[test]
+fn the_cache_follows_the_active_environment() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("conda")).unwrap();
+    place
+        .client(["numbers", "1", "2"])
+        .without("DIJITSO_CACHE_DIR")
+        .without("VIRTUAL_ENV")
+        .env("CONDA_PREFIX", place.path("conda"))
+        .env("XDG_CACHE_HOME", place.path("xdg"))
+        .ok();
+    assert!(place.path("conda/.cache/dijitso/CACHEDIR.TAG").is_file());
+    place
+        .client(["numbers", "1", "2"])
+        .without("DIJITSO_CACHE_DIR")
+        .without("VIRTUAL_ENV")
+        .without("CONDA_PREFIX")
+        .env("XDG_CACHE_HOME", place.path("xdg"))
+        .ok();
+    assert!(place.path("xdg/dijitso/CACHEDIR.TAG").is_file());
+}
+
+#[test]
+fn contradictory_builder_values_are_errors_not_panics() {
+    let place = Place::new();
+    for builder in [
+        place.builder().cxx("\"g++"),
+        place.builder().cxx(""),
+        place.builder().jobs(0),
+        place.builder().timeout(std::time::Duration::ZERO),
+        place.builder().std("c++20 -DX"),
+        place.builder().cache_dir("relative"),
+        place.builder().cxxflag(""),
+    ] {
+        let error = builder.build().expect_err("it makes no sense");
+        assert!(matches!(error, Error::Config { .. }), "{error:?}");
+        assert!(error.to_string().contains("builder"), "{error}");
+    }
+}

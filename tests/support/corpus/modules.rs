@@ -1,0 +1,170 @@
+//! `ffc_jit/`: one module for each element, coordinate mapping and form, as FFC gives them to a JIT.
+//! They include each other's headers and need each other's libraries.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use dijitso::{Jit, KernelSpec, Source};
+use serde::Deserialize;
+
+use super::read;
+use super::reference::Reference;
+use super::ufc::{self, Tabulate};
+use crate::protocol::Loaded;
+
+/// How a module's generator says what it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dependencies {
+    /// By `depends_on` alone: the engine sees the whole graph.
+    Declared,
+    /// Its generator loads them first, as FFC's own does: the engine is entered again.
+    LoadedByGenerator,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    modules: Vec<Module>,
+    order: Vec<String>,
+    top: HashMap<String, Top>,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    name: String,
+    header: String,
+    source: String,
+    dependencies: Vec<String>,
+    build: Build,
+}
+
+#[derive(Deserialize)]
+struct Build {
+    cxxflags: Vec<String>,
+    cxxflags_opt: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Top {
+    module: String,
+    factory: String,
+    reference: String,
+}
+
+/// Loads the wrappers of all forms in one batch, which brings all modules with it, and compares.
+pub(super) fn check(root: &Path, jit: &Jit, how: Dependencies) -> Result<Vec<Loaded>, String> {
+    let folder = root.join("ffc_jit");
+    let manifest = read(&folder.join("manifest.json"))?;
+    let manifest: Manifest = serde_json::from_str(&manifest).map_err(|e| format!("manifest.json: {e}"))?;
+    let modules = specs(root, &folder, &manifest, jit, how)?;
+
+    let mut tops: Vec<_> = manifest.top.iter().collect();
+    tops.sort_by_key(|(name, _)| name.as_str());
+    let mut wrappers = Vec::new();
+    for (name, top) in &tops {
+        let module = modules.get(&top.module).ok_or_else(|| format!("no module {}", top.module))?;
+        wrappers.push(wrapper(root, name, top, module));
+    }
+    let kernels = jit.load_all(&wrappers).map_err(|e| e.report())?;
+    let mut loaded = Vec::new();
+    for (kernel, (_, top)) in kernels.iter().zip(&tops) {
+        loaded.push(ufc::compare(kernel, &Reference::read(&folder.join(&top.reference))?)?);
+    }
+    // The modules themselves: in memory by now, whatever brought them there.
+    for name in &manifest.order {
+        let kernel = jit.load(&modules[name]).map_err(|e| e.report())?;
+        loaded.push(Loaded { name: name.clone(), origin: kernel.origin(), value: 0.0 });
+    }
+    Ok(loaded)
+}
+
+fn specs(
+    root: &Path,
+    folder: &Path,
+    manifest: &Manifest,
+    jit: &Jit,
+    how: Dependencies,
+) -> Result<HashMap<String, KernelSpec<()>>, String> {
+    let mut specs: HashMap<String, KernelSpec<()>> = HashMap::new();
+    for name in &manifest.order {
+        let module = manifest.modules.iter().find(|m| m.name == *name).ok_or(format!("no module {name}"))?;
+        let needed: Result<Vec<_>, _> = module
+            .dependencies
+            .iter()
+            .map(|d| specs.get(d).cloned().ok_or(format!("{name} comes before {d}, which it needs")))
+            .collect();
+        let spec = module_spec(root, folder, module, needed?, jit, how)?;
+        specs.insert(name.clone(), spec);
+    }
+    Ok(specs)
+}
+
+fn module_spec(
+    root: &Path,
+    folder: &Path,
+    module: &Module,
+    needed: Vec<KernelSpec<()>>,
+    jit: &Jit,
+    how: Dependencies,
+) -> Result<KernelSpec<()>, String> {
+    let text = read(&folder.join(&module.source))?;
+    let header = read(&folder.join(&module.header))?;
+    let header_name = format!("{}.h", module.name);
+    let include = root.join("include");
+    let flags: Vec<String> =
+        module.build.cxxflags.iter().chain(&module.build.cxxflags_opt).cloned().collect();
+    let key = (text.clone(), header.clone(), flags.clone());
+    let exports = factories(&text);
+    let jit = (how == Dependencies::LoadedByGenerator).then(|| Arc::new(jit.clone()));
+    Ok(KernelSpec::new(&module.name, key, move || -> dijitso::Result<Source<()>> {
+        // SAFETY: only the factories are called, through `wrapper`.
+        let mut source = unsafe { Source::translation_unit(text.clone()) }
+            .header(&header_name, header.clone())
+            .include_dir(&include);
+        for flag in &flags {
+            source = match flag.strip_prefix("-std=") {
+                Some(std) => source.std(std),
+                // Every kernel is a shared library; the engine says so itself.
+                None if flag == "-shared" || flag == "-fPIC" => source,
+                None => source.flag(flag),
+            };
+        }
+        for export in &exports {
+            source = source.export(export);
+        }
+        for dependency in &needed {
+            if let Some(jit) = &jit {
+                jit.load(dependency)?;
+            }
+            source = source.depends_on(dependency);
+        }
+        Ok(source)
+    })
+    .package("dijitso-tests", "1"))
+}
+
+fn wrapper(root: &Path, name: &str, top: &Top, module: &KernelSpec<()>) -> KernelSpec<Tabulate> {
+    let text = format!("#include \"{}.h\"\n{}", top.module, ufc::wrapper(&top.factory));
+    let include = root.join("include");
+    let module = module.clone();
+    KernelSpec::new(name, top.module.clone(), move || {
+        // SAFETY: the wrapper's type is `Tabulate`.
+        unsafe { Source::translation_unit(text.clone()) }
+            .include_dir(&include)
+            .std("c++11")
+            .entry("corpus_tabulate")
+            .export("corpus_describe")
+            .depends_on(&module)
+    })
+    .package("dijitso-tests", "1")
+}
+
+/// The names of all functions that the text defines as `extern "C" .. create_..(`.
+fn factories(text: &str) -> Vec<String> {
+    let declaration = |line: &str| -> Option<String> {
+        let before = line.strip_prefix("extern \"C\"")?.split('(').next()?;
+        let name = before.rsplit([' ', '*']).next()?;
+        name.starts_with("create_").then(|| name.to_owned())
+    };
+    text.lines().filter_map(declaration).collect()
+}
