@@ -3,9 +3,11 @@
 mod cache;
 mod corpus;
 mod cxx_errors;
+mod engine;
 mod faults;
 mod floors;
 mod harness;
+mod identity;
 mod jit;
 mod params;
 mod race;

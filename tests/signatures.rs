@@ -5,6 +5,7 @@ use std::path::Path;
 
 use dijitso::{CxxType, Jit, KernelSpec, Profile, Sign, Source};
 use dijitso_tests::kernels::{self, Number};
+use dijitso_tests::protocol::{ShimMode, ShimStep};
 
 use crate::harness::{Client, Place, Ran, not_permitted, real_compiler, root, variable};
 
@@ -449,17 +450,22 @@ fn checking_finds_what_is_not_in_the_key() {
 }
 
 #[test]
-fn the_native_processor_is_part_of_the_identity_by_what_it_resolves_to() {
+#[cfg(target_arch = "x86_64")]
+fn what_native_means_is_part_of_a_kernels_identity() {
     let place = Place::new();
-    // A compiler that resolves `native` to another processor is what another machine looks like.
     let shim = place.shim();
-    let plain = place.builder().cxx(shim.word()).build().unwrap();
-    let native = plain.load(&kernels::number(1)).unwrap().signature();
-    let named = place.builder().cxx(shim.word()).cpu(dijitso::Cpu::Named("x86-64-v2".into())).build();
-    if cfg!(target_arch = "x86_64") {
-        let named = named.unwrap().load(&kernels::number(1)).unwrap().signature();
-        assert_ne!(native, named);
-    }
+    let load = |march: &str| {
+        // Another machine with the same home has not asked yet what `native` means there.
+        let _ = std::fs::remove_dir_all(place.cache().join("v1/toolchains"));
+        shim.set(ShimMode::Native { march: march.to_owned() }, ShimStep::Every);
+        let jit = place.builder().cxx(shim.word()).build().unwrap();
+        let kernel = jit.load(&kernels::number(1)).unwrap();
+        (kernel.signature(), jit.stats().compiled)
+    };
+    let (old, new) = (load("x86-64-v2"), load("x86-64"));
+    assert_ne!(old.0, new.0);
+    assert_eq!((old.1, new.1), (1, 1));
+    assert_eq!(load("x86-64-v2"), (old.0, 0));
     for call in shim.compiles() {
         assert!(!call.iter().any(|word| word == "-march=native"), "{call:?}");
     }

@@ -65,6 +65,29 @@ fn flags_come_in_the_order_of_precedence_and_reach_the_compiler() {
 }
 
 #[test]
+fn every_flag_is_recorded_with_who_asked_for_it() {
+    let place = Place::new();
+    let config = place.write("config.toml", "[build]\ncxxflags = \"-DFROM_FILE\"\n");
+    let client =
+        place.client(["axpy", "4"]).env("CXXFLAGS", "-DFROM_VARIABLE").env("DIJITSO_CONFIG", &config);
+    client.ok();
+    let entry = std::fs::File::open(&place.entries()[0]).unwrap();
+    let mut archive = zip::ZipArchive::new(entry).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut archive.by_name("entry.json").unwrap(), &mut text).unwrap();
+    for (flag, origin) in [
+        ("-O3", "default"),
+        ("-DFROM_VARIABLE", "environment variable CXXFLAGS"),
+        ("-DFROM_FILE", "config.toml, line 2"),
+        ("-march=", "asked of the compiler"),
+    ] {
+        let at = text.find(flag).unwrap_or_else(|| panic!("{flag} is not in {text}"));
+        let near: String = text[at..].chars().take(200).collect();
+        assert!(near.contains(origin), "{flag} must come from {origin}: {near}");
+    }
+}
+
+#[test]
 fn the_debug_profile_is_for_debuggers() {
     let place = Place::new();
     let shim = place.shim();

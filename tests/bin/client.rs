@@ -1,6 +1,6 @@
 //! A program with kernels, as a user would write one, for tests about processes: cold and warm starts,
 //! races, kills, environments. It does what its arguments say and prints an
-//! [`Outcome`](dijitso_tests::protocol::Outcome) as JSON on its last line. Warnings go to stderr.
+//! [`Outcome`] as JSON on its last line. Warnings go to stderr.
 
 use std::path::{Path, PathBuf};
 

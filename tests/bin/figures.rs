@@ -11,11 +11,9 @@ use std::time::{Duration, Instant};
 use dijitso::{Jit, KernelSpec, Source};
 use dijitso_tests::kernels::{self, Number};
 
-/// Small kernels loaded in each measurement.
+/// Small kernels, and kernels of a megabyte, loaded in each measurement.
 const SMALL: u32 = 200;
-/// Kernels with a table of a megabyte, and its size in doubles.
 const LARGE: u32 = 10;
-const DOUBLES: u32 = 1 << 17;
 const ROUNDS: usize = 7;
 
 fn main() {
@@ -33,7 +31,7 @@ fn all() {
     let dir = tempfile::tempdir().expect("a directory");
     let cache = dir.path().join("cache");
     let jit = jit(&cache);
-    for size in ["small", "large"] {
+    for size in ["small", "medium", "large"] {
         let kernels = jit.load_all(&specs(size)).unwrap_or_else(|e| panic!("{}", e.report()));
         let bytes = kernels[0].report().bytes;
         let lines =
@@ -60,20 +58,27 @@ fn jit(cache: &Path) -> Jit {
 }
 
 fn specs(size: &str) -> Vec<KernelSpec<Number>> {
-    let large = |i: u32| {
-        KernelSpec::new(format!("large{i:03}"), i, move || {
+    match size {
+        "small" => (0..SMALL).map(kernels::number).collect(),
+        "medium" => (0..SMALL).map(|i| table(i, 1200)).collect(),
+        _ => (0..LARGE).map(|i| table(i, 1 << 17)).collect(),
+    }
+}
+
+/// A kernel with a table of so many doubles.
+fn table(i: u32, doubles: u32) -> KernelSpec<Number> {
+    let name = format!("table{doubles}_{i:03}");
+    KernelSpec::new(&name, (i, doubles), {
+        let name = name.clone();
+        move || {
             let text = format!(
-                "extern const double table{i}[{DOUBLES}];\nconst double table{i}[{DOUBLES}] = {{1.5}};\n\
-                 int large{i:03}() {{ volatile int at = 7; return int(table{i}[at]) + {i}; }}"
+                "extern const double values[{doubles}];\nconst double values[{doubles}] = {{1.5}};\n\
+                 int {name}() {{ volatile int at = 7; return int(values[at]) + {i}; }}"
             );
             // SAFETY: has no arguments and no state.
             unsafe { Source::new(text) }
-        })
-    };
-    match size {
-        "small" => (0..SMALL).map(kernels::number).collect(),
-        _ => (0..LARGE).map(large).collect(),
-    }
+        }
+    })
 }
 
 /// Mean time of a load from disk.
@@ -137,8 +142,11 @@ fn cold(jit: &Jit, dir: &Path) {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for i in 0..30 {
         let start = Instant::now();
-        jit.load(&kernels::number(10_000 + i)).expect("a kernel");
+        let kernel = jit.load(&kernels::number(10_000 + i)).expect("a kernel");
         ours.push(start.elapsed());
+        if i == 0 {
+            println!("one cold kernel: {}", kernel.report());
+        }
         std::fs::write(&source, format!("extern \"C\" int k{i:05}() {{ return {i}; }}\n")).expect("a file");
         let start = Instant::now();
         let status = Command::new("/usr/bin/c++")

@@ -66,6 +66,13 @@ fn misbehave(config: &ShimConfig, own: &Path, args: &[OsString]) {
             std::thread::sleep(std::time::Duration::from_secs(5));
             panic!("signal {signal} did not end the shim: {status:?}");
         }
+        ShimMode::Native { march } => {
+            let native = format!("-march={march}");
+            let other =
+                |word: &OsString| if word == "-march=native" { native.clone().into() } else { word.clone() };
+            let args: Vec<OsString> = args.iter().map(other).collect();
+            real(config, &args);
+        }
         ShimMode::Stamp => stamp(config, own, args),
     }
 }

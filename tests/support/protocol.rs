@@ -79,6 +79,11 @@ pub enum ShimMode {
         /// Which.
         signal: i32,
     },
+    /// Takes `native` for this processor, as the compiler of another machine does.
+    Native {
+        /// Its name.
+        march: String,
+    },
     /// Compiles the first kernel really, and then copies its object with the names and the number
     /// exchanged: for tests that need ten thousand kernels.
     Stamp,

@@ -84,6 +84,11 @@ impl Archive {
         Some(String::from_utf8_lossy(&text).into_owned())
     }
 
+    /// One of the headers, by the name under which it is included.
+    pub(crate) fn header(&mut self, name: &str) -> Option<String> {
+        self.text(&format!("{HEADERS}{name}"))
+    }
+
     /// What a kernel that depends on this one includes.
     pub(crate) fn headers(&mut self) -> Headers {
         let names = self.names();

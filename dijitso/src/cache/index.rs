@@ -16,7 +16,7 @@ use crate::fs::Stamp;
 use crate::signature::Signature;
 use crate::toolchain::CpuFeatures;
 
-const MAGIC: &[u8; 8] = b"djindex1";
+const MAGIC: &[u8; 8] = b"djindex2";
 
 /// Variants kept for one compiler: enough for a header that alternates and for some processors.
 const PER_TOOLCHAIN: usize = 8;
@@ -56,14 +56,16 @@ pub(crate) enum VariantOutcome {
     Failure(String),
 }
 
-/// Another kernel that this one was linked to.
+/// Another kernel that this one was linked to, or that its generator loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dependency {
     /// Its own index key.
     pub(crate) key: Signature,
     pub(crate) name: String,
-    /// The entry that was linked.
+    /// The entry that was linked or loaded.
     pub(crate) content: Signature,
+    /// Whether it is linked; else it must only still be what the generator got.
+    pub(crate) linked: bool,
     /// The file that holds its generator, if that is another one than this kernel's: its build id is not
     /// in our key.
     pub(crate) object: Option<(PathBuf, Stamp)>,
@@ -168,6 +170,7 @@ impl Dependency {
         writer.signature(&self.key);
         writer.block(self.name.as_bytes());
         writer.signature(&self.content);
+        writer.u8(u8::from(self.linked));
         match &self.object {
             None => writer.u8(0),
             Some((path, stamp)) => {
@@ -182,11 +185,12 @@ impl Dependency {
         let key = reader.signature()?;
         let name = text(reader)?;
         let content = reader.signature()?;
+        let linked = reader.u8()? != 0;
         let object = match reader.u8()? {
             0 => None,
             _ => Some((PathBuf::from(OsStr::from_bytes(reader.block()?)), reader.stamp()?)),
         };
-        Some(Dependency { key, name, content, object })
+        Some(Dependency { key, name, content, linked, object })
     }
 }
 
@@ -209,11 +213,18 @@ mod tests {
             cpu: CpuFeatures::from_bits(1 << 127 | 9),
             created: 77,
             dependencies: vec![
-                Dependency { key: digest(b"k"), name: "a".into(), content: digest(b"c"), object: None },
+                Dependency {
+                    key: digest(b"k"),
+                    name: "a".into(),
+                    content: digest(b"c"),
+                    linked: false,
+                    object: None,
+                },
                 Dependency {
                     key: digest(b"k"),
                     name: "b".into(),
                     content: digest(b"d"),
+                    linked: true,
                     object: Some(("/x".into(), stamp)),
                 },
             ],

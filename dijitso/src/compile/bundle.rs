@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::config::env::COMPILER_VARIABLES;
 use crate::fs::{Fs, Scratch};
 use crate::process::Command;
 
@@ -44,8 +45,11 @@ pub(super) fn save(fs: &Fs, failures: &Path, contents: &Contents<'_>) -> std::io
 
     let place = failures.join(contents.name);
     fs.remove_tree(&place)?;
-    fs.rename(&beside, &place)?;
-    Ok(place)
+    match fs.rename(&beside, &place) {
+        // Another process had the same failure at the same time, and was faster.
+        Err(_) if place.join("command.sh").exists() => Ok(place),
+        result => result.map(|()| place),
+    }
 }
 
 fn script_text(contents: &Contents<'_>) -> String {
@@ -53,6 +57,10 @@ fn script_text(contents: &Contents<'_>) -> String {
         "#!/bin/sh\n# Repeats the failed build of {}\ncd \"$(dirname \"$0\")\" || exit 1\nexport LC_ALL=C\n",
         contents.at.replace('\n', " ")
     );
+    for name in COMPILER_VARIABLES.iter().filter(|name| contents.environment.iter().all(|(n, _)| n != *name))
+    {
+        let _ = writeln!(text, "unset {name}");
+    }
     for (name, value) in contents.environment {
         let value = shlex::try_quote(value).unwrap_or_default();
         let _ = writeln!(text, "export {name}={value}");

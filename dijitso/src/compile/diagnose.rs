@@ -62,6 +62,32 @@ pub(super) fn trouble(step: &str, output: &Output, timeout: Duration) -> Option<
     Some(Trouble::Text)
 }
 
+/// Whether a compiler's refusal names a place in a text, and nothing that may have passed by tomorrow: a
+/// wrapper's own complaint, or a file server's, must not keep a correct kernel from being built.
+pub(super) fn blames_the_text(log: &str) -> bool {
+    const PASSING: [&str; 10] = [
+        "Stale file handle",
+        "Input/output error",
+        "Permission denied",
+        "Resource temporarily unavailable",
+        "Too many open files",
+        "Connection timed out",
+        "Transport endpoint",
+        "Interrupted system call",
+        "Device or resource busy",
+        "Cannot allocate memory",
+    ];
+    !PASSING.iter().any(|words| log.contains(words)) && log.lines().any(names_a_place)
+}
+
+/// `axpy.cpp:3:5: error: ..`, `axpy.cpp:3:10: fatal error: ..`, `axpy.cpp:3: error: ..`
+fn names_a_place(line: &str) -> bool {
+    let Some((place, _)) = line.split_once(": error: ").or_else(|| line.split_once(": fatal error: ")) else {
+        return false;
+    };
+    place.rsplit_once(':').is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Undefined symbols that a linker complained about, each once, in its order.
 pub(super) fn undefined_symbols(log: &str) -> Vec<String> {
     let mut symbols = Vec::new();
@@ -107,6 +133,19 @@ mod tests {
         }
         let full = "a.cpp:3: fatal error: error writing to a.s: No space left on device";
         assert!(matches!(text(Status::Exited(1), full), Some(Trouble::Space(_))));
+    }
+
+    #[test]
+    fn only_what_names_a_place_is_remembered() {
+        for text in
+            ["a.cpp:3:5: error: x", "note\na.cpp:3:1: fatal error: b.h: No such file", "a.c:3: error: x"]
+        {
+            assert!(blames_the_text(text), "{text}");
+        }
+        for text in ["", "ccache: error: x", "cc1plus: error: x", "a.cpp:3:5: error: b.h: Stale file handle"]
+        {
+            assert!(!blames_the_text(text), "{text}");
+        }
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! thread can drive many. Its directory is private, removed with the job, and swept by the next run
 //! if this process is killed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::diagnose::{Trouble, trouble, undefined_symbols};
+use super::diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
+use super::linked::Linked;
 use super::unit::Unit;
 use super::{bundle, depfile};
 use crate::error::Error;
@@ -16,16 +18,6 @@ use crate::fs::{Fs, Scratch};
 use crate::library::elf;
 use crate::process::{Command, Output};
 use crate::toolchain::{LinkRequest, Toolchain, traced_files};
-
-/// A dependency as the build needs it.
-#[derive(Debug)]
-pub(crate) struct Linked {
-    pub(crate) soname: String,
-    pub(crate) elf: Vec<u8>,
-    pub(crate) headers: Vec<(String, String)>,
-    /// Only its headers are wanted: it is needed by a dependency, not by the unit itself.
-    pub(crate) headers_only: bool,
-}
 
 /// A finished library, not yet named after its content.
 #[derive(Debug)]
@@ -205,7 +197,11 @@ impl Job {
                         self.linked()
                     }
                     // The fast link leaves out what it thinks is not needed; the driver has the last word.
-                    Some(_) if tried + 1 < self.links.len() => self.link(tried + 1),
+                    Some(_) if tried + 1 < self.links.len() => {
+                        // It is no part of how the library was made, or of how the next one failed.
+                        self.commands.pop();
+                        self.link(tried + 1)
+                    }
                     Some(Trouble::Text) => {
                         let undefined = undefined_symbols(&log);
                         self.log.push_str(&log);
@@ -217,7 +213,10 @@ impl Job {
                             bundle: self.bundle(),
                         };
                         let inputs = self.dependencies();
-                        self.failed(error, true, inputs, Vec::new())
+                        // A linker that fails does not say which libraries it read, or where it looked for
+                        // one: only a unit without any can but fail again.
+                        let lasting = !self.unit.names_libraries();
+                        self.failed(error, lasting, inputs, Vec::new())
                     }
                     Some(Trouble::Space(problem)) => self.elsewhere(problem),
                     Some(Trouble::Machine(problem)) => {
@@ -309,15 +308,16 @@ impl Job {
 
     /// The compiler refused the text. To remember that, we must know which files would change its mind.
     fn refused(&mut self) -> Step {
+        let lasting = blames_the_text(&self.log);
         let error = Error::Compile {
             kernel: self.unit.at.clone(),
             log: self.log.clone(),
             command: self.command_text(),
             bundle: self.bundle(),
         };
-        if self.dir().join(COMPILE_DEPS).exists() {
+        if !lasting || self.dir().join(COMPILE_DEPS).exists() {
             let inputs = self.dependencies();
-            return self.failed(error, true, inputs, Vec::new());
+            return self.failed(error, lasting, inputs, Vec::new());
         }
         let (main, language, dir) = (&self.unit.rendered.main, self.unit.language, self.dir());
         let command =
@@ -336,13 +336,15 @@ impl Job {
     /// Files the tools read, without those in our own directory; relative ones were not found.
     fn dependencies(&self) -> Vec<PathBuf> {
         let dir = self.dir();
+        // Thousands with some libraries, and comparing paths is slow.
+        let mut seen = HashSet::new();
         let mut files = Vec::new();
         let listed = [COMPILE_DEPS, LINK_DEPS].iter().flat_map(|list| {
             self.bench.fs.read(&dir.join(list)).map(|text| depfile::parse(&text)).unwrap_or_default()
         });
         for file in listed.chain(self.traced.iter().cloned()) {
             let ours = file.starts_with(&dir) || (file.is_relative() && dir.join(&file).exists());
-            if !ours && !files.contains(&file) {
+            if !ours && seen.insert(file.clone()) {
                 files.push(file);
             }
         }

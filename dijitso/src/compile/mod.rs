@@ -7,11 +7,13 @@ mod bundle;
 mod depfile;
 mod diagnose;
 mod job;
+mod linked;
 mod pool;
 mod questions;
 mod unit;
 
-pub(crate) use job::{Bench, Built, Failed, Job, Linked};
+pub(crate) use job::{Bench, Built, Failed, Job};
+pub(crate) use linked::{Linked, clash};
 pub(crate) use pool::Pool;
 pub(crate) use questions::questions;
 pub(crate) use unit::{Surroundings, Unit, soname, symbol_name};

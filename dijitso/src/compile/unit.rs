@@ -88,6 +88,15 @@ impl Unit {
         })
     }
 
+    /// Whether libraries other than the compiler's own and other kernels' take part in the link.
+    pub(super) fn names_libraries(&self) -> bool {
+        let words = || self.flags.link.iter().map(|flag| flag.text.as_str());
+        !self.links.is_empty()
+            || !self.flags.libraries.is_empty()
+            || words()
+                .any(|word| word.starts_with("-l") || word.starts_with("-Wl,") || !word.starts_with('-'))
+    }
+
     /// The SONAME given to the linker. The real one contains the digests of the libraries that the linker
     /// reads, so it is known only afterwards and has the same length; see [`Unit::name_library`].
     pub(super) fn placeholder_soname(&self) -> String {

@@ -30,8 +30,25 @@ pub(crate) fn variables() -> &'static [Variable] {
 }
 
 /// What compilers read by themselves; it enters every kernel's signature.
-pub(crate) const COMPILER_VARIABLES: [&str; 6] =
-    ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX"];
+pub(crate) const COMPILER_VARIABLES: [&str; 17] = [
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "LD_RUN_PATH",
+    "SOURCE_DATE_EPOCH",
+    "OMPI_CXX",
+    "OMPI_CXXFLAGS",
+    "OMPI_CPPFLAGS",
+    "OMPI_LDFLAGS",
+    "MPICH_CXX",
+    "I_MPI_CXX",
+    "NIX_CFLAGS_COMPILE",
+    "NIX_LDFLAGS",
+    "NIX_HARDENING_ENABLE",
+];
 
 macro_rules! variables {
     ($($name:literal: $meaning:literal, $default:literal;)*) => {
@@ -66,6 +83,18 @@ variables! {
     "LIBRARY_PATH": "read by the compiler; part of every kernel's signature", "none";
     "COMPILER_PATH": "read by the compiler; part of every kernel's signature", "none";
     "GCC_EXEC_PREFIX": "read by the compiler; part of every kernel's signature", "none";
+    "LD_RUN_PATH": "read by the linker; part of every kernel's signature", "none";
+    "SOURCE_DATE_EPOCH": "read by the compiler; part of every kernel's signature", "none";
+    "OMPI_CXX": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_CXXFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_CPPFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_LDFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_CXX": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_CXX": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "NIX_CFLAGS_COMPILE": "read by Nix's compiler wrapper; part of every kernel's signature", "none";
+    "NIX_LDFLAGS": "read by Nix's compiler wrapper; part of every kernel's signature", "none";
+    "NIX_HARDENING_ENABLE": "read by Nix's compiler wrapper; part of every kernel's signature", "none";
+    "LD_LIBRARY_PATH": "where the loader looks for the compiler's own libraries", "none";
 }
 
 /// The variables as they were at one moment.

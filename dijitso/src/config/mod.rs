@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) compiler_env: BTreeMap<&'static str, OsString>,
     /// Where programs are looked for.
     pub(crate) path: Option<OsString>,
+    /// Where the loader looks for their libraries first.
+    pub(crate) library_path: Option<OsString>,
     /// Where working directories are made first (`TMPDIR`, or `/tmp`).
     pub(crate) tmpdir: PathBuf,
 }
@@ -120,6 +122,7 @@ impl Config {
             generator: layers.generator(),
             compiler_env: environment.for_compilers(),
             path: environment.get("PATH").map(OsString::from),
+            library_path: environment.get("LD_LIBRARY_PATH").map(OsString::from),
             tmpdir: environment.directory("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")),
         };
         config.check()?;
@@ -246,11 +249,16 @@ impl Layers {
         self.0.iter().rev().flat_map(of_layer).collect()
     }
 
-    /// Directories, made absolute: the compiler runs in a directory of its own.
+    /// Directories, made absolute: the compiler runs in a directory of its own. They become flags, which
+    /// are text: another spelling would be another directory.
     fn dirs(&self, key: Key, get: impl Fn(&Params) -> &Vec<PathBuf>) -> Result<Vec<Sourced<PathBuf>>> {
         self.all(key, get)
             .into_iter()
             .map(|dir| match dir.origin {
+                _ if dir.value.to_str().is_none() => {
+                    let problem = format!("`{}` in `{}` must be valid UTF-8", dir.value.display(), key.1);
+                    Err(invalid(problem, &dir.origin))
+                }
                 Origin::Builder => match std::path::absolute(&dir.value) {
                     Ok(value) => Ok(Sourced { value, ..dir }),
                     Err(error) => {

@@ -89,24 +89,19 @@ impl Fs {
 
     /// The whole file, unless it is larger than `limit` bytes: then an error, not an allocation.
     pub(crate) fn read_at_most(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let opened = self.open(path)?;
-        if opened.stamp.size > limit {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than it can be"));
-        }
-        if !opened.regular || opened.stamp.size == 0 {
-            // Files in /proc say that they are empty.
-            let mut bytes = Vec::new();
-            File::from(opened.fd).take(limit).read_to_end(&mut bytes)?;
-            self.counters.bytes_read.add(bytes.len() as u64);
-            return Ok(bytes);
-        }
-        opened.read_at(0, opened.stamp.size)
+        self.open(path)?.read_at_most(limit)
     }
 
     /// The file's SHA-256, without holding it in memory.
     pub(crate) fn digest(&self, path: &Path) -> io::Result<Signature> {
-        self.counters.opens.one();
-        digest_reader(File::open(path)?)
+        self.stamp_and_digest(path).map(|(_, digest)| digest)
+    }
+
+    /// The same, and the stamp of the very file that was read: between a `stat` and a later `open` the path
+    /// can come to lead to another file.
+    pub(crate) fn stamp_and_digest(&self, path: &Path) -> io::Result<(Stamp, Signature)> {
+        let opened = self.open(path)?;
+        Ok((opened.stamp, opened.digest()?))
     }
 
     /// Writes a plain file, where no other process looks (a working directory).
@@ -130,6 +125,12 @@ impl Fs {
     pub(crate) fn stamp_itself(&self, path: &Path) -> Option<Stamp> {
         self.counters.file_stats.one();
         rustix::fs::lstat(path).ok().map(|stat| Stamp::of(&stat))
+    }
+
+    /// Where a symbolic link leads, as it is written; `None` if it is none.
+    pub(crate) fn link_target(&self, path: &Path) -> Option<PathBuf> {
+        self.counters.file_stats.one();
+        std::fs::read_link(path).ok()
     }
 
     /// Whether anything is there; what cannot be asked counts as absent.
@@ -203,6 +204,26 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// The whole file, unless it is larger than `limit` bytes.
+    pub(crate) fn read_at_most(self, limit: u64) -> io::Result<Vec<u8>> {
+        if self.stamp.size > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than it can be"));
+        }
+        if !self.regular || self.stamp.size == 0 {
+            // Files in /proc say that they are empty.
+            let mut bytes = Vec::new();
+            File::from(self.fd).take(limit).read_to_end(&mut bytes)?;
+            self.counters.bytes_read.add(bytes.len() as u64);
+            return Ok(bytes);
+        }
+        self.read_at(0, self.stamp.size)
+    }
+
+    /// Its SHA-256, without holding it in memory.
+    pub(crate) fn digest(self) -> io::Result<Signature> {
+        digest_reader(File::from(self.fd))
+    }
+
     /// Exactly `len` bytes from `offset`; a shorter file is `UnexpectedEof`.
     pub(crate) fn read_at(&self, offset: u64, len: u64) -> io::Result<Vec<u8>> {
         let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);

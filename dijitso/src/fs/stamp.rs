@@ -43,6 +43,12 @@ impl Stamp {
         self.mtime_ns <= latest && self.ctime_ns <= latest
     }
 
+    /// Whether the last change was one of the content: a move or another mode does not touch the
+    /// modification time.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.mtime_ns == self.ctime_ns
+    }
+
     /// Whether the file was changed after `then`, as far as its file system's clock can tell.
     ///
     /// The change time decides: the modification time can be set to anything.

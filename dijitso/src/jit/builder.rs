@@ -37,6 +37,7 @@ impl JitBuilder {
     /// Replaces all parameters that were set so far by `params`.
     pub fn params(mut self, params: Params) -> Self {
         self.params = params;
+        self.words = None;
         self
     }
 

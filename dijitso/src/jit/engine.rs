@@ -9,6 +9,7 @@ use super::memory::Memory;
 use crate::cache::{Defect, Store};
 use crate::compile::{Bench, Linked, Surroundings, Unit};
 use crate::config::Config;
+use crate::config::origin::Flag;
 use crate::config::params::Params;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Scratch};
@@ -37,6 +38,7 @@ pub(super) struct Engine {
     sweep: Once,
     pub(super) build_ids: Mutex<HashMap<usize, Signature>>,
     unwritable: Once,
+    pub(super) no_compiler: Once,
 }
 
 /// The compiler, as far as there is one.
@@ -81,6 +83,7 @@ impl Engine {
             sweep: Once::new(),
             build_ids: Mutex::default(),
             unwritable: Once::new(),
+            no_compiler: Once::new(),
         })
     }
 
@@ -102,18 +105,13 @@ impl Engine {
         Ok(found)
     }
 
-    /// Refuses early, before a generator runs for nothing.
-    pub(super) fn compiler_for(&self, spec: &AnySpec) -> Result<()> {
-        match &self.current()?.compiler {
-            Ok(_) => Ok(()),
-            Err(candidates) => {
-                Err(Error::NoCompiler { kernel: Some(spec.at()), candidates: candidates.clone() })
-            }
-        }
-    }
-
+    /// The compiler as it was last seen; [`Engine::bench`] looks again before it is used.
     pub(super) fn toolchain(&self) -> Result<Toolchain> {
-        match &self.current()?.compiler {
+        let mut context = self.context();
+        if context.compiler.is_err() {
+            context = self.current()?;
+        }
+        match &context.compiler {
             Ok(compiler) => Ok(compiler.toolchain.clone()),
             Err(candidates) => Err(Error::NoCompiler { kernel: None, candidates: candidates.clone() }),
         }
@@ -151,10 +149,32 @@ impl Engine {
             environment: &self.environment,
             dependencies: &contents,
         };
-        Unit::prepare(spec, parts, &around)
+        let unit = Unit::prepare(spec, parts, &around)?;
+        let lacking = unit.flags.features.missing_on_host();
+        if lacking.is_empty() {
+            return Ok(unit);
+        }
+        // Asked for by flags: `native` gives only what is there. It would be built, refused by every
+        // lookup here, and built again.
+        let asked = unit.flags.compile.iter().filter(|f| f.text.starts_with("-m")).map(Flag::to_string);
+        Err(Error::Config {
+            problem: format!(
+                "kernel {}: its flags are for a processor with {}, which this one does not have; \
+                 leave them out, or set `.cpu(..)` or DIJITSO_CPU to `native`",
+                unit.at,
+                lacking.join(", ")
+            ),
+            origin: asked.collect::<Vec<_>>().join(", "),
+        })
     }
 
-    pub(super) fn bench(&self) -> Result<Bench> {
+    /// All that a job needs; `None` if the unit was signed with another compiler than is there now.
+    pub(super) fn bench(&self, unit: &Unit) -> Result<Option<Bench>> {
+        self.current()?;
+        let toolchain = self.toolchain()?;
+        if toolchain.identity() != unit.toolchain {
+            return Ok(None);
+        }
         let root_tmp = self.store.tmp_dir();
         let places = vec![self.config.tmpdir.clone(), root_tmp.clone(), PathBuf::from("/dev/shm")];
         self.sweep.call_once(|| {
@@ -163,14 +183,14 @@ impl Engine {
             }
             self.store.sweep();
         });
-        Ok(Bench {
+        Ok(Some(Bench {
             fs: self.fs.clone(),
-            toolchain: self.toolchain()?,
+            toolchain,
             places,
             timeout: self.config.build.timeout.value,
             failures: self.config.cache.failures.value.then(|| self.store.failures_dir()),
             environment: self.environment.clone(),
-        })
+        }))
     }
 
     /// What the compiler and the linker need of the dependencies: the headers of all below, the
@@ -184,10 +204,10 @@ impl Engine {
         closure(dependencies)
             .iter()
             .map(|loaded| {
-                let headers_only = !direct(loaded);
+                let (name, headers_only) = (loaded.name.clone(), !direct(loaded));
                 if let Some(kept) = loaded.kept.get() {
                     let (elf, headers) = (kept.elf.clone(), kept.headers.clone());
-                    return Ok(Linked { soname: loaded.soname.clone(), elf, headers, headers_only });
+                    return Ok(Linked { name, soname: loaded.soname.clone(), elf, headers, headers_only });
                 }
                 let (elf, headers) = self.store.read_for_dependents(&loaded.content).map_err(|defect| {
                     self.store.quarantine(&loaded.content, &defect);
@@ -196,7 +216,7 @@ impl Engine {
                     };
                     (dependencies.iter().position(leads_to).unwrap_or_default(), defect)
                 })?;
-                Ok(Linked { soname: loaded.soname.clone(), elf, headers, headers_only })
+                Ok(Linked { name, soname: loaded.soname.clone(), elf, headers, headers_only })
             })
             .collect()
     }

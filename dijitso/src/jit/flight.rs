@@ -15,12 +15,22 @@ use once_cell::sync::OnceCell;
 use super::Outcome;
 use crate::error::Error;
 use crate::signature::Signature;
-use crate::source::Parts;
+use crate::source::{AnySpec, Parts};
 
 thread_local! {
     /// What this thread is in the middle of: kernels whose generator runs or whose dependencies are
-    /// being looked for, outermost first, with the table they belong to.
-    static STACK: RefCell<Vec<(usize, Signature)>> = const { RefCell::new(Vec::new()) };
+    /// being looked for, outermost first.
+    static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Frame {
+    /// The table it belongs to.
+    table: usize,
+    signature: Signature,
+    /// As errors name the kernel.
+    name: String,
+    /// What its generator has loaded so far.
+    loads: Vec<(AnySpec, Signature)>,
 }
 
 #[derive(Debug, Default)]
@@ -92,11 +102,41 @@ impl Drop for Working {
     }
 }
 
+impl Working {
+    /// What the generator loaded, in its order; asked when it has just returned.
+    pub(super) fn loads(&self) -> Vec<(AnySpec, Signature)> {
+        STACK
+            .with_borrow_mut(|stack| stack.last_mut().map(|frame| std::mem::take(&mut frame.loads)))
+            .unwrap_or_default()
+    }
+}
+
 impl Flights {
+    /// Notes that a program loaded a kernel; if the program is a generator, that is an input of its text.
+    pub(super) fn loaded(&self, spec: &AnySpec, content: Signature) {
+        STACK.with_borrow_mut(|stack| {
+            if let Some(frame) = stack.iter_mut().rfind(|frame| frame.table == self.id()) {
+                frame.loads.push((spec.clone(), content));
+            }
+        });
+    }
+
     /// Marks that this thread generates `signature` or looks for what it depends on.
-    pub(super) fn working(&self, signature: Signature) -> Working {
-        STACK.with_borrow_mut(|stack| stack.push((self.id(), signature)));
+    pub(super) fn working(&self, signature: Signature, name: String) -> Working {
+        STACK.with_borrow_mut(|stack| {
+            stack.push(Frame { table: self.id(), signature, name, loads: Vec::new() })
+        });
         Working
+    }
+
+    /// The circle that this thread closes by needing `signature`, if it is in the middle of it.
+    pub(super) fn circle(&self, signature: &Signature, name: String) -> Option<Error> {
+        STACK.with_borrow(|stack| {
+            let mine: Vec<&Frame> = stack.iter().filter(|frame| frame.table == self.id()).collect();
+            let start = mine.iter().position(|frame| frame.signature == *signature)?;
+            let path = mine[start..].iter().map(|frame| frame.name.clone()).chain([name]).collect();
+            Some(Error::Cycle { path })
+        })
     }
 
     fn id(&self) -> usize {
@@ -105,26 +145,21 @@ impl Flights {
 
     /// This table's part of the thread's stack.
     fn stack(&self) -> Vec<Signature> {
-        STACK.with_borrow(|stack| stack.iter().filter(|(id, _)| *id == self.id()).map(|(_, s)| *s).collect())
-    }
-
-    /// Whether this thread is in the middle of `signature`.
-    pub(super) fn is_working(&self, signature: &Signature) -> bool {
-        STACK.with_borrow(|stack| stack.contains(&(self.id(), *signature)))
+        STACK.with_borrow(|stack| {
+            stack.iter().filter(|frame| frame.table == self.id()).map(|frame| frame.signature).collect()
+        })
     }
 
     pub(super) fn join(&self, signature: Signature, name: String) -> Joined<'_> {
+        // Before anything else: a thread that gave up waiting is in the middle of what another one owns.
+        if let Some(error) = self.circle(&signature, name.clone()) {
+            return Joined::Cycle(error);
+        }
         let me = std::thread::current().id();
         let mut table = self.lock();
         if let Some(flight) = table.flights.get(&signature) {
             if flight.owner != me {
                 return Joined::Busy;
-            }
-            let stack = self.stack();
-            if let Some(start) = stack.iter().position(|s| *s == signature) {
-                let mut path: Vec<String> = stack[start..].iter().map(|s| table.name(s)).collect();
-                path.push(name);
-                return Joined::Cycle(Error::Cycle { path });
             }
             return Joined::Again(flight.parts.get().cloned());
         }
@@ -222,7 +257,13 @@ impl Drop for Lead<'_> {
             let kernel = self.flight.name.clone();
             Err(Error::Generator { kernel, problem: "was abandoned by a panic".to_owned() })
         });
-        self.flights.lock().flights.remove(&self.signature);
-        self.flights.landed.notify_all();
+        let mut table = self.flights.lock();
+        table.flights.remove(&self.signature);
+        let awaited = !table.waits.is_empty();
+        drop(table);
+        // A system call, which most loads need not make.
+        if awaited {
+            self.flights.landed.notify_all();
+        }
     }
 }

@@ -1,18 +1,15 @@
 //! The disk's answer: by spec without generating, or by unit once the text is known.
 
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use once_cell::sync::OnceCell;
-
 use super::engine::Engine;
+use super::opening::Opening;
 use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry};
-use crate::compile::{Unit, soname, symbol_name};
-use crate::config::params::Load;
+use crate::compile::{Unit, symbol_name};
 use crate::error::{Error, Result};
-use crate::kernel::{Kept, Loaded};
-use crate::library::{Library, LoadError};
+use crate::kernel::Loaded;
 use crate::report::Report;
 use crate::signature::Signature;
 use crate::source::{AnySpec, Parts, render};
@@ -30,7 +27,29 @@ pub(super) enum InUnit {
     Hit(Arc<Loaded>),
     /// The same text failed to compile, and nothing it depends on has changed.
     Failure(Error),
+    /// An intact entry that cannot be used.
+    Failed(Error),
     Miss,
+}
+
+/// Kernels that were looked up in one batch, by index key and content: many ways can lead down to one.
+#[derive(Debug, Default)]
+pub(super) struct Verified {
+    opened: HashMap<(Signature, Signature), Arc<Loaded>>,
+    /// Still what they were, but not loaded.
+    holding: HashSet<(Signature, Signature)>,
+}
+
+/// How many kernels deep a lookup follows recorded dependencies. What is deeper is generated, which ends at
+/// kernels that are less deep.
+const DEEPEST: usize = 100;
+
+/// Where the dependencies of a variant come from.
+enum Below<'a> {
+    /// They were loaded for this unit, whose signature names them.
+    Known(&'a [Arc<Loaded>]),
+    /// They are looked up as the variant recorded them, so many kernels below the one that is asked for.
+    Recorded(&'a mut Verified, usize),
 }
 
 enum Opened {
@@ -41,7 +60,7 @@ enum Opened {
 
 impl Engine {
     /// Looks for a kernel by its spec: the generator does not run, no process is started.
-    pub(super) fn look_up(&self, spec: &AnySpec) -> Found {
+    pub(super) fn look_up(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
         let key = self.index_key(spec);
         let Some(mut index) = self.store.index(&key) else {
             return Found::Miss("not in the cache".to_owned());
@@ -55,14 +74,19 @@ impl Engine {
                 reason.get_or_insert_with(|| "another compiler or processor".to_owned());
                 continue;
             }
-            match self.open_variant(spec.name(), &spec.at(), &key, &mut index, position) {
+            let below = Below::Recorded(&mut *verified, 0);
+            match self.open_variant(spec.name(), &spec.at(), &key, &mut index, position, below) {
                 Opened::Loaded(loaded) => {
                     if digest.is_none() {
-                        log::warn!(
-                            "no usable compiler: {} comes from the cache as some compiler left it",
-                            spec.at()
-                        );
+                        self.no_compiler.call_once(|| {
+                            log::warn!(
+                                "no usable compiler: {} and others come from the cache as some compiler left \
+                                 them",
+                                spec.at()
+                            );
+                        });
                     }
+                    verified.opened.insert((key, loaded.content), loaded.clone());
                     if self.config.generator.check.value
                         && let Err(error) = self.check(spec, &loaded)
                     {
@@ -90,6 +114,8 @@ impl Engine {
     ) -> InUnit {
         let key = self.unit_key(&unit.signature);
         let Some(mut index) = self.store.index(&key) else { return InUnit::Miss };
+        let context = self.context();
+        let digest = context.compiler.as_ref().ok().map(|c| c.digest);
         for position in 0..index.variants.len() {
             if let VariantOutcome::Failure(text) = &index.variants[position].outcome {
                 let inputs = &index.variants[position].inputs;
@@ -100,16 +126,20 @@ impl Engine {
                 }
                 continue;
             }
-            match self.open_variant(spec.name(), &unit.at, &key, &mut index, position) {
+            let below = Below::Known(dependencies);
+            match self.open_variant(spec.name(), &unit.at, &key, &mut index, position, below) {
                 Opened::Loaded(loaded) => {
                     let variant = Variant {
+                        // Flags that do not matter for this unit can make another digest. With the old one
+                        // this answer would never be found by the spec.
+                        toolchain: digest.unwrap_or(index.variants[position].toolchain),
                         dependencies: self.dependency_records(spec, dependencies, parts),
                         ..index.variants[position].clone()
                     };
                     self.add_variant(&self.index_key(spec), variant);
                     return InUnit::Hit(loaded);
                 }
-                Opened::Failed(error) => return InUnit::Failure(error),
+                Opened::Failed(error) => return InUnit::Failed(error),
                 Opened::Unusable(why) => log::debug!("{}: {why}", unit.at),
             }
         }
@@ -125,6 +155,7 @@ impl Engine {
         key: &Signature,
         index: &mut Index,
         position: usize,
+        below: Below<'_>,
     ) -> Opened {
         let start = Instant::now();
         let VariantOutcome::Content(content) = index.variants[position].outcome else {
@@ -146,11 +177,24 @@ impl Engine {
         }
         let variant = &index.variants[position];
         let mut dependencies = Vec::with_capacity(variant.dependencies.len());
-        for dependency in &variant.dependencies {
-            match self.open_dependency(dependency) {
-                Opened::Loaded(loaded) => dependencies.push(loaded),
-                Opened::Unusable(why) => return Opened::Unusable(format!("{}: {why}", dependency.name)),
-                failed @ Opened::Failed(_) => return failed,
+        match below {
+            Below::Known(loaded) => dependencies.extend_from_slice(loaded),
+            Below::Recorded(verified, depth) => {
+                for dependency in &variant.dependencies {
+                    if !dependency.linked {
+                        if let Err(why) = self.holds(dependency, verified, depth + 1) {
+                            return Opened::Unusable(format!("{}: {why}", dependency.name));
+                        }
+                        continue;
+                    }
+                    match self.open_dependency(dependency, verified, depth + 1) {
+                        Opened::Loaded(loaded) => dependencies.push(loaded),
+                        Opened::Unusable(why) => {
+                            return Opened::Unusable(format!("{}: {why}", dependency.name));
+                        }
+                        failed @ Opened::Failed(_) => return failed,
+                    }
+                }
             }
         }
         let report = Report { lookup: start.elapsed(), ..Report::default() };
@@ -158,20 +202,55 @@ impl Engine {
     }
 
     /// A kernel that another one was linked to: it must still be what that one was linked to.
-    fn open_dependency(&self, dependency: &Dependency) -> Opened {
+    fn open_dependency(&self, dependency: &Dependency, verified: &mut Verified, depth: usize) -> Opened {
+        let place = (dependency.key, dependency.content);
+        if let Some(loaded) = verified.opened.get(&place) {
+            return Opened::Loaded(loaded.clone());
+        }
+        let (mut index, position) = match self.recorded(dependency, depth) {
+            Ok(found) => found,
+            Err(why) => return Opened::Unusable(why),
+        };
+        let (name, below) = (&dependency.name, Below::Recorded(&mut *verified, depth));
+        let opened = self.open_variant(name, name, &dependency.key, &mut index, position, below);
+        if let Opened::Loaded(loaded) = &opened {
+            verified.opened.insert(place, loaded.clone());
+        }
+        opened
+    }
+
+    /// A kernel that a generator loaded: it must still be what the generator got, but nobody calls it now.
+    fn holds(&self, dependency: &Dependency, verified: &mut Verified, depth: usize) -> Result<(), String> {
+        let place = (dependency.key, dependency.content);
+        if verified.opened.contains_key(&place) || verified.holding.contains(&place) {
+            return Ok(());
+        }
+        let (index, position) = self.recorded(dependency, depth)?;
+        let variant = &index.variants[position];
+        if let Holds::No(reason) = variant.inputs.holds(&self.store) {
+            return Err(reason);
+        }
+        for below in &variant.dependencies {
+            self.holds(below, verified, depth + 1).map_err(|why| format!("{}: {why}", below.name))?;
+        }
+        verified.holding.insert(place);
+        Ok(())
+    }
+
+    /// Where the index has what a dependency was when its dependent was built.
+    fn recorded(&self, dependency: &Dependency, depth: usize) -> Result<(Index, usize), String> {
         if let Some((path, stamp)) = &dependency.object
             && !matches!(self.fs.stamp(path), Ok(Some(now)) if now == *stamp)
         {
-            return Opened::Unusable(format!("{}, which generates it, was rebuilt", path.display()));
+            return Err(format!("{}, which generates it, was rebuilt", path.display()));
         }
-        let Some(mut index) = self.store.index(&dependency.key) else {
-            return Opened::Unusable("not in the cache".to_owned());
-        };
+        if depth > DEEPEST {
+            return Err("too many kernels deep for one lookup".to_owned());
+        }
+        let index = self.store.index(&dependency.key).ok_or("not in the cache")?;
         let wanted = VariantOutcome::Content(dependency.content);
-        let Some(position) = index.variants.iter().position(|v| v.outcome == wanted) else {
-            return Opened::Unusable("it was built anew".to_owned());
-        };
-        self.open_variant(&dependency.name, &dependency.name, &dependency.key, &mut index, position)
+        let position = index.variants.iter().position(|variant| variant.outcome == wanted);
+        position.map(|position| (index, position)).ok_or_else(|| "it was built anew".to_owned())
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -214,63 +293,10 @@ impl Engine {
         }
     }
 
-    /// Gives verified bytes to the loader: as the file they are in where that is safe, else as memory.
-    pub(super) fn open_library(
-        &self,
-        opening: Opening<'_>,
-        elf: &[u8],
-        path: Option<PathBuf>,
-    ) -> Result<Arc<Loaded>> {
-        let Opening { name, at, unit, content, dependencies, has_entry, kept, mut report } = opening;
-        let start = Instant::now();
-        let in_place = match self.config.cache.load.value {
-            Load::File => true,
-            Load::Memory => false,
-            Load::Auto => self.store.loadable_in_place(),
-        };
-        let soname = soname(content);
-        let library = match path.as_deref().filter(|_| in_place) {
-            // The file may have been removed or replaced since it was read: then our bytes still load.
-            Some(path) => Library::open_file(path, elf).or_else(|error| match error {
-                LoadError::TooMany => Err(error),
-                LoadError::Other(_) => self.open_bytes(elf, &soname),
-            }),
-            None => self.open_bytes(elf, &soname),
-        };
-        let library = library.map_err(|error| match error {
-            LoadError::TooMany => Error::TooManyLibraries { kernel: at.to_owned(), loaded: Library::count() },
-            LoadError::Other(problem) => Error::Load { kernel: at.to_owned(), problem },
-        })?;
-        let symbol = symbol_name(name, &unit.to_hex());
-        let entry = if has_entry { library.symbol(&symbol).map_or(0, |a| a.addr()) } else { 0 };
-        if has_entry && entry == 0 {
-            let problem = format!("its library does not export `{symbol}`");
-            return Err(Error::Load { kernel: at.to_owned(), problem });
-        }
-        report.load = start.elapsed();
-        report.bytes = elf.len() as u64;
-        Ok(self.memory.keep(Loaded {
-            name: name.to_owned(),
-            at: at.to_owned(),
-            content: *content,
-            soname,
-            library,
-            entry,
-            dependencies,
-            path,
-            kept: kept.map_or_else(OnceCell::new, OnceCell::with_value),
-            report,
-        }))
-    }
-
-    fn open_bytes(&self, elf: &[u8], soname: &str) -> std::result::Result<Library, LoadError> {
-        self.counters.memory_loads.one();
-        Library::open_bytes(elf, soname)
-    }
-
     /// With checking on: what the generator writes now must be what the entry was made from.
     fn check(&self, spec: &AnySpec, loaded: &Loaded) -> Result<()> {
         self.counters.generated.one();
+        let _working = self.flights.working(spec.signature(), spec.description());
         let parts = spec.generate()?;
         let mut archive = self.store.archive(&loaded.content).map_err(|defect| Error::Stale {
             kernel: spec.at(),
@@ -278,26 +304,14 @@ impl Engine {
         })?;
         let symbol = symbol_name(spec.name(), &archive.unit().to_hex());
         for (file, now) in &render(&parts, spec.name(), &symbol, false).files {
-            let then = archive.text(file).unwrap_or_default();
+            let header = parts.headers.iter().any(|(name, _)| name == file);
+            let then = if header { archive.header(file) } else { archive.text(file) }.unwrap_or_default();
             if then != *now {
                 return Err(Error::Stale { kernel: spec.at(), diff: first_difference(file, &then, now) });
             }
         }
         Ok(())
     }
-}
-
-/// What a library is opened as.
-pub(super) struct Opening<'a> {
-    pub(super) name: &'a str,
-    pub(super) at: &'a str,
-    pub(super) unit: &'a Signature,
-    pub(super) content: &'a Signature,
-    pub(super) dependencies: Vec<Arc<Loaded>>,
-    pub(super) has_entry: bool,
-    /// Set if no file will hold the library.
-    pub(super) kept: Option<Kept>,
-    pub(super) report: Report,
 }
 
 fn needs(lacking: &[String]) -> String {

@@ -10,6 +10,7 @@ mod engine;
 mod flight;
 mod lookup;
 mod memory;
+mod opening;
 mod publish;
 mod specs;
 
@@ -72,6 +73,7 @@ impl Jit {
         let any = spec.any();
         if let Some(loaded) = self.0.memory.get(any)? {
             self.0.counters.memory_hits.one();
+            self.0.flights.loaded(any, loaded.content);
             return Ok(Kernel::new(loaded, KernelOrigin::Memory));
         }
         let mut outcomes = self.load_any(&[any]);
@@ -134,6 +136,12 @@ impl Jit {
     }
 
     fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
-        Batch::load(&self.0, specs)
+        let outcomes = Batch::load(&self.0, specs);
+        for (spec, outcome) in specs.iter().zip(&outcomes) {
+            if let Ok((loaded, _)) = outcome {
+                self.0.flights.loaded(spec, loaded.content);
+            }
+        }
+        outcomes
     }
 }

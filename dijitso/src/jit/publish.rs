@@ -1,11 +1,12 @@
 //! After the compiler: name the library by its content, seal it, publish it, index it, load it.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::engine::{Compiler, Engine};
-use super::lookup::Opening;
+use super::opening::Opening;
 use crate::cache::{Collected, Dependency, EntryMeta, Inputs, Variant, VariantOutcome, encode};
 use crate::compile::{Built, Failed, Unit, questions, symbol_name};
 use crate::error::Error;
@@ -80,6 +81,7 @@ impl Engine {
             return Finished::Changed("the compiler".to_owned());
         };
         let unit = making.unit;
+        built.inputs.extend(self.named_files(unit));
         let collected = match Inputs::collect(
             &self.store,
             &built.inputs,
@@ -204,6 +206,11 @@ impl Engine {
         questions(unit, self.environment.iter().find(|(n, _)| n == "LIBRARY_PATH").map(|(_, v)| v.as_str()))
     }
 
+    /// Files that a kernel's own flags name and its tools do not list: the index key does not know them.
+    fn named_files(&self, unit: &Unit) -> impl Iterator<Item = PathBuf> {
+        unit.flags.named_files().into_iter().filter(|path| self.fs.is_file(path))
+    }
+
     /// Whether a unit was built by the compiler that is there now, all the time.
     fn still(&self, compiler: &Compiler, unit: &Unit) -> bool {
         compiler.toolchain.identity() == unit.toolchain && compiler.toolchain.unchanged(&self.fs)
@@ -224,10 +231,17 @@ impl Engine {
         parts: &Parts,
     ) -> Vec<Dependency> {
         let home = crate::library::object_of(spec.generator_address());
-        loaded
-            .iter()
-            .zip(&parts.dependencies)
-            .map(|(loaded, dependency)| {
+        let linked = parts.dependencies.iter().zip(loaded.iter().map(|loaded| loaded.content));
+        let mut seen = HashSet::new();
+        let consulted = parts.consulted.iter().map(|(spec, content)| (spec, *content));
+        // A generator that loads what it is linked to, as FFC's do, says nothing new.
+        let consulted = consulted.filter(|(_, content)| {
+            seen.insert(*content) && loaded.iter().all(|loaded| loaded.content != *content)
+        });
+        linked
+            .map(|(dependency, content)| (dependency, content, true))
+            .chain(consulted.map(|(dependency, content)| (dependency, content, false)))
+            .map(|(dependency, content, linked)| {
                 let object = crate::library::object_of(dependency.generator_address());
                 let foreign = object.filter(|path| home.as_ref() != Some(path));
                 let object = foreign.and_then(|path| {
@@ -237,7 +251,8 @@ impl Engine {
                 Dependency {
                     key: self.index_key(dependency),
                     name: dependency.name().to_owned(),
-                    content: loaded.content,
+                    content,
+                    linked,
                     object,
                 }
             })
@@ -253,8 +268,8 @@ impl Engine {
             return;
         };
         let asked: Vec<String> = self.questions(unit).into_iter().chain(failed.missing.clone()).collect();
-        let Ok(collected) =
-            Inputs::collect(&self.store, &failed.inputs, &asked, &unit.flags.search, failed.started)
+        let inputs: Vec<PathBuf> = failed.inputs.iter().cloned().chain(self.named_files(unit)).collect();
+        let Ok(collected) = Inputs::collect(&self.store, &inputs, &asked, &unit.flags.search, failed.started)
         else {
             return;
         };

@@ -203,6 +203,10 @@ fn paths(parts: &Parts, problems: &mut Vec<String>) {
             problems.push(format!("`.{method}({dir:?})`: {problem}"));
         }
     }
+    // It becomes a flag, which is text.
+    for dir in parts.include_dirs.iter().filter(|dir| dir.to_str().is_none()) {
+        problems.push(format!("`.include_dir({dir:?})`: the path must be valid UTF-8"));
+    }
     for link in &parts.links {
         let problem = if link.contains('/') {
             absolute(Path::new(link)).err()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::any::AnySpec;
 use super::text::Text;
 use crate::cxx::{FnAbi, Language};
+use crate::signature::Signature;
 
 /// Everything a generator said about one translation unit.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct Parts {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) exports: Vec<String>,
     pub(crate) dependencies: Vec<AnySpec>,
+    /// Kernels that the generator loaded while it ran, and what it got: what it wrote can depend on them.
+    pub(crate) consulted: Vec<(AnySpec, Signature)>,
     /// `None` for a kernel without an entry.
     pub(crate) abi: Option<FnAbi>,
 }
@@ -67,6 +70,7 @@ impl Parts {
             headers: Vec::new(),
             exports: Vec::new(),
             dependencies: Vec::new(),
+            consulted: Vec::new(),
             abi,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Few processes, side by side: every one of them is a start-up that a cold run waits for.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,7 +40,11 @@ impl Asker<'_> {
     }
 
     fn start<A: AsRef<str>>(&self, args: impl IntoIterator<Item = A>) -> Result<Running, String> {
-        let command = self.driver.command(Path::new("/"), self.timeout());
+        let mut command = self.driver.command(Path::new("/"), self.timeout());
+        // The names of temporary files stand in the answers, which are read by the line.
+        if self.config.tmpdir.as_os_str().as_bytes().contains(&b'\n') {
+            command = command.set("TMPDIR", None::<&str>);
+        }
         self.spawn(command.args(args.into_iter().map(|arg| arg.as_ref().to_owned())))
     }
 
@@ -104,7 +109,8 @@ impl Asker<'_> {
     /// How the driver links with these flags; `None` if only the driver can.
     pub(super) fn template(&self, key: Vec<String>, known: &Tools) -> Result<Option<LinkTemplate>, String> {
         let link = self.start(link_question(&key))?;
-        let ld = key.iter().cloned().chain([format!("-print-prog-name={}", linker_name(&key))]);
+        let name = linker_name(&[&self.driver.words, &key]);
+        let ld = key.iter().cloned().chain([format!("-print-prog-name={name}")]);
         let ld = self.start(ld)?;
         let transcript = Transcript::new(&self.answer(link)?.stderr);
         let ld = self.answer(ld).map(|output| first_line(&output)).unwrap_or_default();
@@ -159,7 +165,8 @@ pub(super) fn characterise(
 
     let compile = ask.start(compile_question(true))?;
     let link = ask.start(link_question(&[]))?;
-    let (ld, cc1) = (ask.start(["-print-prog-name=ld"])?, ask.start(["-print-prog-name=cc1"])?);
+    let ld = format!("-print-prog-name={}", linker_name(&[&driver.words]));
+    let (ld, cc1) = (ask.start([ld])?, ask.start(["-print-prog-name=cc1"])?);
 
     let mut tools = Tools::default();
     for (n, word) in driver.words.iter().enumerate() {
@@ -243,6 +250,7 @@ pub(super) fn characterise(
         natives: vec![native],
         predefined: Vec::new(),
         templates,
+        named: Tools::default(),
     };
     record.identify(driver, &lasting_words(&compile_line), &predefined.search);
     record.predefined.push(predefined);
@@ -264,8 +272,17 @@ impl Programs {
         if let Some(driver) = transcript.value("COLLECT_GCC=") {
             self.found("driver", driver, ask);
         }
-        if let Some(file) = transcript.value("Configuration file:") {
-            self.files.push(("configuration".to_owned(), PathBuf::from(file)));
+        for (role, label) in [("configuration", "Configuration file:"), ("specs", "Reading specs from ")] {
+            self.files.extend(transcript.values(label).map(|file| (role.to_owned(), PathBuf::from(file))));
+        }
+        // clang looks beside itself for a configuration of its own name, of its target, and of both.
+        let beside = compile_line.first().and_then(|program| Path::new(program).parent());
+        if let (true, Some(dir), Some(target)) = (is_cc1(compile_line), beside, transcript.value("Target:")) {
+            let own = name_of(ask.driver.words.first().map(String::as_str).unwrap_or_default());
+            let names = [own, "clang", "clang++"].map(str::to_owned);
+            let both = ["clang", "clang++"].map(|name| format!("{target}-{name}"));
+            let names = names.into_iter().chain(both).chain([target.to_owned()]);
+            self.must_not_appear(names.map(|name| dir.join(format!("{name}.cfg"))), ask);
         }
         // A newer gcc beside it would be chosen for its headers and libraries.
         if let Some(dir) = transcript.value("Selected GCC installation:") {
@@ -282,15 +299,21 @@ impl Programs {
             self.assembler = self.found("as", &program, ask);
         }
         // gcc looks for its tools in these first.
-        let dirs = transcript.value("COMPILER_PATH=").unwrap_or_default();
-        for dir in dirs.split(':').filter(|dir| dir.starts_with('/')) {
-            self.absent.extend(
-                ["as", "ld"].map(|name| Path::new(dir).join(name)).into_iter().filter(|p| !ask.fs.exists(p)),
-            );
+        for dir in dirs(transcript, "COMPILER_PATH=") {
+            self.must_not_appear(["as", "ld", "cc1plus", "cc1", "collect2"].map(|name| dir.join(name)), ask);
+            self.must_not_appear([dir.join("specs")], ask);
         }
     }
 
+    fn must_not_appear(&mut self, paths: impl IntoIterator<Item = PathBuf>, ask: &Asker<'_>) {
+        self.absent.extend(paths.into_iter().filter(|path| !ask.fs.exists(path)));
+    }
+
     fn of_link(&mut self, ask: &Asker<'_>, transcript: &Transcript) {
+        // A file of this name beside its libraries says what gcc does instead of what it was built to do.
+        for dir in dirs(transcript, "LIBRARY_PATH=").filter(|dir| dir.iter().any(|name| name == "gcc")) {
+            self.must_not_appear([dir.join("specs")], ask);
+        }
         for words in transcript.commands().iter().filter(|words| words.iter().any(|word| word == OUTPUT)) {
             if let Some(program) = words.first().filter(|program| is_wrapper(program)) {
                 self.found(name_of(program), program, ask);
@@ -306,6 +329,12 @@ impl Programs {
         self.absent.extend(found.absent);
         Some(found.path)
     }
+}
+
+/// The directories that gcc lists behind `label`.
+fn dirs<'a>(transcript: &'a Transcript, label: &str) -> impl Iterator<Item = &'a Path> {
+    let list = transcript.value(label).unwrap_or_default();
+    list.split(':').filter(|dir| dir.starts_with('/')).map(Path::new)
 }
 
 fn compile_question(native: bool) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! The compiler driver as it is called, and how its answers are read.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -14,9 +13,9 @@ use crate::fs::Fs;
 use crate::process::Command;
 
 /// Variables that would make a compiler write files or change its mind behind our back, and enter no
-/// signature.
-const UNWANTED: [&str; 4] =
-    ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "GCC_COMPARE_DEBUG", "CCC_OVERRIDE_OPTIONS"];
+/// signature. `LPATH` is an old name of `LIBRARY_PATH`, which gcc still obeys and nobody documents.
+const UNWANTED: [&str; 5] =
+    ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "GCC_COMPARE_DEBUG", "CCC_OVERRIDE_OPTIONS", "LPATH"];
 
 /// A compiler as the user names it: its words, the program behind the first one, and what it inherits.
 #[derive(Debug, Clone)]
@@ -40,7 +39,7 @@ impl Driver {
             words: words.into_iter().cloned().collect(),
             processor: processor.into_iter().map(|word| Flag::new(word, origin.clone())).collect(),
             program,
-            env: environment(&config.compiler_env, config.path.as_deref()),
+            env: environment(config),
             path: config.path.clone().unwrap_or_default(),
         }
     }
@@ -66,13 +65,11 @@ impl Driver {
 
 /// Exactly the variables that were read when the parameters were resolved: the process may have changed
 /// them since, and the signatures say otherwise.
-fn environment(
-    compiler: &BTreeMap<&'static str, OsString>,
-    path: Option<&OsStr>,
-) -> Vec<(OsString, Option<OsString>)> {
-    let known = COMPILER_VARIABLES.iter().map(|name| (OsString::from(name), compiler.get(name).cloned()));
-    let unwanted = UNWANTED.iter().map(|name| (OsString::from(name), None));
-    known.chain(unwanted).chain([(OsString::from("PATH"), path.map(OsStr::to_owned))]).collect()
+fn environment(config: &Config) -> Vec<(OsString, Option<OsString>)> {
+    let known = COMPILER_VARIABLES.iter().map(|name| (*name, config.compiler_env.get(name).cloned()));
+    let unwanted = UNWANTED.iter().map(|name| (*name, None));
+    let paths = [("PATH", config.path.clone()), ("LD_LIBRARY_PATH", config.library_path.clone())];
+    known.chain(unwanted).chain(paths).map(|(name, value)| (name.into(), value)).collect()
 }
 
 /// A program found on a search path, and where an earlier one would be found if it were installed.
@@ -151,9 +148,14 @@ impl Transcript {
         self.commands().into_iter().find(|words| is_cc1(words) || is_gcc_cc1(words))
     }
 
-    /// The rest of the line that starts with `label`.
+    /// The rest of the first line that starts with `label`.
     pub(crate) fn value(&self, label: &str) -> Option<&str> {
-        self.text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim)
+        self.values(label).next()
+    }
+
+    /// The rest of every line that starts with `label`.
+    pub(crate) fn values(&self, label: &str) -> impl Iterator<Item = &str> {
+        self.text.lines().filter_map(move |line| line.strip_prefix(label)).map(str::trim)
     }
 
     pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {

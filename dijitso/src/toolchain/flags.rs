@@ -117,7 +117,11 @@ impl Asked {
         let mut link = build.ldflags.clone();
         let (lib_dirs, rpath_dirs) = (build.lib_dirs.iter(), build.rpath_dirs.iter());
         link.extend(lib_dirs.map(|dir| path_flag("-L", &dir.value, dir.origin.clone())));
-        link.extend(rpath_dirs.map(|dir| path_flag("-Wl,-rpath,", &dir.value, dir.origin.clone())));
+        // Not `-Wl,-rpath,`: a comma in the path would end it.
+        link.extend(rpath_dirs.flat_map(|dir| {
+            let words = ["-Xlinker", "-rpath", "-Xlinker", &dir.value.to_string_lossy()];
+            words.map(|word| Flag::new(word, dir.origin.clone()))
+        }));
         let libraries = build.libs.iter().map(|lib| Flag::new(library_word(&lib.value), lib.origin.clone()));
         Ok(Asked {
             language,
@@ -201,9 +205,14 @@ impl FlagSet {
         self.search = SearchPath { dirs };
     }
 
-    /// The files that flags name and no dependency rule mentions.
-    pub(super) fn named_files(&self) -> Vec<PathBuf> {
-        words::grouped(&self.compile).filter_map(|group| group.file().map(PathBuf::from)).collect()
+    /// The files that flags name, or choose, and no dependency rule mentions; those that need not exist, too.
+    pub(crate) fn named_files(&self) -> Vec<PathBuf> {
+        words::grouped(&self.compile).flat_map(|group| group.files()).collect()
+    }
+
+    /// Whether the link compiles.
+    pub(super) fn optimizes_at_link(&self) -> bool {
+        self.link.iter().any(|flag| flag.text.starts_with("-flto"))
     }
 
     pub(super) fn files(&self) -> &[(String, Signature)] {

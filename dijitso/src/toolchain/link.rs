@@ -78,7 +78,9 @@ pub(super) fn commands(driver: &Driver, link: &Link<'_>, request: &LinkRequest<'
     if !link.allow_undefined {
         command = command.arg("-Wl,-z,defs");
     }
-    command = command.arg("-Wl,-z,noseparate-code");
+    if link.template.is_some_and(|template| template.joins_code) {
+        command = command.arg("-Wl,-z,noseparate-code");
+    }
     // For the libraries that the driver adds by itself: what a kernel does not use it need not load.
     command = command.arg("-Wl,--as-needed").set("TMPDIR", Some(request.cwd));
     fast.into_iter().chain([command]).collect()
@@ -93,16 +95,10 @@ fn fast_link(
 ) -> Option<Command> {
     let needs = Needed::of(request.needs)?;
     let mut command = driver.program(&template.ld, request.cwd, link.timeout).args(&template.options);
-    command = command.args([
-        "-soname",
-        request.soname,
-        "-z",
-        "defs",
-        "-z",
-        "noseparate-code",
-        "-o",
-        request.output,
-    ]);
+    command = command.args(["-soname", request.soname, "-z", "defs", "-o", request.output]);
+    if template.joins_code {
+        command = command.args(["-z", "noseparate-code"]);
+    }
     command = command.arg(format!("--version-script={}", request.version_script));
     command = match template.writes_dependencies {
         true => command.arg(format!("--dependency-file={}", request.depfile)),

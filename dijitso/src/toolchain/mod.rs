@@ -215,11 +215,22 @@ impl Toolchain {
             }
             flags.set_template(template);
         }
-        drop(record);
-        for path in flags.named_files() {
-            if let Ok(digest) = inner.fs.digest(&path) {
+        let mut named = flags.named_files();
+        if flags.optimizes_at_link()
+            && let Some(cc1plus) = record.tools.files.iter().find(|file| file.role == "cc1plus")
+        {
+            // The compiler that gcc runs in the link.
+            named.push(cc1plus.path.with_file_name("lto1"));
+        }
+        let mut read = false;
+        for path in named {
+            if let Ok((digest, new)) = record.named(&path, &inner.fs) {
                 flags.add_file(text_of(&path), digest);
+                read |= new;
             }
+        }
+        if read {
+            self.keep(&record);
         }
         Ok(flags)
     }
@@ -299,6 +310,8 @@ impl Toolchain {
     fn driver(&self, flags: &FlagSet, cwd: &Path) -> Command {
         // Their temporary files go where they are removed, even if they are killed.
         let command = self.0.driver.command(cwd, self.0.timeout).set("TMPDIR", Some(cwd));
+        // ccache looks at the driver only, and would serve what an earlier cc1plus made.
+        let command = command.set("CCACHE_COMPILERCHECK", Some(format!("string:{}", self.identity())));
         command.args(flags.compile.iter().map(|flag| flag.text.clone()))
     }
 

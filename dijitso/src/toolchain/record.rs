@@ -44,6 +44,9 @@ pub(crate) struct Record {
     pub(crate) predefined: Vec<Predefined>,
     /// The first one is the link without flags.
     pub(crate) templates: Vec<LinkTemplate>,
+    /// Files that flags name or call for, so that they are read once.
+    #[serde(default)]
+    pub(super) named: Tools,
 }
 
 impl Record {
@@ -101,6 +104,19 @@ impl Record {
         all
     }
 
+    /// The content, now, of a file that flags name; and whether it had to be read.
+    pub(crate) fn named(&mut self, path: &Path, fs: &Fs) -> std::io::Result<(Signature, bool)> {
+        let mut found = Tools::default();
+        found.add("named", path, &self.named, fs)?;
+        let known = self.named.files.iter().position(|file| file.path == path);
+        let new = known.is_none_or(|at| self.named.files[at] != found.files[0]);
+        let digest = found.files[0].digest;
+        for file in found.files {
+            keep_newest(&mut self.named.files, file, |known, new| known.path == new.path, 0);
+        }
+        Ok((digest, new))
+    }
+
     pub(crate) fn native(&self, host: &str) -> Option<&Native> {
         self.natives.iter().find(|native| native.host == host)
     }
@@ -147,6 +163,8 @@ impl Shelf {
         signer.field("words", &driver.words);
         signer.field("program", &driver.program);
         signer.field("path", &driver.path);
+        // A compiler with another libLLVM is another compiler.
+        signer.field("library path", &config.library_path);
         for (name, value) in &config.compiler_env {
             signer.field(name, value);
         }

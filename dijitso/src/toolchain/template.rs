@@ -17,6 +17,9 @@ pub(crate) struct LinkTemplate {
     pub(crate) ld: PathBuf,
     /// Whether it can write what it read as a make rule; else it traces the names to standard output.
     pub(crate) writes_dependencies: bool,
+    /// Whether it knows `-z noseparate-code`; gold refuses what it does not know.
+    #[serde(default)]
+    pub(super) joins_code: bool,
     pub(super) options: Vec<String>,
     /// crti.o, crtbeginS.o: what runs constructors and holds `__dso_handle`.
     pub(super) start: Vec<String>,
@@ -42,6 +45,7 @@ impl LinkTemplate {
             key,
             ld: PathBuf::new(),
             writes_dependencies: false,
+            joins_code: false,
             options: Vec::new(),
             start: Vec::new(),
             dirs: Vec::new(),
@@ -89,6 +93,7 @@ impl LinkTemplate {
         let help =
             help.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         self.writes_dependencies = help.contains("--dependency-file");
+        self.joins_code = help.contains("noseparate-code");
     }
 
     /// The text that enters the toolchain's identity.
@@ -123,8 +128,8 @@ pub(super) fn is_wrapper(program: &str) -> bool {
 }
 
 /// The name by which a driver knows the linker that these flags select.
-pub(super) fn linker_name(key: &[String]) -> String {
-    match key.iter().rev().find_map(|flag| flag.strip_prefix("-fuse-ld=")) {
+pub(super) fn linker_name(flags: &[&[String]]) -> String {
+    match flags.iter().copied().flatten().rev().find_map(|flag| flag.strip_prefix("-fuse-ld=")) {
         Some(name) => format!("ld.{name}"),
         None => "ld".to_owned(),
     }

@@ -53,9 +53,9 @@ impl Tools {
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let stamp = fs.stamp(path)?.ok_or_else(missing)?;
         let known = known.files.iter().find(|file| file.path == path && file.stamp == stamp && file.settled);
-        let digest = match known {
-            Some(file) => file.digest,
-            None => fs.digest(path)?,
+        let (stamp, digest) = match known {
+            Some(file) => (stamp, file.digest),
+            None => fs.stamp_and_digest(path)?,
         };
         let (role, path, settled) = (role.to_owned(), path.to_owned(), stamp.settled(now));
         self.files.push(ToolFile { role, path, digest, stamp, settled });
@@ -91,8 +91,8 @@ impl Tools {
             if stamp == file.stamp && file.settled {
                 continue;
             }
-            match fs.digest(&file.path) {
-                Ok(digest) if digest == file.digest => {
+            match fs.stamp_and_digest(&file.path) {
+                Ok((stamp, digest)) if digest == file.digest => {
                     answer = Now::Restamped;
                     file.settled = stamp.settled(now);
                     file.stamp = stamp;

@@ -38,7 +38,7 @@ const TAKES_A_WORD: [&str; 26] = [
 ];
 
 /// Flags that name a directory or file, which a relative name would look for in the compiler's directory.
-const NAMES_A_PATH: [&str; 13] = [
+const NAMES_A_PATH: [&str; 18] = [
     "-isystem",
     "-iquote",
     "-idirafter",
@@ -47,19 +47,28 @@ const NAMES_A_PATH: [&str; 13] = [
     "-imacros",
     "--sysroot=",
     "-fplugin=",
+    "-fpass-plugin=",
+    "-fauto-profile=",
+    "-fprofile-use=",
+    "-fprofile-sample-use=",
     "-specs=",
     "--specs=",
+    "--config=",
     "-I",
     "-L",
     "-B",
 ];
 
 /// Flags that name a file whose content decides what is compiled, and which no dependency rule mentions.
-const READS_A_FILE: [&str; 7] = [
+const READS_A_FILE: [&str; 11] = [
     "-fplugin=",
+    "-fpass-plugin=",
     "-specs=",
     "--specs=",
+    "--config=",
+    "-fauto-profile=",
     "-fprofile-use=",
+    "-fprofile-sample-use=",
     "-fprofile-instr-use=",
     "-fsanitize-blacklist=",
     "-fsanitize-ignorelist=",
@@ -160,9 +169,15 @@ impl<'a> Group<'a> {
         matches!(self.text(), "-ffast-math" | "-Ofast" | "-funsafe-math-optimizations" | "-mdaz-ftz")
     }
 
-    /// The file it makes the compiler read beside sources and headers.
-    pub(super) fn file(&self) -> Option<&'a Path> {
-        READS_A_FILE.iter().find_map(|name| self.value(name)).map(Path::new)
+    /// The files it makes the compiler read or run beside sources and headers, if they are there.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        const TOOLS: [&str; 6] = ["as", "ld", "cc1", "cc1plus", "collect2", "specs"];
+        if let Some(dir) = self.value("-B") {
+            return TOOLS.iter().map(|name| Path::new(dir).join(name)).collect();
+        }
+        let Some(named) = READS_A_FILE.iter().find_map(|name| self.value(name)) else { return Vec::new() };
+        // Of a directory clang takes this one.
+        vec![PathBuf::from(named), Path::new(named).join("default.profdata")]
     }
 }
 
@@ -209,6 +224,8 @@ fn fate(text: &str) -> Fate {
             Fate::Refuse(OURS)
         }
         "-shared" | "-pie" | "-no-pie" | "-static-pie" | "-MD" | "-MMD" | "-MP" => Fate::Drop,
+        // It would write another list of what was read, in the place of ours.
+        _ if text.starts_with("-Wp,-M") => Fate::Refuse(OURS),
         _ if text.starts_with('@') => Fate::Refuse("write out the flags that the file holds"),
         _ if text.starts_with("-x") || text.starts_with("-save-temps") => Fate::Refuse(OURS),
         // `-ofile`; no other flag starts like this.
@@ -240,7 +257,8 @@ fn make_absolute(group: &mut [Flag]) -> Result<()> {
     for name in NAMES_A_PATH {
         let Some(joined) = text.strip_prefix(name) else { continue };
         // `-include x` is looked for like a header, so it need not be a path; `-I=x` is below the sysroot.
-        let only_if_there = matches!(name, "-include" | "-imacros" | "-fplugin=" | "-specs=" | "--specs=");
+        let only_if_there =
+            matches!(name, "-include" | "-imacros") || name.ends_with('=') && name != "--sysroot=";
         if joined.starts_with(['=', '-']) {
             return Ok(());
         }
@@ -290,7 +308,9 @@ mod tests {
 
     #[test]
     fn flags_that_would_break_the_build_are_refused_with_their_origin() {
-        for word in ["-c", "-ox", "-o", "-E", "@flags", "-xc", "-", "O2", "-save-temps=obj", "-I"] {
+        for word in
+            ["-c", "-ox", "-o", "-E", "@flags", "-xc", "-Wp,-MMD,x.d", "-", "O2", "-save-temps=obj", "-I"]
+        {
             let error = parse(&["-O2", word]).unwrap_err().to_string();
             assert!(error.contains(word) && error.contains("CXXFLAGS"), "{error}");
         }
@@ -336,6 +356,8 @@ mod tests {
                 && !of("-Wl,-rpath,/x").needs_driver()
         );
         assert!(of("-Ofast").is_unsafe_at_link() && of("-ffast-math").is_unsafe_at_link());
-        assert_eq!(of("-fplugin=/x.so").file(), Some(Path::new("/x.so")));
+        assert_eq!(of("-fplugin=/x.so").files()[0], Path::new("/x.so"));
+        assert_eq!(of("-B/tools").files()[0], Path::new("/tools/as"));
+        assert_eq!(of("-O2").files(), Vec::<PathBuf>::new());
     }
 }

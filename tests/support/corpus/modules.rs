@@ -114,13 +114,15 @@ fn module_spec(
     let flags: Vec<String> =
         module.build.cxxflags.iter().chain(&module.build.cxxflags_opt).cloned().collect();
     let key = (text.clone(), header.clone(), flags.clone());
-    let exports = factories(&text);
+    // The factories, and the classes: coordinate mappings call those of their elements directly.
+    let exports = format!("*{}*", module.name);
     let jit = (how == Dependencies::LoadedByGenerator).then(|| Arc::new(jit.clone()));
     Ok(KernelSpec::new(&module.name, key, move || -> dijitso::Result<Source<()>> {
         // SAFETY: only the factories are called, through `wrapper`.
         let mut source = unsafe { Source::translation_unit(text.clone()) }
             .header(&header_name, header.clone())
-            .include_dir(&include);
+            .include_dir(&include)
+            .export(&exports);
         for flag in &flags {
             source = match flag.strip_prefix("-std=") {
                 Some(std) => source.std(std),
@@ -128,9 +130,6 @@ fn module_spec(
                 None if flag == "-shared" || flag == "-fPIC" => source,
                 None => source.flag(flag),
             };
-        }
-        for export in &exports {
-            source = source.export(export);
         }
         for dependency in &needed {
             if let Some(jit) = &jit {
@@ -157,14 +156,4 @@ fn wrapper(root: &Path, name: &str, top: &Top, module: &KernelSpec<()>) -> Kerne
             .depends_on(&module)
     })
     .package("dijitso-tests", "1")
-}
-
-/// The names of all functions that the text defines as `extern "C" .. create_..(`.
-fn factories(text: &str) -> Vec<String> {
-    let declaration = |line: &str| -> Option<String> {
-        let before = line.strip_prefix("extern \"C\"")?.split('(').next()?;
-        let name = before.rsplit([' ', '*']).next()?;
-        name.starts_with("create_").then(|| name.to_owned())
-    };
-    text.lines().filter_map(declaration).collect()
 }

@@ -111,6 +111,8 @@ struct Collector<'a> {
     system_names: Names,
     user_dirs: BTreeMap<PathBuf, Watched>,
     system_dirs: BTreeMap<PathBuf, Watched>,
+    /// Files, directories and links that were looked at by themselves.
+    places: BTreeSet<PathBuf>,
     changed: Option<PathBuf>,
 }
 
@@ -126,6 +128,7 @@ impl<'a> Collector<'a> {
             system_names: Names::new(),
             user_dirs: BTreeMap::new(),
             system_dirs: BTreeMap::new(),
+            places: BTreeSet::new(),
             changed: None,
         }
     }
@@ -137,7 +140,7 @@ impl<'a> Collector<'a> {
         let content = examine(self.fs, path)
             .and_then(|content| content.ok_or_else(|| io::ErrorKind::NotFound.into()))
             .map_err(|error| CollectError { path: path.to_owned(), error })?;
-        if !content.steady || self.may_have_missed(&content.stamp) {
+        if !content.steady || self.may_have_missed(&content.stamp) || self.was_exchanged(path) {
             self.changed.get_or_insert_with(|| path.to_owned());
         }
         let owner = self.owner(path, content.text);
@@ -155,6 +158,30 @@ impl<'a> Collector<'a> {
     /// ever. A file server's clock may be ahead by less.
     fn may_have_missed(&self, stamp: &Stamp) -> bool {
         stamp.changed_after(self.started) && !stamp.changed_after(SystemTime::now() + WRONG_CLOCK)
+    }
+
+    /// Whether the way to a file was changed while the build ran: a link was turned, or a directory moved
+    /// to where another one was. Then the file is as old as any, and is not what was read.
+    fn was_exchanged(&mut self, path: &Path) -> bool {
+        let mut exchanged = false;
+        let mut todo = vec![path.to_owned()];
+        let mut links = 0;
+        while let Some(path) = todo.pop() {
+            for place in path.ancestors() {
+                if !self.places.insert(place.to_owned()) {
+                    break;
+                }
+                let Some(stamp) = self.fs.stamp_itself(place) else { continue };
+                let target = self.fs.link_target(place);
+                // What comes and goes in a directory changes both of its times, a move only one.
+                exchanged |= self.may_have_missed(&stamp) && (target.is_some() || !stamp.is_filled());
+                if let (Some(target), Some(dir), ..40) = (target, place.parent(), links) {
+                    links += 1;
+                    todo.push(dir.join(target));
+                }
+            }
+        }
+        exchanged
     }
 
     /// A header that was asked for: tracked if it is there, watched for if it is not.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::asked::asked_in;
-use crate::fs::{Fs, Stamp};
+use crate::fs::{Fs, Opened, Stamp};
 use crate::signature::{Signature, digest};
 
 /// A file at one moment.
@@ -44,7 +44,9 @@ pub(super) fn examine(fs: &Fs, path: &Path) -> io::Result<Option<Content>> {
         return Ok(Some(content.clone()));
     }
     drop(known);
-    let mut content = read(fs, path, stamp)?;
+    // From here on the stamp is that of what is read: the path can have come to lead to another file.
+    let mut content = read(fs.open(path)?)?;
+    let stamp = content.stamp;
     content.settled = stamp.settled(now);
     content.steady = content.settled || fs.stamp(path)? == Some(stamp);
     if content.settled {
@@ -54,13 +56,14 @@ pub(super) fn examine(fs: &Fs, path: &Path) -> io::Result<Option<Content>> {
     Ok(Some(content))
 }
 
-fn read(fs: &Fs, path: &Path, stamp: Stamp) -> io::Result<Content> {
+fn read(opened: Opened) -> io::Result<Content> {
+    let stamp = opened.stamp;
     let unread =
         |digest| Content { stamp, settled: false, digest, text: false, asked: Arc::default(), steady: false };
     if stamp.size > LONGEST_TEXT {
-        return Ok(unread(fs.digest(path)?));
+        return Ok(unread(opened.digest()?));
     }
-    let bytes = fs.read(path)?;
+    let bytes = opened.read_at_most(u64::MAX)?;
     let text = ![&b"\x7fELF"[..], b"!<arch>\n", b"!<thin>\n"].iter().any(|magic| bytes.starts_with(magic));
     let asked = if text { asked_in(&bytes).into() } else { Arc::default() };
     Ok(Content { text, asked, ..unread(digest(&bytes)) })

@@ -74,7 +74,10 @@ impl Store {
     }
 
     fn check_trusted(&self) -> Result<(), Error> {
-        check_trusted(&self.root).map_err(|problem| Error::CacheDir { path: self.root.clone(), problem })
+        // The second as well: whoever mends the directory that was refused need not think of what is in it.
+        check_trusted(&self.root)
+            .and_then(|()| check_trusted(&self.v1))
+            .map_err(|problem| Error::CacheDir { path: self.root.clone(), problem })
     }
 
     /// Creates what is missing.
@@ -286,9 +289,9 @@ impl Store {
     }
 }
 
-/// Whether the system is short of something, which says nothing about the file.
+/// Whether the system is short of something or a file server forgetful, which says nothing about the file.
 fn is_shortage(error: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR]
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::STALE, Errno::TIMEDOUT]
         .iter()
         .any(|e| error.raw_os_error() == Some(e.raw_os_error()))
 }

@@ -209,3 +209,31 @@ fn a_sweep_removes_what_killed_processes_left() {
     assert_eq!(store.sweep(), 2);
     assert!(store.fs().list(&store.tmp_dir()).unwrap().is_empty());
 }
+
+#[test]
+fn what_is_in_a_directory_that_was_mended_is_looked_at_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = dir.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    for path in [dir.path(), &outside] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let root = outside.join("cache");
+    store(&root);
+    // After `chmod -R g+w`, and a `chmod g-w` of the directory alone.
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(root.join("v1"), std::fs::Permissions::from_mode(0o775)).unwrap();
+    let error = Store::open(&root, &Fs::new(Default::default()), &params()).unwrap_err().to_string();
+    assert!(error.contains("cache/v1` can be written by its group"), "{error}");
+}
+
+#[test]
+fn an_entry_that_a_file_server_forgot_for_a_moment_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("cache"));
+    store.publish(&content(), &encoded(content(), &elf(64))).unwrap();
+    for error in [Errno::STALE, Errno::TIMEDOUT, Errno::NFILE] {
+        store.quarantine(&content(), &Defect::Unreadable(error.into()));
+    }
+    assert!(store.read(&content()).is_ok());
+}

@@ -1,0 +1,217 @@
+//! One request, from specs to loaded kernels: a dependency graph walked with compilers side by side.
+//!
+//! Every load is a batch, most of them of one. First each spec is looked up and, on a miss, generated,
+//! which tells what it depends on ([`discovery`]); then units are compiled as their dependencies become
+//! ready ([`build`]). All of it happens on the calling thread.
+
+mod build;
+mod discovery;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Outcome;
+use super::engine::Engine;
+use super::flight::{Lead, Waited};
+use super::lookup::Verified;
+use crate::cache::Lock;
+use crate::compile::{Pool, Unit};
+use crate::error::Error;
+use crate::kernel::Loaded;
+use crate::report::{KernelOrigin, Report};
+use crate::signature::Signature;
+use crate::source::{AnySpec, Parts};
+use discovery::Descent;
+
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(40);
+
+pub(super) struct Batch<'e> {
+    engine: &'e Engine,
+    nodes: Vec<Node<'e>>,
+    numbers: HashMap<Signature, usize>,
+    /// Kernels whose dependencies are being looked for, outermost first.
+    descents: Vec<Descent>,
+    /// Generated, with all dependencies loaded.
+    ready: VecDeque<usize>,
+    /// Another process has the lock.
+    locked: Vec<usize>,
+    /// Another thread builds it.
+    foreign: Vec<usize>,
+    unfinished: usize,
+    /// Between two looks at other processes' locks.
+    pause: Duration,
+    pool: Pool<'e>,
+    /// Dependencies that were looked up.
+    verified: Verified,
+    /// Why there is no compiler: asked once, or a broken one would be tried for every kernel.
+    no_compiler: Option<Error>,
+}
+
+struct Node<'e> {
+    spec: AnySpec,
+    lead: Option<Lead<'e>>,
+    parts: Option<Arc<Parts>>,
+    dependencies: Vec<usize>,
+    /// The same, loaded: set when all of them are, and kept, because one may have to be built again.
+    libraries: Vec<Arc<Loaded>>,
+    /// Who waits for this one.
+    dependents: Vec<usize>,
+    /// How many dependencies are not there yet, and one more while they are being looked for.
+    awaits: usize,
+    unit: Option<Arc<Unit>>,
+    lock: Option<Lock>,
+    lock_deadline: Option<Instant>,
+    attempts: u32,
+    /// It was loaded, but its entry is gone and a dependent's build needs it.
+    renewed: bool,
+    report: Report,
+    outcome: Option<Outcome>,
+}
+
+impl<'e> Batch<'e> {
+    /// The outcome of every spec, in their order.
+    pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec]) -> Vec<Outcome> {
+        let mut batch = Batch {
+            engine,
+            nodes: Vec::with_capacity(specs.len()),
+            numbers: HashMap::with_capacity(specs.len()),
+            descents: Vec::new(),
+            ready: VecDeque::new(),
+            locked: Vec::new(),
+            foreign: Vec::new(),
+            unfinished: 0,
+            pause: SHORTEST,
+            pool: Pool::new(&engine.counters, &engine.limits),
+            verified: Verified::default(),
+            no_compiler: None,
+        };
+        let numbers: Vec<usize> = specs.iter().map(|spec| batch.node(spec)).collect();
+        batch.run();
+        let outcome = |number: usize| batch.nodes[number].outcome.clone();
+        numbers
+            .into_iter()
+            .zip(specs)
+            .map(|(n, spec)| outcome(n).unwrap_or_else(|| Err(lost(spec))))
+            .collect()
+    }
+
+    fn run(&mut self) {
+        while self.unfinished > 0 {
+            self.retry_locked();
+            while self.pool.has_room()
+                && let Some(number) = self.ready.pop_front()
+            {
+                self.start(number);
+            }
+            let patience = if self.locked.is_empty() { Duration::from_secs(1) } else { self.pause };
+            if let Some((number, result)) = self.pool.next(patience) {
+                self.pause = SHORTEST;
+                self.built(number, result);
+                continue;
+            }
+            let idle = self.pool.is_idle() && self.ready.is_empty();
+            if !self.locked.is_empty() {
+                if idle {
+                    std::thread::sleep(self.pause);
+                }
+                self.pause = (self.pause * 2).min(LONGEST);
+            } else if idle && self.unfinished > 0 {
+                match self.foreign.pop() {
+                    Some(number) => self.wait_for(number),
+                    None => self.end_circle(),
+                }
+            }
+        }
+    }
+
+    fn wait_for(&mut self, number: usize) {
+        let signature = self.nodes[number].spec.signature();
+        let deadline = Instant::now() + self.engine.config.cache.lock_wait.value;
+        match self.engine.flights.wait(signature, self.blocked_by(number), deadline) {
+            Waited::Landed(Ok((loaded, _))) => {
+                self.engine.counters.shared.one();
+                self.finish(number, Ok((loaded, KernelOrigin::Memory)));
+            }
+            Waited::Landed(Err(error)) | Waited::Cycle(error) => self.finish(number, Err(error)),
+            Waited::GiveUp => self.begin(number, true),
+        }
+        self.descend();
+    }
+
+    /// All kernels of the batch that cannot be built before this one.
+    fn blocked_by(&self, number: usize) -> Vec<Signature> {
+        let (mut seen, mut blocked) = (HashSet::from([number]), Vec::new());
+        let mut next = vec![number];
+        while let Some(number) = next.pop() {
+            for &dependent in &self.nodes[number].dependents {
+                if seen.insert(dependent) {
+                    blocked.push(self.nodes[dependent].spec.signature());
+                    next.push(dependent);
+                }
+            }
+        }
+        blocked
+    }
+
+    /// Nothing runs, nobody else is waited for, and not all are finished: then some wait for each other.
+    /// A thread that did not wait for another one's half of the circle finds it only here.
+    fn end_circle(&mut self) {
+        let unfinished = |number: &usize| self.nodes[*number].outcome.is_none();
+        let Some(mut number) = (0..self.nodes.len()).find(unfinished) else { return };
+        let mut way = Vec::new();
+        let start = loop {
+            if let Some(start) = way.iter().position(|seen| *seen == number) {
+                break start;
+            }
+            way.push(number);
+            match self.nodes[number].dependencies.iter().copied().find(unfinished) {
+                Some(next) => number = next,
+                None => {
+                    let error = lost(&self.nodes[number].spec);
+                    return self.finish(number, Err(error));
+                }
+            }
+        };
+        let path = way[start..].iter().chain([&number]).map(|&n| self.nodes[n].spec.description());
+        let error = Error::Cycle { path: path.collect() };
+        self.finish(number, Err(error));
+    }
+
+    fn finish(&mut self, number: usize, outcome: Outcome) {
+        let node = &mut self.nodes[number];
+        if node.outcome.is_some() {
+            return;
+        }
+        if let Ok((loaded, _)) = &outcome {
+            self.engine.memory.put(&node.spec, loaded);
+        }
+        if let Some(lead) = node.lead.take() {
+            lead.land(&outcome);
+        }
+        node.lock = None;
+        node.outcome = Some(outcome);
+        // A batch of thousands must not hold all their texts until its end.
+        (node.parts, node.unit, node.libraries) = (None, None, Vec::new());
+        self.unfinished -= 1;
+        for dependent in std::mem::take(&mut node.dependents) {
+            self.awaits_one_less(dependent);
+        }
+    }
+
+    fn awaits_one_less(&mut self, number: usize) {
+        let waiting = &mut self.nodes[number];
+        waiting.awaits -= 1;
+        if waiting.awaits == 0 && waiting.outcome.is_none() {
+            self.ready.push_back(number);
+        }
+    }
+}
+
+pub(super) fn lost(spec: &AnySpec) -> Error {
+    Error::Generator {
+        kernel: spec.at(),
+        problem: "was never finished; please report this as a bug".to_owned(),
+    }
+}
