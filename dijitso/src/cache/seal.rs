@@ -12,7 +12,7 @@ const MAGIC: &[u8; 8] = b"dijitso\n";
 const VERSION: u16 = 1;
 
 /// Bytes of a seal.
-pub(super) const LEN: usize = 8 + 2 + 2 + 8 + 32 + 16 + 32 + 32 + 32;
+pub(super) const LEN: usize = 8 + 2 + 2 + 8 + 32 + 16 + 16 + 32 + 32 + 32;
 
 /// ELF's number of this process's architecture.
 #[cfg(target_arch = "x86_64")]
@@ -31,7 +31,10 @@ pub(crate) struct Seal {
     pub(crate) content: Signature,
     /// What the code needs of the processor.
     pub(crate) cpu: CpuFeatures,
-    /// SHA-256 of the library.
+    /// XXH3-128 of the library, which every hit compares: what it guards against is damage, not malice, and
+    /// SHA-256 would cost as much as half of the `dlopen`.
+    pub(crate) elf_check: u128,
+    /// SHA-256 of the library, for whoever looks at the whole entry.
     pub(crate) elf_digest: Signature,
     /// SHA-256 of the rest of the file up to the seal.
     pub(crate) rest_digest: Signature,
@@ -47,6 +50,7 @@ impl Seal {
         writer.u64(self.elf_len);
         writer.signature(&self.content);
         writer.u128(self.cpu.bits());
+        writer.u128(self.elf_check);
         writer.signature(&self.elf_digest);
         writer.signature(&self.rest_digest);
         writer.finish_sealed()
@@ -75,6 +79,7 @@ impl Seal {
             elf_len: reader.u64()?,
             content: reader.signature()?,
             cpu: CpuFeatures::from_bits(reader.u128()?),
+            elf_check: reader.u128()?,
             elf_digest: reader.signature()?,
             rest_digest: reader.signature()?,
         };
@@ -102,6 +107,7 @@ mod tests {
             elf_len: 1234,
             content: digest(b"content"),
             cpu: CpuFeatures::from_bits(1 << 100 | 3),
+            elf_check: 7,
             elf_digest: digest(b"elf"),
             rest_digest: digest(b"rest"),
         }

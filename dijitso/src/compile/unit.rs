@@ -49,7 +49,7 @@ impl Unit {
         let flags = toolchain.flags(around.config, spec.name(), parts, around.counters)?;
         let plain = render(parts, spec.name(), &symbol_name(spec.name(), "signature"), false);
 
-        let mut signer = Signer::new("dijitso unit 1");
+        let mut signer = Signer::quiet("dijitso unit 1");
         plain.sign(&mut signer);
         signer.field("headers", &parts.headers);
         signer.field("toolchain", &toolchain.identity());
@@ -100,7 +100,7 @@ impl Unit {
     /// The SONAME given to the linker. The real one contains the digests of the libraries that the linker
     /// reads, so it is known only afterwards and has the same length; see [`Unit::name_library`].
     pub(super) fn placeholder_soname(&self) -> String {
-        let mut signer = Signer::new("dijitso soname placeholder");
+        let mut signer = Signer::quiet("dijitso soname placeholder");
         signer.field("unit", &self.signature);
         soname(&signer.finish())
     }

@@ -120,7 +120,7 @@ impl Engine {
     /// The key under which the index keeps what was built for a spec: the same in every run of the same
     /// program, another one when the program was rebuilt.
     pub(super) fn index_key(&self, spec: &AnySpec) -> Signature {
-        let mut signer = Signer::new("dijitso index 1");
+        let mut signer = Signer::quiet("dijitso index 1");
         signer.field("spec", &spec.signature());
         signer.field("object", &self.build_id(spec));
         signer.field("request", &self.request);
@@ -238,7 +238,7 @@ fn find(config: &Config, fs: &Fs, counters: &Arc<Counters>, store: &Store) -> Re
     let compiler = Toolchain::find(config, fs, counters, Some(&store.toolchains_dir()));
     let compiler = match compiler {
         Ok(toolchain) => {
-            let mut signer = Signer::new("dijitso compiler 1");
+            let mut signer = Signer::quiet("dijitso compiler 1");
             signer.field("identity", &toolchain.identity());
             signer.field("cpu", &toolchain.resolved_cpu(config, counters)?);
             Ok(Compiler { digest: signer.finish(), toolchain })
@@ -253,7 +253,7 @@ fn find(config: &Config, fs: &Fs, counters: &Arc<Counters>, store: &Store) -> Re
 
 fn request(config: &Config, environment: &[(String, String)]) -> Signature {
     let build = &config.build;
-    let mut signer = Signer::new("dijitso request 1");
+    let mut signer = Signer::quiet("dijitso request 1");
     for (name, flags) in [
         ("cflags", &build.cflags),
         ("cxxflags", &build.cxxflags),

@@ -49,8 +49,7 @@ struct Table {
 #[derive(Debug)]
 struct Flight {
     owner: ThreadId,
-    /// As errors name the kernel.
-    name: String,
+    spec: AnySpec,
     /// Set once the generator has run, for a nested load on the same thread.
     parts: OnceCell<Arc<Parts>>,
     done: OnceCell<Outcome>,
@@ -130,11 +129,13 @@ impl Flights {
     }
 
     /// The circle that this thread closes by needing `signature`, if it is in the middle of it.
-    pub(super) fn circle(&self, signature: &Signature, name: String) -> Option<Error> {
+    pub(super) fn circle(&self, spec: &AnySpec) -> Option<Error> {
+        let signature = &spec.signature();
         STACK.with_borrow(|stack| {
             let mine: Vec<&Frame> = stack.iter().filter(|frame| frame.table == self.id()).collect();
             let start = mine.iter().position(|frame| frame.signature == *signature)?;
-            let path = mine[start..].iter().map(|frame| frame.name.clone()).chain([name]).collect();
+            let path =
+                mine[start..].iter().map(|frame| frame.name.clone()).chain([spec.description()]).collect();
             Some(Error::Cycle { path })
         })
     }
@@ -150,9 +151,10 @@ impl Flights {
         })
     }
 
-    pub(super) fn join(&self, signature: Signature, name: String) -> Joined<'_> {
+    pub(super) fn join(&self, spec: &AnySpec) -> Joined<'_> {
+        let signature = spec.signature();
         // Before anything else: a thread that gave up waiting is in the middle of what another one owns.
-        if let Some(error) = self.circle(&signature, name.clone()) {
+        if let Some(error) = self.circle(spec) {
             return Joined::Cycle(error);
         }
         let me = std::thread::current().id();
@@ -163,7 +165,8 @@ impl Flights {
             }
             return Joined::Again(flight.parts.get().cloned());
         }
-        let flight = Arc::new(Flight { owner: me, name, parts: OnceCell::new(), done: OnceCell::new() });
+        let flight =
+            Arc::new(Flight { owner: me, spec: spec.clone(), parts: OnceCell::new(), done: OnceCell::new() });
         table.flights.insert(signature, flight.clone());
         Joined::Lead(Lead { flights: self, signature, flight })
     }
@@ -211,7 +214,7 @@ enum Deadlock {
 
 impl Table {
     fn name(&self, signature: &Signature) -> String {
-        self.flights.get(signature).map_or_else(|| signature.short(), |f| f.name.clone())
+        self.flights.get(signature).map_or_else(|| signature.short(), |f| f.spec.description())
     }
 
     /// Follows who waits for whom, from `me`. Threads that wait in a circle never finish; kernels
@@ -254,7 +257,7 @@ impl Drop for Lead<'_> {
     fn drop(&mut self) {
         // Without a landing only a panic on this thread gets here; the waiters must not wait for it.
         self.flight.done.get_or_init(|| {
-            let kernel = self.flight.name.clone();
+            let kernel = self.flight.spec.description();
             Err(Error::Generator { kernel, problem: "was abandoned by a panic".to_owned() })
         });
         let mut table = self.flights.lock();

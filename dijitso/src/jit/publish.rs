@@ -69,7 +69,7 @@ impl Failure {
 
 impl Engine {
     pub(super) fn unit_key(&self, unit: &Signature) -> Signature {
-        let mut signer = Signer::new("dijitso unit index 1");
+        let mut signer = Signer::quiet("dijitso unit index 1");
         signer.field("unit", unit);
         signer.finish()
     }
@@ -292,7 +292,7 @@ impl Engine {
 
 /// Names an entry and its SONAME: the unit, and the content of every file that the tools read for it.
 fn content_signature(unit: &Signature, inputs: &Signature) -> Signature {
-    let mut signer = Signer::new("dijitso content 1");
+    let mut signer = Signer::quiet("dijitso content 1");
     signer.field("unit", unit);
     signer.field("inputs", inputs);
     signer.finish()

@@ -16,7 +16,7 @@ use crate::signature::{Signature, Signer};
 
 /// Identifies the build of the object that holds `address`.
 pub(crate) fn build_id_of(fs: &Fs, address: usize) -> Signature {
-    let mut signer = Signer::new("dijitso object");
+    let mut signer = Signer::quiet("dijitso object");
     match find(address) {
         Some(Object { build_id: Some(id), .. }) => {
             signer.str("build id");

@@ -102,12 +102,9 @@ impl Signature {
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let text: Vec<u8> = digits.map(|digit| DIGITS[usize::from(digit)]).collect();
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn nibble(digit: u8) -> Option<u8> {

@@ -103,6 +103,13 @@ impl Signer {
         signer
     }
 
+    /// A signer that writes no text beside: most texts are never read, and they cost as much as the hash.
+    pub(crate) fn quiet(domain: &str) -> Signer {
+        let mut signer = Signer::new(domain);
+        signer.text.silent = true;
+        signer
+    }
+
     scalars! {
         u8 u8 U8;
         u16 u16 U16;

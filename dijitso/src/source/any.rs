@@ -98,7 +98,7 @@ impl SpecInner {
     }
 
     fn sign(&self) -> Signature {
-        let mut signer = Signer::new("kernel spec");
+        let mut signer = Signer::quiet("kernel spec");
         signer.field("package", &*self.package);
         signer.field("package version", &*self.package_version);
         signer.field("name", &*self.name);

@@ -52,7 +52,7 @@ pub(crate) struct Record {
 impl Record {
     /// Everything that makes two toolchains different compilers.
     pub(crate) fn identify(&mut self, driver: &Driver, compile_line: &[String], search: &SearchPath) {
-        let mut signer = Signer::new(FORMAT);
+        let mut signer = Signer::quiet(FORMAT);
         signer.field("flags", driver.own_flags());
         signer.field("family", &format!("{:?}", self.family));
         signer.field("version", &self.version);
@@ -159,7 +159,7 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     pub(crate) fn new(dir: &Path, driver: &Driver, config: &Config) -> Shelf {
-        let mut signer = Signer::new(FORMAT);
+        let mut signer = Signer::quiet(FORMAT);
         signer.field("words", &driver.words);
         signer.field("program", &driver.program);
         signer.field("path", &driver.path);

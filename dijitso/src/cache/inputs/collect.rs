@@ -260,7 +260,7 @@ impl<'a> Collector<'a> {
         let system = if system == Record::default() { None } else { sets::insert(system) };
         let record = record(Owner::User, &self.user_names, self.user_dirs);
 
-        let mut signer = Signer::new("dijitso inputs 1");
+        let mut signer = Signer::quiet("dijitso inputs 1");
         for (path, (content, _)) in &self.files {
             signer.bytes(path.as_os_str().as_encoded_bytes());
             signer.field("digest", &content.digest);

@@ -145,7 +145,7 @@ impl Record {
 
     /// Everything except the stamps, which differ from machine to machine.
     pub(super) fn identity(&self) -> Option<Signature> {
-        let mut signer = Signer::new("dijitso file set");
+        let mut signer = Signer::quiet("dijitso file set");
         let mut reader = Reader::new(&self.bytes);
         for _ in 0..reader.u32()? {
             let file = File::read(&mut reader)?;

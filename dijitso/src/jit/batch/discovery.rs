@@ -74,7 +74,7 @@ impl Batch<'_> {
         if let Err(error) = spec.check_name().and_then(|()| memory::claim(&spec)) {
             return self.finish(number, Err(error));
         }
-        match self.engine.flights.join(spec.signature(), spec.description()) {
+        match self.engine.flights.join(&spec) {
             Joined::Lead(lead) => self.nodes[number].lead = Some(lead),
             Joined::Again(parts) => self.nodes[number].parts = parts,
             Joined::Busy if alone => {}
@@ -162,8 +162,7 @@ impl Batch<'_> {
                 continue;
             };
             descent.next += 1;
-            if let Some(error) = self.engine.flights.circle(&dependency.signature(), dependency.description())
-            {
+            if let Some(error) = self.engine.flights.circle(&dependency) {
                 self.descents.pop();
                 self.finish(number, Err(error));
                 continue;
