@@ -1,6 +1,7 @@
 //! All integration tests. Each file holds one area; `harness` is what they share.
 
 mod cache;
+mod calls;
 mod corpus;
 mod cxx_errors;
 mod engine;
@@ -8,6 +9,7 @@ mod faults;
 mod floors;
 mod harness;
 mod identity;
+mod inputs;
 mod jit;
 mod params;
 mod race;

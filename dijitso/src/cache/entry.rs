@@ -11,6 +11,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
+use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::seal::{self, MACHINE, Seal};
@@ -26,6 +27,9 @@ pub(super) const HEADERS: &str = "headers/";
 
 /// Headers' names and texts.
 pub(crate) type Headers = Vec<(String, String)>;
+
+/// Bytes from which a text is compressed.
+const WORTH_COMPRESSING: usize = 8 * 1024;
 
 /// Up to this size a file is read at once, which saves a system call on most hits.
 const AT_ONCE: u64 = 64 * 1024;
@@ -85,20 +89,17 @@ pub(crate) fn encode(
     cursor.set_position(elf.len() as u64);
 
     let mut zip = zip::ZipWriter::new(cursor);
-    // The fastest level: a generated source of megabytes must not cost more to pack than to hash.
-    let options = SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Deflated)
-        .compression_level(Some(1));
     for (name, text) in files {
-        zip.start_file(*name, options)?;
+        zip.start_file(*name, options(text.len()))?;
         zip.write_all(text)?;
     }
     for (name, text) in headers {
-        zip.start_file(format!("{HEADERS}{name}"), options)?;
+        zip.start_file(format!("{HEADERS}{name}"), options(text.len()))?;
         zip.write_all(text.as_bytes())?;
     }
-    zip.start_file(META, options)?;
-    serde_json::to_writer_pretty(&mut zip, meta)?;
+    let meta = serde_json::to_vec_pretty(meta)?;
+    zip.start_file(META, options(meta.len()))?;
+    zip.write_all(&meta)?;
     let mut bytes = zip.finish()?.into_inner();
 
     // The archive ends with the length of its comment; the comment is the seal.
@@ -152,6 +153,16 @@ impl fmt::Display for Defect {
             Defect::Unreadable(error) => write!(f, "it cannot be read: {error}"),
         }
     }
+}
+
+/// A compressor's tables take a quarter of a millisecond to set up, more than a short text is worth; and a
+/// generated source of megabytes must not cost more to pack than to hash, so the fastest level.
+fn options(len: usize) -> SimpleFileOptions {
+    let options = SimpleFileOptions::default();
+    if len < WORTH_COMPRESSING {
+        return options.compression_method(CompressionMethod::Stored);
+    }
+    options.compression_method(CompressionMethod::Deflated).compression_level(Some(1))
 }
 
 /// Reads and verifies the library of the entry at `path`, which must be the one named `expected`.

@@ -1,6 +1,7 @@
 //! What all loads of one `Jit` share: parameters, cache, counters, tables, and the compiler.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::fs::{Fs, Scratch};
 use crate::kernel::{Loaded, closure};
 use crate::process::Limits;
-use crate::signature::{Signature, Signer};
+use crate::signature::{Signature, Signer, digest};
 use crate::source::{AnySpec, Parts};
 use crate::stats::Counters;
 use crate::toolchain::Toolchain;
@@ -60,11 +61,8 @@ impl Engine {
         let counters = Arc::new(Counters::default());
         let fs = Fs::new(counters.clone());
         let store = Store::open(&config.cache.root.value, &fs, &config.cache)?;
-        let environment: Vec<(String, String)> = config
-            .compiler_env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()))
-            .collect();
+        let environment: Vec<(String, String)> =
+            config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
         let request = request(&config, &environment);
         let context = Mutex::new(Arc::new(find(&config, &fs, &counters, &store)?));
         let limits =
@@ -232,6 +230,13 @@ impl Engine {
             );
         });
     }
+}
+
+/// A variable's value as text; two that are no text stay two.
+fn readable(value: &OsStr) -> String {
+    let lossy =
+        || format!("{} (bytes {})", value.to_string_lossy(), digest(value.as_encoded_bytes()).short());
+    value.to_str().map_or_else(lossy, str::to_owned)
 }
 
 fn find(config: &Config, fs: &Fs, counters: &Arc<Counters>, store: &Store) -> Result<Context> {
