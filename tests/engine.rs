@@ -426,3 +426,14 @@ fn a_kernel_that_a_generator_loaded_is_an_input_of_its_text() {
     assert_eq!(value(1).0, 1);
     assert_eq!(value(1).1, 0);
 }
+
+#[test]
+fn a_failure_that_no_cache_can_keep_is_remembered_by_the_program() {
+    let jit = Jit::builder().cache_dir("/proc/self/no-such-directory").build().unwrap();
+    let wrong = || kernels::text("wrong", "int wrong() { return x; }");
+    for _ in 0..3 {
+        assert!(matches!(jit.load(&wrong()).unwrap_err(), Error::Compile { .. }));
+    }
+    let stats = jit.stats();
+    assert_eq!((stats.compiled, stats.negative_hits), (1, 2), "{stats:?}");
+}

@@ -113,7 +113,8 @@ impl Engine {
         dependencies: &[Arc<Loaded>],
     ) -> InUnit {
         let key = self.unit_key(&unit.signature);
-        let Some(mut index) = self.store.index(&key) else { return InUnit::Miss };
+        let known = self.store.index(&key).or_else(|| self.memory.failure(&key));
+        let Some(mut index) = known else { return InUnit::Miss };
         let context = self.context();
         let digest = context.compiler.as_ref().ok().map(|c| c.digest);
         for position in 0..index.variants.len() {

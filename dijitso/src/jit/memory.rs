@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use once_cell::sync::Lazy;
 
+use crate::cache::{Index, Variant};
 use crate::error::{Error, Result};
 use crate::kernel::Loaded;
 use crate::signature::Signature;
@@ -16,6 +17,8 @@ pub(super) struct Memory {
     by_spec: RwLock<HashMap<Signature, (GeneratorId, Arc<Loaded>)>>,
     /// Libraries, also those that were loaded only because another kernel needs them.
     by_content: Mutex<HashMap<Signature, Arc<Loaded>>>,
+    /// Failures by index key that no cache could keep: a retry must not compile on every call.
+    failures: Mutex<HashMap<Signature, Variant>>,
 }
 
 /// Which generator first used a spec signature in this process, and where it is.
@@ -38,6 +41,15 @@ impl Memory {
     pub(super) fn put(&self, spec: &AnySpec, loaded: &Arc<Loaded>) {
         let mut table = self.by_spec.write().unwrap_or_else(PoisonError::into_inner);
         table.insert(spec.signature(), (spec.generator_id().clone(), loaded.clone()));
+    }
+
+    pub(super) fn remember_failure(&self, key: Signature, failure: Variant) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).insert(key, failure);
+    }
+
+    pub(super) fn failure(&self, key: &Signature) -> Option<Index> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.get(key).map(|failure| Index { variants: vec![failure.clone()] })
     }
 
     pub(super) fn library(&self, content: &Signature) -> Option<Arc<Loaded>> {

@@ -285,7 +285,11 @@ impl Engine {
                 dependencies: Vec::new(),
                 inputs: collected.inputs,
             };
-            self.add_variant(&self.unit_key(&unit.signature), variant);
+            let key = self.unit_key(&unit.signature);
+            if let Err(error) = self.store.add_variant(&key, variant.clone()) {
+                self.cannot_write(&error);
+                self.memory.remember_failure(key, variant);
+            }
         }
     }
 }
