@@ -91,8 +91,11 @@ impl Jit {
     /// ```no_run
     /// # type F = unsafe extern "C" fn(f64) -> f64;
     /// # type G = extern "C" fn() -> i32;
-    /// # fn scale(a: u32) -> dijitso::KernelSpec<F> { todo!() }
-    /// # fn count() -> dijitso::KernelSpec<G> { todo!() }
+    /// # use dijitso::Source;
+    /// # fn scale(a: u32) -> dijitso::KernelSpec<F> {
+    /// #     dijitso::spec!(F, "scale", a, move || unsafe { Source::new(format!("double scale(double x) {{ return {a} * x; }}")) })
+    /// # }
+    /// # fn count() -> dijitso::KernelSpec<G> { dijitso::spec!(G, "count", (), || unsafe { Source::new("int count() { return 3; }") }) }
     /// # fn main() -> dijitso::Result<()> {
     /// let jit = dijitso::Jit::builder().build()?;
     /// let scales = jit.load_all(&[scale(1), scale(2), scale(3)])?;
