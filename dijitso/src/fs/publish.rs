@@ -28,6 +28,9 @@ pub(crate) enum Published {
 /// Entries are not secret, their directory is private: so that a copy of a cache can be shared.
 const MODE: u32 = 0o644;
 
+/// How often something that vanished is created again.
+const ATTEMPTS: usize = 8;
+
 impl Fs {
     /// Makes `dest` a file with these bytes, unless it exists.
     ///
@@ -65,22 +68,29 @@ impl Fs {
         })
     }
 
-    /// Runs `attempt`; if a directory was missing, creates both and runs it once more. Somebody may have
-    /// removed the whole cache, or a sweep this temporary file in the instant before it was locked.
+    /// Runs `attempt`; as long as something is missing, creates both directories and runs it again.
+    ///
+    /// Somebody may have removed the whole cache, the directory may be new, and then a sweep may come in the
+    /// instant before the temporary file is locked: one repetition was not enough when eight processes
+    /// started at once.
     fn again_if_gone<T>(
         &self,
         tmp: &Path,
         dest: &Path,
         attempt: impl Fn() -> io::Result<T>,
     ) -> io::Result<T> {
-        match attempt() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.create_dir_all_private(tmp)?;
-                self.create_dir_all_private(parent(dest))?;
-                attempt()
+        let mut result = attempt();
+        for _ in 0..ATTEMPTS {
+            match &result {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.create_dir_all_private(tmp)?;
+                    self.create_dir_all_private(parent(dest))?;
+                    result = attempt();
+                }
+                _ => break,
             }
-            result => result,
         }
+        result
     }
 
     /// `None` if it has to be done with a temporary name.
