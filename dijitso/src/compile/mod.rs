@@ -1,6 +1,6 @@
 //! From a rendered unit to a verified shared object: compile, link, and what is left when that fails.
 //!
-//! Nothing here knows of the cache: a [`Job`] turns a [`Unit`] into the bytes of a library and the
+//! Nothing here reads or writes the cache: a [`Job`] turns a [`Unit`] into the bytes of a library and the
 //! list of files it was made from, in a private directory that disappears with it.
 
 mod bundle;
