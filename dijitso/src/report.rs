@@ -40,7 +40,7 @@ pub struct Report {
     pub lookup: Duration,
     /// Running the generator.
     pub generate: Duration,
-    /// The compiler (`-c`), as wall time of its process.
+    /// The compiler (`-c`), as wall time of its process; of one that compiled several kernels, a share.
     pub compile: Duration,
     /// The linker, as wall time of its process.
     pub link: Duration,

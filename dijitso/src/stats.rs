@@ -43,6 +43,8 @@ counters! {
     generated,
     /// Translation units compiled (successfully or not).
     compiled,
+    /// Compilers that compiled several of these at once.
+    packs,
     /// Processes started, of any kind: compilers, linkers, probes.
     processes,
     /// Kernels served from this `Jit`'s memory table.

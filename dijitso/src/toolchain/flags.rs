@@ -205,6 +205,13 @@ impl FlagSet {
         self.search = SearchPath { dirs };
     }
 
+    /// Whether they do to each of several units in one file what they would do to it alone.
+    pub(crate) fn treat_units_alike(&self) -> bool {
+        let mut groups = words::grouped(&self.compile).map(|group| group.text());
+        groups.all(words::is_for_any_unit)
+            && !self.link.iter().any(|flag| flag.text.contains("-Map") || flag.text.contains("gc-sections"))
+    }
+
     /// The files that flags name, or choose, and no dependency rule mentions; those that need not exist, too.
     pub(crate) fn named_files(&self) -> Vec<PathBuf> {
         words::grouped(&self.compile).flat_map(|group| group.files()).collect()

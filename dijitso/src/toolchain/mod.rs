@@ -281,6 +281,26 @@ impl Toolchain {
         command.args(["-MD", "-MF", depfile, "-x", dialect(language), "-c", main, "-o", object])
     }
 
+    /// The same for a text that holds several units: a section for each function, so that each unit can be
+    /// linked without the others.
+    pub(crate) fn pack_command(
+        &self,
+        flags: &FlagSet,
+        language: Language,
+        main: &str,
+        object: &str,
+        depfile: &str,
+        cwd: &Path,
+    ) -> Command {
+        let command = self.compile_command(flags, language, main, object, depfile, cwd);
+        let command = command.args(["-ffunction-sections", "-fdata-sections"]);
+        match self.family() {
+            // It inlines less where a file has become large by inlining: each unit alone would be small.
+            Family::Gcc => command.args(["--param=large-unit-insns=100000000"]),
+            Family::Clang => command,
+        }
+    }
+
     /// Writes to `depfile` what `main` reads, with headers that are nowhere by their bare names.
     pub(crate) fn dependency_command(
         &self,
