@@ -73,6 +73,8 @@ pub(crate) struct Bench {
     pub(crate) timeout: Duration,
     /// Where failure bundles go.
     pub(crate) failures: Option<PathBuf>,
+    /// Where the sources of kernels with debug information are kept.
+    pub(crate) sources: PathBuf,
     /// Variables that compilers read, as they are set here.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -131,12 +133,20 @@ impl Job {
             match Scratch::new(&self.bench.fs, std::slice::from_ref(place)).and_then(|s| self.fill(s)) {
                 Ok(()) => {
                     let dir = self.dir();
+                    let known_as = self.keep_sources().unwrap_or_else(|| PathBuf::from("."));
                     self.stage = Stage::Compile;
                     self.started = SystemTime::now();
                     let (main, language) = (&self.unit.rendered.main, self.unit.language);
                     let (toolchain, flags) = (&self.bench.toolchain, &self.unit.flags);
-                    let command =
-                        toolchain.compile_command(flags, language, main, OBJECT, COMPILE_DEPS, &dir);
+                    let command = toolchain.compile_command(
+                        flags,
+                        language,
+                        main,
+                        OBJECT,
+                        COMPILE_DEPS,
+                        &dir,
+                        &known_as,
+                    );
                     return self.run(command);
                 }
                 Err(error) => last = error,
@@ -162,6 +172,23 @@ impl Job {
             self.bench.fs.write(&dir.join(&linked.soname), &linked.elf)?;
         }
         self.bench.fs.write(&dir.join(EXPORTS), self.unit.rendered.version_script.as_bytes())
+    }
+
+    /// Debug information names its sources, and their directory goes away with the job: where there is some,
+    /// they are kept beside the cache's entries under a name that stays. Returns it.
+    fn keep_sources(&self) -> Option<PathBuf> {
+        if !self.unit.flags.has_debug_information() {
+            return None;
+        }
+        let tmp = self.bench.sources.with_file_name("tmp");
+        let place = self.bench.sources.join(self.unit.signature.to_hex());
+        for (name, text) in self.texts() {
+            if let Err(error) = self.bench.fs.replace(&tmp, &place.join(name), text.as_bytes()) {
+                log::debug!("{}: debuggers will not find its source: {error}", self.unit.at);
+                return None;
+            }
+        }
+        Some(place)
     }
 
     /// All sources and headers that the compiler sees in its directory.
