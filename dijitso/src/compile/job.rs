@@ -4,7 +4,6 @@
 //! thread can drive many. Its directory is private, removed with the job, and swept by the next run
 //! if this process is killed.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -48,6 +47,8 @@ pub(crate) struct Bench {
     pub(crate) timeout: Duration,
     /// Where failure bundles go.
     pub(crate) failures: Option<PathBuf>,
+    /// Where the sources of kernels with debug information are kept.
+    pub(crate) sources: PathBuf,
     /// Variables that compilers read, as they are set here.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -108,7 +109,7 @@ impl Job {
         let mut job = Job::new(bench, unit, Vec::new());
         (job.started, job.compile, job.log) = (member.pack.started, member.compile, member.pack.log.clone());
         // As it would be compiled alone, which is the same kernel and what somebody can repeat.
-        job.commands.push(job.compile_command(&member.dir()).to_string());
+        job.commands.push(job.compile_command(&member.dir(), Path::new(".")).to_string());
         job.pack = Some(member);
         job
     }
@@ -129,9 +130,10 @@ impl Job {
             match Scratch::new(&self.bench.fs, std::slice::from_ref(place)).and_then(|s| self.fill(s)) {
                 Ok(()) => {
                     let dir = self.dir();
+                    let known_as = self.keep_sources().unwrap_or_else(|| PathBuf::from("."));
                     self.stage = Stage::Compile;
                     self.started = SystemTime::now();
-                    let command = self.compile_command(&dir);
+                    let command = self.compile_command(&dir, &known_as);
                     return self.run(command);
                 }
                 Err(error) => last = error,
@@ -147,9 +149,10 @@ impl Job {
         )
     }
 
-    fn compile_command(&self, dir: &Path) -> Command {
+    fn compile_command(&self, dir: &Path, known_as: &Path) -> Command {
         let (main, language) = (&self.unit.rendered.main, self.unit.language);
-        self.bench.toolchain.compile_command(&self.unit.flags, language, main, OBJECT, COMPILE_DEPS, dir)
+        let (toolchain, flags) = (&self.bench.toolchain, &self.unit.flags);
+        toolchain.compile_command(flags, language, main, OBJECT, COMPILE_DEPS, dir, known_as)
     }
 
     fn fill(&mut self, scratch: Scratch) -> std::io::Result<()> {
@@ -162,6 +165,23 @@ impl Job {
             self.bench.fs.write(&dir.join(&linked.soname), &linked.elf)?;
         }
         self.bench.fs.write(&dir.join(EXPORTS), self.unit.rendered.version_script.as_bytes())
+    }
+
+    /// Debug information names its sources, and their directory goes away with the job: where there is some,
+    /// they are kept beside the cache's entries under a name that stays. Returns it.
+    fn keep_sources(&self) -> Option<PathBuf> {
+        if !self.unit.flags.has_debug_information() {
+            return None;
+        }
+        let tmp = self.bench.sources.with_file_name("tmp");
+        let place = self.bench.sources.join(self.unit.signature.to_hex());
+        for (name, text) in self.texts() {
+            if let Err(error) = self.bench.fs.replace(&tmp, &place.join(name), text.as_bytes()) {
+                log::debug!("{}: debuggers will not find its source: {error}", self.unit.at);
+                return None;
+            }
+        }
+        Some(place)
     }
 
     /// All sources and headers that the compiler sees in its directory.
@@ -342,22 +362,12 @@ impl Job {
 
     /// Files the tools read, without those in our own directory; relative ones were not found.
     fn dependencies(&self) -> Vec<PathBuf> {
-        let dir = self.dir();
-        // Thousands with some libraries, and comparing paths is slow.
-        let mut seen = HashSet::new();
-        let mut files = Vec::new();
-        let of_compile = if self.pack.is_some() { PACK_DEPS } else { COMPILE_DEPS };
-        let listed = [of_compile, LINK_DEPS].into_iter().flat_map(|list| {
-            self.bench.fs.read(&dir.join(list)).map(|text| depfile::parse(&text)).unwrap_or_default()
-        });
-        for file in listed.chain(self.traced.iter().cloned()) {
-            let ours = file.starts_with(&dir)
-                || (file.is_relative() && (dir.join(&file).exists() || self.pack.is_some()));
-            if !ours && seen.insert(file.clone()) {
-                files.push(file);
-            }
-        }
-        files
+        let (of_compile, shared) = match &self.pack {
+            Some(_) => (PACK_DEPS, true),
+            None => (COMPILE_DEPS, false),
+        };
+        let traced = self.traced.iter().cloned();
+        depfile::foreign(&self.bench.fs, &self.dir(), [of_compile, LINK_DEPS], traced, shared)
     }
 
     fn run(&mut self, mut command: Command) -> Step {

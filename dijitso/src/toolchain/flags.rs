@@ -217,6 +217,15 @@ impl FlagSet {
         words::grouped(&self.compile).flat_map(|group| group.files()).collect()
     }
 
+    /// Whether the compiler writes down which line of which file its code comes from.
+    pub(crate) fn has_debug_information(&self) -> bool {
+        let levels = ["-g", "-g0", "-g1", "-g2", "-g3", "-gline-tables-only"];
+        let level =
+            |text: &str| levels.contains(&text) || text.starts_with("-ggdb") || text.starts_with("-gdwarf");
+        let last = self.compile.iter().rev().map(|flag| flag.text.as_str()).find(|text| level(text));
+        last.is_some_and(|text| !text.ends_with('0'))
+    }
+
     /// Whether the link compiles.
     pub(super) fn optimizes_at_link(&self) -> bool {
         self.link.iter().any(|flag| flag.text.starts_with("-flto"))

@@ -259,7 +259,9 @@ impl Toolchain {
         }
     }
 
-    /// Compiles `main` to `object`, both names in `cwd`, and writes what it read to `depfile`.
+    /// Compiles `main` to `object`, both names in `cwd`, and writes what it read to `depfile`. Debug
+    /// information names `cwd` as `known_as`.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn compile_command(
         &self,
         flags: &FlagSet,
@@ -268,11 +270,13 @@ impl Toolchain {
         object: &str,
         depfile: &str,
         cwd: &Path,
+        known_as: &Path,
     ) -> Command {
         // The directory's name is another one every time, and must not get into the object.
         let mut map = OsString::from("-ffile-prefix-map=");
         map.push(cwd);
-        map.push("=.");
+        map.push("=");
+        map.push(known_as);
         let mut command = self.driver(flags, cwd).arg(map).arg(format!("-frandom-seed={main}"));
         if self.family() == Family::Gcc {
             // The assembler reads while the compiler still writes, and nothing goes through the disk.
@@ -292,7 +296,8 @@ impl Toolchain {
         depfile: &str,
         cwd: &Path,
     ) -> Command {
-        let command = self.compile_command(flags, language, main, object, depfile, cwd);
+        let known_as = Path::new(".");
+        let command = self.compile_command(flags, language, main, object, depfile, cwd, known_as);
         let command = command.args(["-ffunction-sections", "-fdata-sections"]);
         match self.family() {
             // It inlines less where a file has become large by inlining: each unit alone would be small.
