@@ -15,8 +15,9 @@ const FLOORS: &[&[&str]] = &[
     &["toolchain", "source"],
     &["cache"],
     &["compile", "library"],
-    &["kernel"],
+    &["kernel", "prebuilt"],
     &["jit"],
+    &["prebuild"],
     // What macro expansions call: it may use everything, and nothing may use it.
     &["private"],
     // Documentation only.

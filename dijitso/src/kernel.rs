@@ -13,7 +13,9 @@ use once_cell::sync::OnceCell;
 
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
+use crate::library::elf::Export;
 use crate::library::{Library, SymbolKind};
+use crate::prebuilt::Variant;
 use crate::report::{KernelOrigin, Report};
 use crate::signature::Signature;
 
@@ -25,7 +27,7 @@ pub(crate) struct Loaded {
     pub(crate) at: String,
     pub(crate) content: Signature,
     pub(crate) soname: String,
-    pub(crate) library: Library,
+    pub(crate) code: Code,
     /// Address of the entry; 0 for a kernel without one.
     pub(crate) entry: usize,
     /// Direct dependencies, all loaded.
@@ -35,6 +37,37 @@ pub(crate) struct Loaded {
     /// What a dependent's build needs, kept only when no cache could be written.
     pub(crate) kept: OnceCell<Kept>,
     pub(crate) report: Report,
+}
+
+/// Where a kernel's code is.
+#[derive(Debug)]
+pub(crate) enum Code {
+    Library(Library),
+    /// In the program itself.
+    Program(&'static Variant),
+}
+
+impl Code {
+    fn exports(&self) -> Vec<Export> {
+        match self {
+            Code::Library(library) => library.exports(),
+            Code::Program(variant) => {
+                let kind = |size: Option<u64>| match size {
+                    Some(size) => SymbolKind::Data { size },
+                    None => SymbolKind::Function,
+                };
+                let exports = variant.exports.iter();
+                exports.map(|e| Export { name: e.name.to_owned(), kind: kind(e.size) }).collect()
+            }
+        }
+    }
+
+    fn symbol(&self, name: &str) -> Option<*const ()> {
+        match self {
+            Code::Library(library) => library.symbol(name),
+            Code::Program(variant) => variant.exports.iter().find(|e| e.name == name).map(|e| e.address.0),
+        }
+    }
 }
 
 /// A built kernel that no file holds.
@@ -160,7 +193,8 @@ impl<F: KernelFn> Kernel<F> {
     }
 
     /// The cache entry: a shared object that `unzip` can open, too, and whatever else is told in
-    /// [the guide](crate::guide::debugging). `None` if no cache could be written.
+    /// [the guide](crate::guide::debugging). `None` if no cache could be written, and for a kernel that is part
+    /// of the program.
     pub fn path(&self) -> Option<&Path> {
         self.loaded.path.as_deref()
     }
@@ -172,17 +206,17 @@ impl<F: KernelFn> Kernel<F> {
 
     /// The linker's names of what the library exports, in no order, the entry's own symbol included.
     pub fn exports(&self) -> Vec<String> {
-        self.loaded.library.exports().into_iter().map(|e| e.name).collect()
+        self.loaded.code.exports().into_iter().map(|e| e.name).collect()
     }
 
     fn symbol(&self, name: &str, kind: SymbolKind) -> Result<NonNull<()>> {
-        let found = self.loaded.library.exports().into_iter().find(|e| e.name == name);
+        let found = self.loaded.code.exports().into_iter().find(|e| e.name == name);
         let suits = found.is_some_and(|e| match (kind, e.kind) {
             (SymbolKind::Function, SymbolKind::Function) => true,
             (SymbolKind::Data { size: wanted }, SymbolKind::Data { size }) => size >= wanted,
             _ => false,
         });
-        let address = if suits { self.loaded.library.symbol(name) } else { None };
+        let address = if suits { self.loaded.code.symbol(name) } else { None };
         address.and_then(|a| NonNull::new(a.cast_mut())).ok_or_else(|| Error::Symbol {
             kernel: self.loaded.at.clone(),
             kind: match kind {

@@ -21,6 +21,8 @@ mod jit;
 #[allow(unsafe_code)] // Calls through the typed pointer.
 mod kernel;
 mod library;
+mod prebuild;
+mod prebuilt;
 mod process;
 mod report;
 mod signature;
@@ -44,6 +46,8 @@ pub use crate::cxx::{
 pub use crate::error::{Error, Result};
 pub use crate::jit::{Jit, JitBuilder, Specs};
 pub use crate::kernel::Kernel;
+pub use crate::prebuild::{Prebuild, prebuild};
+pub use crate::prebuilt::Prebuilt;
 pub use crate::process::terminate_children;
 pub use crate::report::{KernelOrigin, Report};
 pub use crate::signature::{Sign, Signature, Signer};

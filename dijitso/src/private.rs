@@ -7,6 +7,12 @@ pub use crate::cxx::{CxxExpr, Layouts};
 pub use crate::source::Declaration;
 pub use dijitso_macros::cxx;
 
+/// What `build.rs` writes for [`include_prebuilt!`](crate::include_prebuilt).
+pub mod prebuilt {
+    pub use crate::__prebuilt_table as table;
+    pub use crate::prebuilt::{Address, Exported, Prebuilt, Row, Variant};
+}
+
 use crate::cxx::ByValue;
 use crate::signature::{Sign, Signer};
 use crate::source::{Generated, KernelSpec};

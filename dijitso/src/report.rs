@@ -20,7 +20,7 @@ use std::time::Duration;
 pub enum KernelOrigin {
     /// This `Jit` had it loaded already.
     Memory,
-    /// Linked into the program by `build.rs`. Not yet: this version never says it.
+    /// Linked into the program by `build.rs` ([`prebuild`](crate::prebuild())).
     Prebuilt,
     /// The cache directory had it: found by the spec, or compiled already for another spec with the same text.
     Disk,

@@ -58,6 +58,8 @@ counters! {
     processes,
     /// Kernels served from this `Jit`'s memory table.
     memory_hits,
+    /// Kernels that were part of the program.
+    prebuilt_hits,
     /// Kernels loaded from the disk cache.
     disk_hits,
     /// Kernels built by this process.

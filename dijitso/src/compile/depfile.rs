@@ -28,7 +28,7 @@ pub(super) fn foreign(
 
 /// The prerequisites of the first rule. Make's escapes are undone: `\ ` is a blank, `\#` a hash, `$$`
 /// a dollar sign, a backslash before a line end continues the line.
-pub(super) fn parse(text: &[u8]) -> Vec<PathBuf> {
+pub(crate) fn parse(text: &[u8]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut word: Vec<u8> = Vec::new();
     let mut in_target = true;

@@ -10,7 +10,7 @@ use crate::process::{Output, Status};
 
 /// Why a step did not do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The text is wrong, and will be wrong again.
     Text,
     /// No space for what the compiler writes; another directory may have some.
@@ -20,7 +20,7 @@ pub(super) enum Trouble {
 }
 
 /// `None` if the step says it succeeded.
-pub(super) fn trouble(step: &str, output: &Output, timeout: Duration) -> Option<Trouble> {
+pub(crate) fn trouble(step: &str, output: &Output, timeout: Duration) -> Option<Trouble> {
     let text = String::from_utf8_lossy(&output.stderr);
     let code = match output.status {
         Status::Exited(0) => return None,
@@ -89,7 +89,7 @@ fn names_a_place(line: &str) -> bool {
 }
 
 /// Undefined symbols that a linker complained about, each once, in its order.
-pub(super) fn undefined_symbols(log: &str) -> Vec<String> {
+pub(crate) fn undefined_symbols(log: &str) -> Vec<String> {
     let mut symbols = Vec::new();
     for line in log.lines() {
         let Some(at) = line.find("undefined reference to").or_else(|| line.find("undefined symbol:")) else {

@@ -14,6 +14,8 @@ mod pool;
 mod questions;
 mod unit;
 
+pub(crate) use depfile::parse as prerequisites;
+pub(crate) use diagnose::{Trouble, trouble, undefined_symbols};
 pub(crate) use ended::{Built, Ended, Failed};
 pub(crate) use job::{Bench, Job};
 pub(crate) use linked::{Linked, clash};

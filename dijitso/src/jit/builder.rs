@@ -9,6 +9,7 @@ use super::engine::Engine;
 use crate::config::origin::Origin;
 use crate::config::params::{Cpu, Load, Params, Profile};
 use crate::error::{Error, Result};
+use crate::prebuilt::{Prebuilt, Tables};
 
 /// Sets parameters, then builds a [`Jit`]. What is not set here comes from the environment, then from
 /// the user's configuration file, then from the defaults.
@@ -31,6 +32,7 @@ use crate::error::{Error, Result};
 pub struct JitBuilder {
     params: Params,
     words: Option<String>,
+    prebuilt: Vec<&'static Prebuilt>,
 }
 
 impl JitBuilder {
@@ -38,6 +40,14 @@ impl JitBuilder {
     pub fn params(mut self, params: Params) -> Self {
         self.params = params;
         self.words = None;
+        self
+    }
+
+    /// Kernels that `build.rs` made part of the program, see [`include_prebuilt!`](crate::include_prebuilt). They
+    /// are asked right after the memory table. Each crate of a program may bring its own; the first one that has a
+    /// kernel serves it.
+    pub fn prebuilt(mut self, table: &'static Prebuilt) -> Self {
+        self.prebuilt.push(table);
         self
     }
 
@@ -180,6 +190,6 @@ impl JitBuilder {
                 origin: Origin::Builder.to_string(),
             })?);
         }
-        Ok(Jit(Arc::new(Engine::new(self.params)?)))
+        Ok(Jit(Arc::new(Engine::new(self.params, Tables::new(&self.prebuilt))?)))
     }
 }

@@ -15,6 +15,7 @@ use crate::config::params::Params;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Scratch};
 use crate::kernel::{Loaded, closure};
+use crate::prebuilt::Tables;
 use crate::process::Limits;
 use crate::signature::{Signature, Signer, digest};
 use crate::source::{AnySpec, Parts};
@@ -28,6 +29,8 @@ pub(super) struct Engine {
     pub(super) counters: Arc<Counters>,
     pub(super) store: Store,
     pub(super) memory: Memory,
+    /// Kernels that are part of the program.
+    pub(super) prebuilt: Tables,
     pub(super) flights: Flights,
     pub(super) limits: Limits,
     /// Everything the program, the user and the environment asked of compilations, before the compiler
@@ -56,7 +59,7 @@ pub(super) struct Compiler {
 }
 
 impl Engine {
-    pub(super) fn new(params: Params) -> Result<Engine> {
+    pub(super) fn new(params: Params, prebuilt: Tables) -> Result<Engine> {
         let config = Config::resolve(params)?;
         let counters = Arc::new(Counters::default());
         let fs = Fs::new(counters.clone());
@@ -73,6 +76,7 @@ impl Engine {
             counters,
             store,
             memory: Memory::default(),
+            prebuilt,
             flights: Flights::default(),
             limits,
             request,

@@ -1,6 +1,6 @@
 //! `Jit`: from a kernel spec to a loaded kernel, through memory, the disk cache and the compiler.
 //!
-//! The way of one kernel: [`Jit::load`] looks into the memory table; [`batch`] takes what is not
+//! The way of one kernel: [`Jit::load`] looks into the memory table and the prebuilt kernels; [`batch`] takes what is not
 //! there; [`lookup`] asks the disk; the spec's generator runs; [`engine`] prepares the unit; `compile`
 //! builds it; [`publish`] names, seals, stores and loads it.
 
@@ -62,7 +62,8 @@ impl Jit {
         JitBuilder::default()
     }
 
-    /// Loads one kernel: memory, then the cache, then generating and compiling it.
+    /// Loads one kernel: memory, then the kernels that are part of the program, then the cache, then generating
+    /// and compiling it.
     ///
     /// Blocks until the kernel is there. Other threads and processes that want the same kernel at the
     /// same time share the work. dijitso calls this `jit`.
@@ -85,6 +86,9 @@ impl Jit {
             self.0.counters.memory_hits.one();
             self.0.flights.loaded(any, loaded.content);
             return Ok(Kernel::new(loaded, KernelOrigin::Memory));
+        }
+        if let Some(loaded) = self.prebuilt(any)? {
+            return Ok(Kernel::new(loaded, KernelOrigin::Prebuilt));
         }
         let mut outcomes = self.load_any(&[any]);
         let (loaded, origin) = outcomes.pop().unwrap_or_else(|| Err(batch::lost(any)))?;
@@ -157,6 +161,34 @@ impl Jit {
     }
 
     fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
+        if self.0.prebuilt.is_empty() {
+            return self.load_others(specs);
+        }
+        let prebuilt = |spec: &&AnySpec| match self.0.memory.get(spec) {
+            Ok(None) => self.prebuilt(spec).transpose(),
+            // The batch counts it, or reports it.
+            _ => None,
+        };
+        let found: Vec<Option<Result<Arc<Loaded>>>> = specs.iter().map(prebuilt).collect();
+        let others: Vec<&AnySpec> =
+            specs.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(spec, _)| *spec).collect();
+        let mut others = self.load_others(&others).into_iter();
+        let outcome = |(spec, found): (&&AnySpec, Option<Result<Arc<Loaded>>>)| match found {
+            Some(found) => found.map(|loaded| (loaded, KernelOrigin::Prebuilt)),
+            None => others.next().unwrap_or_else(|| Err(batch::lost(spec))),
+        };
+        specs.iter().zip(found).map(outcome).collect()
+    }
+
+    /// The kernel, if it is part of the program. It never gets into the memory table, where a kernel that is
+    /// built now would find it and link to a library that is not there.
+    fn prebuilt(&self, spec: &AnySpec) -> Result<Option<Arc<Loaded>>> {
+        let found = self.0.prebuilt.get(spec, memory::claim)?;
+        self.0.counters.prebuilt_hits.add(u64::from(found.is_some()));
+        Ok(found)
+    }
+
+    fn load_others(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
         let outcomes = Batch::load(&self.0, specs);
         for (spec, outcome) in specs.iter().zip(&outcomes) {
             if let Ok((loaded, _)) = outcome {

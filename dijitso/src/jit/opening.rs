@@ -10,7 +10,7 @@ use super::engine::Engine;
 use crate::compile::{soname, symbol_name};
 use crate::config::params::Load;
 use crate::error::{Error, Result};
-use crate::kernel::{Kept, Loaded};
+use crate::kernel::{Code, Kept, Loaded};
 use crate::library::{Library, LoadError};
 use crate::report::Report;
 use crate::signature::Signature;
@@ -69,7 +69,7 @@ impl Engine {
             at: at.to_owned(),
             content: *content,
             soname,
-            library,
+            code: Code::Library(library),
             entry,
             dependencies,
             path,

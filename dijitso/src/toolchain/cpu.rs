@@ -29,13 +29,23 @@ impl CpuFeatures {
 
     /// The features that the predefined macros of `-dM -E` name.
     pub(crate) fn of_macros(text: &str) -> CpuFeatures {
+        CpuFeatures::named(FEATURES, text)
+    }
+
+    /// The same, of a compiler for another target (`aarch64-unknown-linux-gnu`): bits that mean something there.
+    pub(crate) fn of_macros_for(target: &str, text: &str) -> CpuFeatures {
+        let table = if target.starts_with("aarch64") { aarch64::FEATURES } else { x86_64::FEATURES };
+        CpuFeatures::named(table, text)
+    }
+
+    fn named(table: &[Feature], text: &str) -> CpuFeatures {
         let mut bits = 0;
         for line in text.lines() {
             let Some(name) = line.strip_prefix("#define ").and_then(|rest| rest.split_whitespace().next())
             else {
                 continue;
             };
-            for (bit, feature) in FEATURES.iter().enumerate() {
+            for (bit, feature) in table.iter().enumerate() {
                 if feature.predefined == name {
                     bits |= 1 << bit;
                 }
@@ -162,9 +172,16 @@ struct Feature {
 /// Builds the table, and the detection of those features that std can ask the processor for. Preferring
 /// std where it can keeps emulators right, which show the real machine's `/proc/cpuinfo`.
 macro_rules! features {
-    ($($predefined:literal $cpuinfo:literal $([$std:tt])?;)*) => {
-        static FEATURES: &[Feature] = &[$(Feature { predefined: $predefined, cpuinfo: $cpuinfo },)*];
+    ($arch:ident $name:literal; $($predefined:literal $cpuinfo:literal $([$std:tt])?;)*) => {
+        mod $arch {
+            pub(super) static FEATURES: &[super::Feature] =
+                &[$(super::Feature { predefined: $predefined, cpuinfo: $cpuinfo },)*];
+        }
 
+        #[cfg(target_arch = $name)]
+        use $arch::FEATURES;
+
+        #[cfg(target_arch = $name)]
         fn detected() -> Detected {
             #[allow(unused_mut)]
             let mut found = Detected::default();
@@ -193,8 +210,8 @@ const FLAGS_KEY: &str = "flags";
 // What a compiler emits unprompted, or a numerical kernel asks for by name. Features that are reached only
 // through an odd system intrinsic (fsgsbase, rdpid, waitpkg, ..) are left out: old kernels do not list
 // them, and a feature that is there but unlisted would turn every hit into a miss.
-#[cfg(target_arch = "x86_64")]
 features! {
+    x86_64 "x86_64";
     "__SSE3__" "pni" ["sse3"];
     "__SSSE3__" "ssse3" ["ssse3"];
     "__SSE4_1__" "sse4_1" ["sse4.1"];
@@ -273,8 +290,8 @@ const MODEL_KEYS: &[&str] =
 const FLAGS_KEY: &str = "Features";
 
 // Here the kernel's list is the only complete one: the registers that tell are not readable everywhere.
-#[cfg(target_arch = "aarch64")]
 features! {
+    aarch64 "aarch64";
     "__ARM_FEATURE_ATOMICS" "atomics";
     "__ARM_FEATURE_CRC32" "crc32";
     "__ARM_FEATURE_AES" "aes";

@@ -245,7 +245,7 @@ impl FlagSet {
 }
 
 /// The language as `-x` names it.
-pub(super) fn dialect(language: Language) -> &'static str {
+pub(crate) fn dialect(language: Language) -> &'static str {
     match language {
         Language::Cxx => "c++",
         Language::C => "c",
@@ -253,7 +253,7 @@ pub(super) fn dialect(language: Language) -> &'static str {
 }
 
 /// In C a wrong prototype is a warning; the typed pointer to the entry has to be an error.
-const STRICT_C: [&str; 3] =
+pub(crate) const STRICT_C: [&str; 3] =
     ["-Werror=incompatible-pointer-types", "-Werror=int-conversion", "-Werror=implicit-function-declaration"];
 
 fn defaults(profile: Profile, origin: &Origin) -> Vec<Flag> {

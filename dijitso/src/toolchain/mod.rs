@@ -26,17 +26,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use cpu::CpuFeatures;
-pub(crate) use flags::FlagSet;
+pub(crate) use flags::{FlagSet, STRICT_C, dialect};
 pub(crate) use link::{LinkNeeds, LinkRequest, traced_files};
 pub(crate) use record::Family;
 #[cfg(test)]
 pub(crate) use search::SearchDir;
 pub(crate) use search::{Place, SearchPath};
+pub(crate) use words::{checked as checked_flags, is_only_for_link};
 
 use ask::Asker;
 use discover::Discovered;
 use driver::{Driver, text_of};
-use flags::{Asked, OfKernel, dialect};
+use flags::{Asked, OfKernel};
 use link::Link;
 use native::host_name;
 use record::{Record, Shelf};

@@ -147,9 +147,7 @@ impl<'a> Group<'a> {
 
     /// Whether the compile step would only wonder about it.
     pub(super) fn is_only_for_link(&self) -> bool {
-        let text = self.text();
-        let linker = ["-Wl,", "-Xlinker", "-L", "-l"].iter().any(|prefix| text.starts_with(prefix));
-        linker || !text.starts_with('-')
+        is_only_for_link(self.text())
     }
 
     /// Whether it optimises: the link does that only with LTO.
@@ -181,9 +179,15 @@ impl<'a> Group<'a> {
     }
 }
 
+/// See [`Group::is_only_for_link`].
+pub(crate) fn is_only_for_link(text: &str) -> bool {
+    let linker = ["-Wl,", "-Xlinker", "-L", "-l"].iter().any(|prefix| text.starts_with(prefix));
+    linker || !text.starts_with('-')
+}
+
 /// Checks the words one by one: drops what is without meaning, refuses what would break the build, and
 /// makes paths absolute, because the compiler runs in a directory of its own.
-pub(super) fn checked(flags: impl IntoIterator<Item = Flag>) -> Result<Vec<Flag>> {
+pub(crate) fn checked(flags: impl IntoIterator<Item = Flag>) -> Result<Vec<Flag>> {
     let mut checked = Vec::new();
     let mut flags = flags.into_iter();
     while let Some(flag) = flags.next() {

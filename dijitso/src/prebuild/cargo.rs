@@ -1,0 +1,192 @@
+//! What cargo tells a build script, and what a build script tells cargo.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::env::COMPILER_VARIABLES;
+use crate::error::{Error, Result};
+use crate::fs::Fs;
+use crate::signature::Signer;
+
+/// The build that runs this script.
+#[derive(Debug)]
+pub(super) struct Cargo {
+    pub(super) fs: Fs,
+    pub(super) target: String,
+    /// Machine and name of the build's own files: everything is below.
+    pub(super) out_dir: PathBuf,
+    pub(super) package: String,
+    pub(super) version: String,
+    /// What the caller calls the archive.
+    pub(super) name: String,
+    /// How many compilers may run if there is no jobserver that says it.
+    pub(super) jobs: usize,
+    pub(super) optimizes: bool,
+    /// Where the compiler and its tools are looked for.
+    pub(super) path: Option<OsString>,
+    /// Variables that compilers read, as they are set here.
+    pub(super) compiler_environment: Vec<(String, OsString)>,
+    host: String,
+}
+
+/// Variables that the `cc` crate reads for a target, each alone and with the target's or host's name.
+const OF_TARGET: [&str; 8] = ["CXX", "CXXFLAGS", "CC", "CFLAGS", "AR", "ARFLAGS", "CXXSTDLIB", "CROSS_COMPILE"];
+const OF_CC: [&str; 3] = ["CRATE_CC_NO_DEFAULTS", "CC_SHELL_ESCAPED_FLAGS", "CC_KNOWN_WRAPPER_CUSTOM"];
+
+static CALLED: AtomicBool = AtomicBool::new(false);
+
+/// The one place outside of `config` that reads variables: those that cargo sets for build scripts.
+#[allow(clippy::disallowed_methods)]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+impl Cargo {
+    pub(super) fn of_build_script(name: &str) -> Result<Cargo> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if name.is_empty() || name.len() > 100 || !name.chars().all(plain) || name.starts_with('-') {
+            return Err(misused(&format!(
+                "`compile({name:?})`: the archive's name has letters, digits, `_` and `-` only, and at most 100"
+            )));
+        }
+        let needed = |name: &str| {
+            let value = variable(name).and_then(|value| value.into_string().ok());
+            value.ok_or_else(|| {
+                misused(&format!(
+                    "{name} is not set: prebuild() is for build.rs, which cargo runs with {name} and others set; \
+                     elsewhere use `Jit::builder()`"
+                ))
+            })
+        };
+        let out_dir = PathBuf::from(needed("OUT_DIR")?);
+        if CALLED.swap(true, Ordering::Relaxed) {
+            return Err(misused(
+                "`compile` was called twice in one build script; give all kernels to one prebuild(), what differs \
+                 in flags can say so with `Source::flag`",
+            ));
+        }
+        let counters = std::sync::Arc::default();
+        Ok(Cargo {
+            fs: Fs::new(counters),
+            target: needed("TARGET")?,
+            host: needed("HOST")?,
+            out_dir,
+            package: needed("CARGO_PKG_NAME")?,
+            version: needed("CARGO_PKG_VERSION")?,
+            name: name.to_owned(),
+            jobs: needed("NUM_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(1),
+            optimizes: needed("OPT_LEVEL")? != "0",
+            path: variable("PATH"),
+            compiler_environment: COMPILER_VARIABLES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), variable(name)?)))
+                .collect(),
+        })
+    }
+
+    /// The archive's name for the linker. Several crates of one program may choose the same name, and the linker
+    /// searches all their directories.
+    pub(super) fn library(&self) -> String {
+        let mut signer = Signer::quiet("dijitso prebuilt archive");
+        signer.field("package", &self.package);
+        signer.field("version", &self.version);
+        signer.field("name", &self.name);
+        format!("{}-{}", self.name, &signer.finish().to_hex()[..8])
+    }
+
+    /// Where sources, objects and what is known about them are kept.
+    pub(super) fn shelf(&self) -> PathBuf {
+        self.out_dir.join(format!("{}.kernels", self.name))
+    }
+
+    /// A variable of the `cc` crate, for this target.
+    pub(super) fn for_target(&self, name: &str) -> Option<String> {
+        self.forms(name).iter().find_map(|form| variable(form)?.into_string().ok())
+    }
+
+    fn forms(&self, name: &str) -> [String; 4] {
+        let kind = if self.host == self.target { "HOST" } else { "TARGET" };
+        [
+            format!("{name}_{}", self.target),
+            format!("{name}_{}", self.target.replace(['-', '.'], "_")),
+            format!("{kind}_{name}"),
+            name.to_owned(),
+        ]
+    }
+
+    pub(super) fn is_cross(&self) -> bool {
+        self.host != self.target
+    }
+
+    /// Everything that may decide what is compiled, beside files.
+    pub(super) fn rerun_for_environment(&self) {
+        let mut lines = String::new();
+        let of_target = OF_TARGET.iter().flat_map(|name| self.forms(name));
+        let others = OF_CC.iter().chain(&COMPILER_VARIABLES).map(|name| (*name).to_owned());
+        for name in of_target.chain(others) {
+            let _ = writeln!(lines, "cargo::rerun-if-env-changed={name}");
+        }
+        print!("{lines}");
+    }
+
+    /// Makes a file what it should be. One that is so already keeps its time: whatever depends on it stays as it is.
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        if self.fs.read(path).is_ok_and(|now| now == bytes) {
+            return Ok(());
+        }
+        let written = match path.parent() {
+            Some(dir) => self.fs.create_dir_all_private(dir),
+            None => Ok(()),
+        };
+        let tmp = self.shelf().join("tmp");
+        written
+            .and_then(|()| self.fs.replace(&tmp, path, bytes))
+            .map_err(|error| Error::io("cannot write", path, &error))
+    }
+}
+
+/// `cargo::rerun-if-changed` for every file.
+pub(super) fn rerun_for_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) {
+    let mut lines = String::new();
+    for file in files {
+        let _ = writeln!(lines, "cargo::rerun-if-changed={}", file.display());
+    }
+    print!("{lines}");
+}
+
+pub(super) fn search_dir(dir: &Path) {
+    println!("cargo::rustc-link-search=native={}", dir.display());
+}
+
+/// The build script does something that cannot be.
+pub(super) fn misused(problem: &str) -> Error {
+    Error::Config { problem: problem.to_owned(), origin: "build.rs".to_owned() }
+}
+
+/// Says what failed, as cargo's users know it, and ends the build script. A panic would put its own message and
+/// perhaps a backtrace in front of the compiler's.
+pub(super) fn fail(errors: &[Error]) -> ! {
+    for error in errors {
+        let (text, summary) = report(error);
+        eprintln!("{text}\n");
+        println!("cargo::error={}", summary.replace('\n', " "));
+    }
+    std::process::exit(1)
+}
+
+fn report(error: &Error) -> (String, String) {
+    let (log, summary) = match error {
+        Error::Compile { kernel, log, .. } => (log, format!("kernel {kernel} does not compile")),
+        Error::Link { kernel, log, .. } => (log, format!("kernel {kernel} cannot be linked into a program")),
+        other => return (format!("error: {other}"), other.to_string()),
+    };
+    let hint = error.to_string();
+    let hint = hint.split_once(log.as_str()).map_or("", |(_, hint)| hint.trim());
+    let mut text = format!("{}\nerror: {summary}", log.trim_end());
+    if !hint.is_empty() {
+        let _ = write!(text, "\n{hint}");
+    }
+    (text, summary)
+}
