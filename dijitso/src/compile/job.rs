@@ -13,6 +13,7 @@ use super::diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
 use super::linked::Linked;
 use super::unit::Unit;
 use super::{bundle, depfile};
+use crate::cache::without_directory;
 use crate::error::Error;
 use crate::fs::{Fs, Scratch};
 use crate::library::elf;
@@ -31,6 +32,7 @@ pub(crate) struct Built {
     pub(crate) started: SystemTime,
     pub(crate) compile: Duration,
     pub(crate) link: Duration,
+    /// What was run, in a directory that is gone: `.` in its place.
     pub(crate) commands: Vec<String>,
 }
 
@@ -100,7 +102,8 @@ const OBJECT: &str = "unit.o";
 const COMPILE_DEPS: &str = "unit.d";
 const LINK_DEPS: &str = "link.d";
 const LIBRARY: &str = "unit.so";
-const EXPORTS: &str = "exports.map";
+/// The linker's version script: what the library exports.
+pub(crate) const EXPORTS: &str = "exports.map";
 
 impl Job {
     pub(crate) fn new(bench: Bench, unit: Arc<Unit>, linked: Vec<Linked>) -> Job {
@@ -302,7 +305,7 @@ impl Job {
             started: self.started,
             compile: self.compile,
             link: self.link,
-            commands: std::mem::take(&mut self.commands),
+            commands: without_directory(&self.commands, &self.dir().display().to_string()),
         }))
     }
 

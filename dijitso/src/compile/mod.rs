@@ -12,7 +12,7 @@ mod pool;
 mod questions;
 mod unit;
 
-pub(crate) use job::{Bench, Built, Failed, Job};
+pub(crate) use job::{Bench, Built, EXPORTS, Failed, Job};
 pub(crate) use linked::{Linked, clash};
 pub(crate) use pool::Pool;
 pub(crate) use questions::questions;
