@@ -12,6 +12,7 @@ mod harness;
 mod identity;
 mod inputs;
 mod jit;
+mod names;
 mod params;
 mod race;
 mod signatures;
