@@ -183,6 +183,9 @@ fn one_damaged_file_hides_no_other() {
     );
     assert!(matches!(cache.entry(&all[0].signature()), Err(Error::Damaged { .. })));
     assert!(matches!(all[1].library(), Err(Error::Damaged { .. })));
+    for query in [all[0].signature().to_hex(), all[0].signature().short()] {
+        assert!(matches!(cache.find(&query), Err(Error::Damaged { .. })), "{query}");
+    }
     assert!(
         matches!(cache.find(&all[4].signature().to_hex()), Ok(entry) if entry.signature() == all[4].signature())
     );
@@ -191,8 +194,10 @@ fn one_damaged_file_hides_no_other() {
     // All of it can be removed, and then all is well.
     let removed = cache.clean().run();
     assert!(removed.failed.is_empty(), "{removed:?}");
-    assert_eq!((cache.entries().count(), cache.verify().problems), (0, vec![]));
-    assert!(place.cache().join("v1/README").exists(), "what is not ours stays");
+    assert_eq!(cache.entries().flatten().count(), 0);
+    let left: Vec<_> = cache.verify().problems.into_iter().map(|p| p.path).collect();
+    assert_eq!(left, [folder.join("notes.txt")], "what is not ours stays");
+    assert!(folder.join("notes.txt").exists() && place.cache().join("v1/README").exists());
     assert_eq!(place.jit().load(&kernels::number(1)).unwrap().call(), NUMBER_BASE + 1);
 }
 
@@ -392,6 +397,36 @@ fn only_what_fits_all_conditions_is_removed() {
     let jit = place.jit();
     assert_eq!(jit.load(&kernels::successor(4)).unwrap().call(), 5);
     assert_eq!(cache.verify().problems, []);
+}
+
+#[test]
+fn links_and_loose_directories_lead_no_removal_elsewhere() {
+    let (place, _, cache) = filled();
+    let precious = place.write("precious/letter.txt", "dear");
+    let signature = "ff".repeat(32);
+    place.write(&format!("precious/{signature}.so"), "mine");
+    place.write(&format!("precious/{signature}.so.corrupt"), "mine");
+    place.write(&format!("precious/{signature}"), "mine");
+    for link in ["v1/ff", "v1/index/ff"] {
+        let link = place.cache().join(link);
+        let _ = std::fs::remove_dir_all(&link);
+        std::os::unix::fs::symlink(place.path("precious"), link).unwrap();
+    }
+    std::fs::remove_dir_all(place.cache().join("v1/failures")).unwrap_or_default();
+    std::fs::create_dir(place.cache().join("v1/failures")).unwrap();
+    std::os::unix::fs::symlink(place.path("precious"), place.cache().join("v1/failures/x-0")).unwrap();
+    let before = files(&place.path("precious"));
+    cache.clean().run();
+    assert_eq!((files(&place.path("precious")), cache.entries().flatten().count()), (before, 0));
+    assert!(precious.exists() && cache.failures().unwrap().is_empty());
+
+    place.jit().load(&kernels::number(1)).unwrap();
+    set_mode(place.root(), 0o755);
+    set_mode(&place.cache(), 0o755);
+    set_mode(&place.cache().join("v1"), 0o777);
+    let removed = cache.clean().run();
+    assert!(removed.files.is_empty() && removed.failed[0].1.contains("every user"), "{removed:?}");
+    assert!(cache.entries().flatten().count() == 1, "it may be looked at all the same");
 }
 
 #[test]

@@ -102,9 +102,18 @@ impl Archive {
 
 /// A file of the archive, by its name there.
 pub(super) fn text_of<R: Read + Seek>(zip: &mut ZipArchive<R>, name: &str) -> io::Result<Option<Vec<u8>>> {
+    text_up_to(zip, name, LONGEST_TEXT)
+}
+
+/// The same, cut where it is longer than anything that was meant.
+pub(super) fn text_up_to<R: Read + Seek>(
+    zip: &mut ZipArchive<R>,
+    name: &str,
+    limit: u64,
+) -> io::Result<Option<Vec<u8>>> {
     let Some(index) = zip.index_for_name(name) else { return Ok(None) };
     let mut text = Vec::new();
-    zip.by_index(index)?.take(LONGEST_TEXT).read_to_end(&mut text)?;
+    zip.by_index(index)?.take(limit).read_to_end(&mut text)?;
     Ok(Some(text))
 }
 

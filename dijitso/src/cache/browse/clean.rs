@@ -16,8 +16,9 @@ const SETTLED: Duration = Duration::from_secs(3600);
 
 type Condition<'a> = Box<dyn Fn(&Entry) -> bool + 'a>;
 
-/// What to remove from a cache. Without a condition: all kernels, and all that failed, is damaged or leads
-/// to them; what is known about compilers stays.
+/// What to remove from a cache. Without a condition: all kernels, damaged entries, failures, what the index
+/// knows of them, and what killed programs left; what is known about compilers stays, and so do files that
+/// are no part of a cache.
 ///
 /// A kernel that a program has loaded stays loaded: its file loses its name, not its content. A program that
 /// loads one later builds it again. What is removed is also forgotten by the index, and so are remembered
@@ -79,8 +80,8 @@ impl Cache {
 }
 
 impl<'a> Clean<'a> {
-    /// Only these kinds. Index files are shortened or removed as it follows from the rest; with
-    /// [`CacheKind::Index`] among these, or without this, those that are illegible or lead nowhere go, too.
+    /// Only these kinds. [`CacheKind::Index`] stands for index files that are illegible or lead nowhere: what
+    /// names something that is removed always goes with it. [`CacheKind::Toolchain`] goes only if it is named.
     pub fn kinds(mut self, kinds: &[CacheKind]) -> Clean<'a> {
         self.kinds = Some(kinds.to_vec());
         self
@@ -105,7 +106,7 @@ impl<'a> Clean<'a> {
         self
     }
 
-    /// Only kernels for which `holds` is true.
+    /// Only kernels for which `holds` is true; failures stay.
     pub fn matching(mut self, holds: impl Fn(&Entry) -> bool + 'a) -> Clean<'a> {
         self.matching.push(Box::new(holds));
         self
@@ -118,10 +119,15 @@ impl<'a> Clean<'a> {
     }
 
     /// Removes what was chosen and returns what that was. What cannot be removed is in
-    /// [`Removed::failed`], and the rest is removed all the same.
+    /// [`Removed::failed`], and the rest is removed all the same. From a directory that others can write to
+    /// nothing is removed: a link in it could lead anywhere.
     pub fn run(self) -> Removed {
         let mut work =
             Work { clean: &self, removed: Removed::default(), gone: HashSet::new(), bundles: HashSet::new() };
+        if let Err(error) = self.cache.store.check_trusted() {
+            work.removed.failed.push((self.cache.dir().to_owned(), error.to_string()));
+            return work.removed;
+        }
         if self.wants(CacheKind::Entry) {
             work.entries();
         }
@@ -189,9 +195,8 @@ impl Work<'_, '_> {
     fn damaged(&mut self) {
         let cache = self.clean.cache.clone();
         for damaged in cache.entries().filter_map(Result::err) {
-            // A directory that cannot be read may hold entries.
-            let whole = damaged.path.parent() == Some(cache.store.v1()) || damaged.path == cache.store.v1();
-            if !whole && self.remove(CacheKind::Damaged, &damaged.path) {
+            // What is not named as an entry is not ours to remove.
+            if damaged.signature.is_some() && self.remove(CacheKind::Damaged, &damaged.path) {
                 self.gone.extend(damaged.signature);
             }
         }

@@ -11,7 +11,7 @@ use super::listing::Damaged;
 use super::texts::{self, EntryFile};
 use super::window::Window;
 use super::{Cache, Category};
-use crate::cache::archive::text_of;
+use crate::cache::archive::text_up_to;
 use crate::cache::elf;
 use crate::cache::entry::{self, Defect, EntryMeta, META, seal_of, unreadable};
 use crate::cache::seal::{self, Seal};
@@ -19,6 +19,9 @@ use crate::config::origin::Flag;
 use crate::error::{Error, Result};
 use crate::fs::keeps_access_times;
 use crate::signature::Signature;
+
+/// A header for each of a hundred thousand files would not fill this; a listing must not fill the memory.
+const LONGEST_FACTS: u64 = 32 << 20;
 
 /// One kernel in a cache: what it was made from, how, and what came out.
 ///
@@ -94,7 +97,7 @@ impl Entry {
             Err(defect) => return Err(Damaged::of(&path, signature, &defect)),
         };
         let damaged = |problem: String| Damaged::new(&path, Some(*signature), problem);
-        let facts = text_of(&mut zip, META)
+        let facts = text_up_to(&mut zip, META, LONGEST_FACTS)
             .map_err(|error| damaged(format!("its facts cannot be read: {error}")))?
             .ok_or_else(|| damaged("it has no facts".to_owned()))?;
         let meta: EntryMeta = serde_json::from_slice(&facts)

@@ -36,7 +36,8 @@ impl Cache {
     /// as the beginning of the signatures of specs or units; the first that anything has is taken.
     ///
     /// # Errors
-    /// [`Error::Entry`] if there is none, with the nearest names.
+    /// [`Error::Entry`] if there is none, with the nearest names; [`Error::Damaged`] if its signature names one
+    /// that is damaged.
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {
@@ -61,7 +62,7 @@ impl Cache {
             !prefix.is_empty() && prefix.len() <= 64 && prefix.bytes().all(|b| b.is_ascii_hexdigit());
         // Names are in the entries and signatures mostly in the file names: a whole one needs no search.
         if prefix.len() == 64 && is_prefix {
-            let mut found: Vec<Entry> = self.entries_from(&prefix).flatten().collect();
+            let mut found: Vec<Entry> = self.entries_from(&prefix).collect::<Result<_, _>>()?;
             if found.is_empty() {
                 found = self.where_(|entry| {
                     entry.spec_signature().to_hex() == prefix || entry.unit_signature().to_hex() == prefix
@@ -70,7 +71,16 @@ impl Cache {
             return if found.is_empty() { Err(self.unknown(query, Vec::new())) } else { Ok(found) };
         }
         let (mut named, mut begun, mut signed, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for entry in self.entries().flatten() {
+        let mut damaged = None;
+        for entry in self.entries() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(other) => {
+                    let meant = other.signature.filter(|s| is_prefix && s.to_hex().starts_with(&prefix));
+                    damaged = damaged.or(meant.map(|_| other));
+                    continue;
+                }
+            };
             if entry.name() == query || entry.description() == query {
                 named.push(entry);
                 continue;
@@ -85,7 +95,7 @@ impl Cache {
         }
         match [named, begun, signed].into_iter().find(|found| !found.is_empty()) {
             Some(found) => Ok(found),
-            None => Err(self.unknown(query, names)),
+            None => Err(damaged.map_or_else(|| self.unknown(query, names), Error::from)),
         }
     }
 

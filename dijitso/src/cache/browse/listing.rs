@@ -128,6 +128,13 @@ impl Iterator for Entries {
                 }
             }
             let folder = self.cache.store.v1().join(self.folders.pop()?);
+            if !self.cache.store.fs().is_directory_itself(&folder) {
+                return Some(Err(Damaged::new(
+                    &folder,
+                    None,
+                    "it is no directory, which is no part of a cache",
+                )));
+            }
             match self.cache.store.fs().list(&folder) {
                 Ok(mut names) => {
                     names.sort_unstable_by(|a, b| b.cmp(a));

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub enum CacheKind {
     /// A kernel.
     Entry,
-    /// What is no intact entry: damaged ones, those that were set aside, files of others.
+    /// What is no intact entry: damaged ones, and those that were set aside.
     Damaged,
     /// An index file, which leads to kernels or to remembered failures.
     Index,

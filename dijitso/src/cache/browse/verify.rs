@@ -239,6 +239,9 @@ fn for_each_in_folders(cache: &Cache, dir: &Path, visit: &mut dyn FnMut(&Path, &
     folders.sort_unstable();
     for folder in folders {
         let folder = dir.join(folder);
+        if !fs.is_directory_itself(&folder) {
+            continue;
+        }
         let mut names = fs.list(&folder).unwrap_or_default();
         names.sort_unstable();
         for name in names {

@@ -95,7 +95,7 @@ impl Store {
         &self.v1
     }
 
-    fn check_trusted(&self) -> Result<(), Error> {
+    pub(super) fn check_trusted(&self) -> Result<(), Error> {
         // The second as well: whoever mends the directory that was refused need not think of what is in it.
         check_trusted(&self.root)
             .and_then(|()| check_trusted(&self.v1))
