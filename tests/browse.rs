@@ -257,6 +257,9 @@ fn an_extracted_kernel_can_be_built_again() {
     let (place, _, cache) = filled();
     rebuilt_equals(&cache.find("axpy").unwrap(), &place.path("axpy"));
     rebuilt_equals(&cache.find("successor").unwrap(), &place.path("successor"));
+    // Perhaps compiled together with others, which makes another object and the same kernel.
+    let extracted = cache.find("k00001").unwrap().extract(place.path("k00001"), &Category::ALL).unwrap();
+    assert!(Command::new(extracted.script.unwrap()).status().unwrap().success());
     assert!(place.path("successor").join("base.h").exists());
 }
 
@@ -427,6 +430,21 @@ fn links_and_loose_directories_lead_no_removal_elsewhere() {
     let removed = cache.clean().run();
     assert!(removed.files.is_empty() && removed.failed[0].1.contains("every user"), "{removed:?}");
     assert!(cache.entries().flatten().count() == 1, "it may be looked at all the same");
+}
+
+#[test]
+fn the_sources_that_debuggers_show_go_with_their_kernel() {
+    let place = Place::new();
+    let jit = place.builder().profile(dijitso::Profile::Debug).build().unwrap();
+    jit.load_all(&[kernels::number(1), kernels::number(2)]).unwrap();
+    let cache = jit.cache();
+    assert_eq!(cache.summary().sources.files, 2);
+    let removed = cache.clean().kernel("k00001").run();
+    assert_eq!((removed.count(CacheKind::Entry), removed.count(CacheKind::Source)), (1, 1), "{removed:?}");
+    let left = cache.find("k00002").unwrap().unit_signature();
+    assert!(place.cache().join("v1/sources").join(left.to_hex()).is_dir());
+    assert_eq!(cache.clean().run().count(CacheKind::Source), 1);
+    assert_eq!(cache.summary().sources.files, 0);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod identity;
 mod inputs;
 mod jit;
 mod names;
+mod packs;
 mod params;
 mod race;
 mod signatures;

@@ -8,8 +8,8 @@ use crate::cache::MACHINE;
 pub(crate) use crate::cache::elf::{Export, SymbolKind, exports};
 use crate::toolchain::LinkNeeds;
 
-type Header = FileHeader64<LittleEndian>;
-const LITTLE: LittleEndian = LittleEndian;
+pub(super) type Header = FileHeader64<LittleEndian>;
+pub(super) const LITTLE: LittleEndian = LittleEndian;
 
 /// What an object file asks of the link.
 ///

@@ -122,8 +122,14 @@ impl<'a> Clean<'a> {
     /// [`Removed::failed`], and the rest is removed all the same. From a directory that others can write to
     /// nothing is removed: a link in it could lead anywhere.
     pub fn run(self) -> Removed {
-        let mut work =
-            Work { clean: &self, removed: Removed::default(), gone: HashSet::new(), bundles: HashSet::new() };
+        let mut work = Work {
+            clean: &self,
+            removed: Removed::default(),
+            gone: HashSet::new(),
+            units: HashSet::new(),
+            kept: HashSet::new(),
+            bundles: HashSet::new(),
+        };
         if let Err(error) = self.cache.store.check_trusted() {
             work.removed.failed.push((self.cache.dir().to_owned(), error.to_string()));
             return work.removed;
@@ -131,6 +137,7 @@ impl<'a> Clean<'a> {
         if self.wants(CacheKind::Entry) {
             work.entries();
         }
+        work.sources();
         // What is no entry has no name, age or use, so it goes only if nothing of these is asked.
         if self.wants(CacheKind::Damaged) && self.unconditional() {
             work.damaged();
@@ -175,6 +182,9 @@ struct Work<'c, 'a> {
     clean: &'c Clean<'a>,
     removed: Removed,
     gone: HashSet<Signature>,
+    /// Units of entries that were removed, and of those that were not.
+    units: HashSet<Signature>,
+    kept: HashSet<Signature>,
     bundles: HashSet<PathBuf>,
 }
 
@@ -188,6 +198,21 @@ impl Work<'_, '_> {
                 && self.remove(CacheKind::Entry, entry.path())
             {
                 self.gone.insert(entry.signature());
+                self.units.insert(entry.unit_signature());
+            } else {
+                self.kept.insert(entry.unit_signature());
+            }
+        }
+    }
+
+    /// What debuggers show goes with the last entry that was made of it.
+    fn sources(&mut self) {
+        let dir = self.clean.cache.store.sources_dir();
+        let tidy = self.clean.wants(CacheKind::Source) && self.clean.unconditional();
+        for name in self.clean.cache.store.fs().list(&dir).unwrap_or_default() {
+            let Some(unit) = name.to_str().and_then(Signature::from_hex) else { continue };
+            if !self.kept.contains(&unit) && (tidy || self.units.contains(&unit)) {
+                self.remove(CacheKind::Source, &dir.join(name));
             }
         }
     }

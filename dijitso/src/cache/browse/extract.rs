@@ -38,6 +38,7 @@ impl Entry {
     /// Writes these parts into `dir`, which must be new or empty; nothing is overwritten and no symbolic link
     /// followed. With the sources come the headers and libraries of the kernels that it is linked to, and
     /// `command.sh`, which builds `unit.so`: the library byte for byte, but for its name (SONAME) and build id.
+    /// (Small kernels that were compiled several at once are built by themselves, which may lay them out otherwise.)
     /// The script says what the entry says: of a cache that is not yours, read it first.
     /// (Of text written with [`cxx!`](crate::cxx) the lines are counted anew, which debug information shows.)
     ///

@@ -21,6 +21,8 @@ pub enum CacheKind {
     Index,
     /// The directory that a failed build left.
     Failure,
+    /// The sources that debuggers show of a kernel.
+    Source,
     /// What is known about a compiler, or about its headers.
     Toolchain,
     /// What a killed program left behind.
@@ -34,6 +36,7 @@ impl fmt::Display for CacheKind {
             CacheKind::Damaged => "damaged",
             CacheKind::Index => "index",
             CacheKind::Failure => "failure",
+            CacheKind::Source => "source",
             CacheKind::Toolchain => "toolchain",
             CacheKind::Temporary => "temporary",
         })

@@ -55,6 +55,8 @@ pub struct Summary {
     pub remembered_failures: usize,
     /// Directories that failed builds left.
     pub failures: Usage,
+    /// Directories with the sources that debuggers show.
+    pub sources: Usage,
     /// What is known about compilers and their headers.
     pub toolchains: Usage,
     /// Files that are being written, or that killed programs left.
@@ -68,7 +70,15 @@ impl Summary {
     /// assert_eq!(dijitso::Summary::default().total(), dijitso::Usage::default());
     /// ```
     pub fn total(&self) -> Usage {
-        let all = [self.entries, self.damaged, self.index, self.failures, self.toolchains, self.temporary];
+        let all = [
+            self.entries,
+            self.damaged,
+            self.index,
+            self.failures,
+            self.sources,
+            self.toolchains,
+            self.temporary,
+        ];
         all.iter().fold(Usage::default(), |sum, one| Usage {
             files: sum.files + one.files,
             bytes: sum.bytes.saturating_add(one.bytes),
@@ -113,6 +123,7 @@ impl Cache {
             }
         };
         each(&mut summary.failures, &store.failures_dir());
+        each(&mut summary.sources, &store.sources_dir());
         each(&mut summary.toolchains, &store.toolchains_dir());
         each(&mut summary.toolchains, &store.sets_dir());
         each(&mut summary.temporary, &store.tmp_dir());
