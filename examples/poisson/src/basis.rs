@@ -9,7 +9,7 @@ use itertools::Itertools as _;
 pub(crate) struct Basis {
     pub(crate) dim: usize,
     pub(crate) degree: usize,
-    /// The integers `m` of each node, and the point `l`.
+    /// The integers `m` of each node, and the point `l`. Of degree 1 they are the corners, in their order.
     pub(crate) nodes: Vec<Vec<usize>>,
     pub(crate) points: Vec<Vec<f64>>,
 }
@@ -17,10 +17,9 @@ pub(crate) struct Basis {
 impl Basis {
     pub(crate) fn new(dim: usize, degree: usize) -> Basis {
         let mut nodes = Vec::new();
-        for mut node in (0..dim).map(|_| 0..=degree).multi_cartesian_product() {
+        for node in (0..dim).map(|_| 0..=degree).multi_cartesian_product() {
             if let Some(first) = degree.checked_sub(node.iter().sum()) {
-                node.insert(0, first);
-                nodes.push(node);
+                nodes.push([first].into_iter().chain(node.into_iter().rev()).collect_vec());
             }
         }
         let point = |node: &Vec<usize>| node.iter().map(|&m| m as f64 / degree as f64).collect();

@@ -14,7 +14,7 @@ use crate::mesh::Mesh;
 use crate::quadrature::Quadrature;
 use crate::stiffness::{Stiffness, edge_tensor};
 
-/// By loops over quadrature points, coordinates and nodes, the innermost such that a compiler can use vectors.
+/// By loops over quadrature points, coordinates and nodes, so nested that a compiler can use vectors.
 fn over_points(basis: &Basis) -> impl FnMut(&[f64], &mut [f64]) {
     let (dim, n) = (basis.dim, basis.nodes.len());
     let rule = Quadrature::new(dim, 2 * (basis.degree - 1));

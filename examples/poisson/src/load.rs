@@ -1,7 +1,7 @@
 //! The generator of the element vector, `b[i]` = integral of `f phi_i` over a simplex.
 //!
 //! Here all numbers are needed and different, so they stay tables. The bounds of the loops are constants: the
-//! code is as fast as written-out sums, and compiles in a fifth of the time. `f` is inlined as an expression.
+//! code is as fast as written-out sums, and compiles in a quarter of the time. `f` is inlined.
 
 use dijitso::Source;
 use itertools::Itertools as _;

