@@ -3,6 +3,7 @@
 mod browse;
 mod cache;
 mod calls;
+mod clean;
 mod corpus;
 mod cxx_errors;
 mod engine;
