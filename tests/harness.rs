@@ -191,6 +191,11 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
+    /// One that is installed there.
+    pub(crate) fn at(path: PathBuf) -> Shim {
+        Shim { path }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -9,7 +9,6 @@ pub use dijitso_macros::cxx;
 
 /// What `build.rs` writes for [`include_prebuilt!`](crate::include_prebuilt).
 pub mod prebuilt {
-    pub use crate::__prebuilt_table as table;
     pub use crate::prebuilt::{Address, Exported, Prebuilt, Row, Variant};
 }
 

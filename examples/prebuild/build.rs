@@ -7,5 +7,8 @@ mod kernels;
 fn main() {
     let levels: &[&str] =
         if cfg!(target_arch = "x86_64") { &["x86-64", "x86-64-v3", "x86-64-v4"] } else { &["generic"] };
-    dijitso::prebuild().kernels(kernels::DEGREES.map(kernels::horner)).cpu(levels.iter().copied()).compile("horner");
+    dijitso::prebuild()
+        .kernels(kernels::DEGREES.map(kernels::horner))
+        .cpu(levels.iter().copied())
+        .compile("horner");
 }

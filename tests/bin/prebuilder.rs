@@ -5,7 +5,6 @@ use dijitso::{KernelSpec, Prebuild, Source};
 type Number = extern "C" fn(f64) -> f64;
 
 fn main() {
-    env_logger_of_sorts();
     let mut build = dijitso::prebuild();
     let (mut name, mut again) = ("tested".to_owned(), false);
     for word in std::env::args().skip(1) {
@@ -38,8 +37,10 @@ fn main() {
 
 fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
     match what {
-        "broken" => build.kernels([1, 2].map(|n| of("broken", n, format!("double broken(double x) {{ return y{n}; }}")))),
-        "panics" => build.kernel(dijitso::spec!(Number, "panics", (), || -> Source<Number> { panic!("no such element") })),
+        "broken" => build
+            .kernels([1, 2].map(|n| of("broken", n, format!("double broken(double x) {{ return y{n}; }}")))),
+        "panics" => build
+            .kernel(dijitso::spec!(Number, "panics", (), || -> Source<Number> { panic!("no such element") })),
         "undefined" => build.kernel(of(
             "undefined",
             1,
@@ -61,7 +62,9 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
                     .link(path.clone())
             }))
         }
-        "same_name" => build.kernel(of("twin", 1, "double twin(double x) { return 1; }".to_owned())).kernel(twin()),
+        "same_name" => {
+            build.kernel(of("twin", 1, "double twin(double x) { return 1; }".to_owned())).kernel(twin())
+        }
         "classes" => build.kernels(["first", "second"].map(classes)),
         _ => panic!("unknown word {what}"),
     }
@@ -81,13 +84,9 @@ fn twin() -> KernelSpec<Number> {
         unsafe { Source::new("double twin(double x) { return 2; }") }
     };
     let first = of("twin", 1, String::new());
-    let twin = KernelSpec::with_tokens(
-        "move || { unsafe { Source::new(text.clone()) } }",
-        "twin",
-        1,
-        generator,
-    )
-    .package(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    let twin =
+        KernelSpec::with_tokens("move || { unsafe { Source::new(text.clone()) } }", "twin", 1, generator)
+            .package(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     assert_eq!(first.signature(), twin.signature(), "the tokens are those of the macro's expansion");
     twin
 }
@@ -102,10 +101,20 @@ fn numbered(n: usize, edit: usize) -> KernelSpec<Number> {
 fn large(n: usize) -> KernelSpec<unsafe extern "C" fn(*const f64, *mut f64)> {
     dijitso::spec!(unsafe extern "C" fn(*const f64, *mut f64), "large", n, move || {
         let lines: String = (0..400)
-            .map(|i| format!("y[{}] += {}.5 * x[{}] * x[{}] + std::sin(x[{}]);\n", i % 40, n + i, i % 30, i % 7, i % 11))
+            .map(|i| {
+                format!(
+                    "y[{}] += {}.5 * x[{}] * x[{}] + std::sin(x[{}]);\n",
+                    i % 40,
+                    n + i,
+                    i % 30,
+                    i % 7,
+                    i % 11
+                )
+            })
             .collect();
         // SAFETY: reads x[..30], writes y[..40].
-        unsafe { Source::new(format!("void large(const double *x, double *y) {{\n{lines}}}")) }.include("<cmath>")
+        unsafe { Source::new(format!("void large(const double *x, double *y) {{\n{lines}}}")) }
+            .include("<cmath>")
     })
 }
 
@@ -138,21 +147,4 @@ fn classes(which: &'static str) -> KernelSpec<()> {
         // SAFETY: the factory returns a number.
         unsafe { Source::translation_unit(text) }.export("create_form")
     })
-}
-
-/// What the library has to say belongs to standard error: cargo reads the other one.
-fn env_logger_of_sorts() {
-    struct Stderr;
-    impl log::Log for Stderr {
-        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-            metadata.level() <= log::Level::Warn
-        }
-        fn log(&self, record: &log::Record<'_>) {
-            if self.enabled(record.metadata()) {
-                eprintln!("{} {}", record.level(), record.args());
-            }
-        }
-        fn flush(&self) {}
-    }
-    let _ = log::set_boxed_logger(Box::new(Stderr)).map(|()| log::set_max_level(log::LevelFilter::Warn));
 }

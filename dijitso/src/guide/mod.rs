@@ -7,6 +7,7 @@
 //! | [What makes a rebuild](rebuild) | what is part of a kernel's identity, what is not, how to find out why |
 //! | [Dependencies](dependencies) | kernels that call or include each other; many at once |
 //! | [Translation units](translation_units) | text from a form compiler, C, data, headers, libraries |
+//! | [JIT, AOT, or both](ahead_of_time) | kernels that are part of the program: `build.rs`, sharing generators |
 //! | [Debugging a generated kernel](debugging) | entries, failure bundles, `gdb`, `perf` |
 //! | [Errors](errors) | every [`Error`](crate::Error): what it means, what to do |
 //! | [Configuration](configuration) | parameters, flags with origins, processors, batch nodes |
@@ -30,6 +31,7 @@ chapters! {
     rebuild "rebuild.md"
     dependencies "dependencies.md"
     translation_units "translation_units.md"
+    ahead_of_time "ahead_of_time.md"
     debugging "debugging.md"
     errors "errors.md"
     configuration "configuration.md"

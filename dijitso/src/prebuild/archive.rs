@@ -117,7 +117,8 @@ impl Libraries {
         // What the driver would add by itself, by what is asked for.
         let undefined: BTreeSet<&str> =
             linked.iter().flat_map(|linked| linked.undefined.iter().map(String::as_str)).collect();
-        let any = |starts: &[&str]| undefined.iter().any(|name| starts.iter().any(|start| name.starts_with(start)));
+        let any =
+            |starts: &[&str]| undefined.iter().any(|name| starts.iter().any(|start| name.starts_with(start)));
         if any(&["GOMP_", "omp_"]) {
             libraries.add(Library::Named(if compiler.clang { "omp" } else { "gomp" }.to_owned()));
         } else if any(&["__kmpc_"]) {
@@ -163,36 +164,54 @@ fn check(
     linked: &[Linked],
     libraries: &Libraries,
 ) -> Result<(), Vec<Error>> {
-    let mut command = compiler.driver(&cargo.shelf()).args(["-shared", "-Wl,-z,defs", "-Wl,--no-demangle"]);
-    command = command.args(["-o", "check.so"]).args(linked.iter().map(object_name)).args(libraries.words());
+    let link = |names: &'static str| {
+        let command =
+            compiler.driver(&cargo.shelf()).args(["-shared", "-Wl,-z,defs", names, "-o", "check.so"]);
+        command.args(linked.iter().map(object_name)).args(libraries.words())
+    };
     let at = format!("archive {}", cargo.name);
-    let output = command.spawn(cargo.fs.counters()).map(Running::into_output);
-    let output = output.map_err(|error| vec![cannot_start(&command, &error, &at)])?;
+    let run = |command: &Command| match command.spawn(cargo.fs.counters()).map(Running::into_output) {
+        Ok(output) => Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())),
+        Err(error) => Err(vec![cannot_start(command, &error, &at)]),
+    };
+    let command = link("-Wl,--no-demangle");
+    let (success, log) = run(&command)?;
     let _ = cargo.fs.remove(&cargo.shelf().join("check.so"));
-    if output.status.success() {
+    if success {
         return Ok(());
     }
-    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    // Object files know symbols, people know functions.
     let missing = undefined_symbols(&log);
+    let (_, readable) = run(&link("-Wl,--demangle"))?;
+    let functions = undefined_symbols(&readable);
+    let command = command.to_string();
     let mut errors = Vec::new();
     let mut told = BTreeSet::new();
     for linked in linked {
-        let undefined: Vec<String> =
-            missing.iter().filter(|name| linked.undefined.contains(name)).cloned().collect();
+        let of_it = |name: &&String| linked.undefined.contains(name);
+        let undefined: Vec<String> = if functions.len() == missing.len() {
+            missing
+                .iter()
+                .zip(&functions)
+                .filter(|(name, _)| of_it(name))
+                .map(|(_, name)| name.clone())
+                .collect()
+        } else {
+            missing.iter().filter(of_it).cloned().collect()
+        };
         if undefined.is_empty() || !told.insert(linked.kernel) {
             continue;
         }
-        let of_it = |line: &&str| undefined.iter().any(|name| line.contains(name.as_str()));
+        let names_one = |line: &&str| undefined.iter().any(|name| line.contains(name.as_str()));
         errors.push(Error::Link {
             kernel: plan.kernels[linked.kernel].spec.at(),
-            log: log.lines().filter(of_it).collect::<Vec<_>>().join("\n"),
+            log: readable.lines().chain(log.lines()).filter(names_one).collect::<Vec<_>>().join("\n"),
             undefined,
-            command: command.to_string(),
+            command: command.clone(),
             bundle: None,
         });
     }
     if errors.is_empty() {
-        let command = command.to_string();
         errors.push(Error::Link { kernel: at, log, undefined: Vec::new(), command, bundle: None });
     }
     Err(errors)
@@ -200,7 +219,8 @@ fn check(
 
 fn assemble(cargo: &Cargo, compilers: &Compilers<'_>, archive: &Path, linked: &[Linked]) -> Result<()> {
     let at = format!("archive {}", cargo.name);
-    let problem = |problem: String, log: String| Error::Compiler { kernel: at.clone(), problem, log, bundle: None };
+    let problem =
+        |problem: String, log: String| Error::Compiler { kernel: at.clone(), problem, log, bundle: None };
     let archiver = compilers.archiver()?;
     let Some(program) = resolve(&cargo.fs, archiver.get_program(), cargo.path.as_deref()) else {
         let name = archiver.get_program().to_string_lossy().into_owned();

@@ -32,7 +32,8 @@ pub(super) struct Cargo {
 }
 
 /// Variables that the `cc` crate reads for a target, each alone and with the target's or host's name.
-const OF_TARGET: [&str; 8] = ["CXX", "CXXFLAGS", "CC", "CFLAGS", "AR", "ARFLAGS", "CXXSTDLIB", "CROSS_COMPILE"];
+const OF_TARGET: [&str; 8] =
+    ["CXX", "CXXFLAGS", "CC", "CFLAGS", "AR", "ARFLAGS", "CXXSTDLIB", "CROSS_COMPILE"];
 const OF_CC: [&str; 3] = ["CRATE_CC_NO_DEFAULTS", "CC_SHELL_ESCAPED_FLAGS", "CC_KNOWN_WRAPPER_CUSTOM"];
 
 static CALLED: AtomicBool = AtomicBool::new(false);
@@ -171,7 +172,7 @@ pub(super) fn fail(errors: &[Error]) -> ! {
     for error in errors {
         let (text, summary) = report(error);
         eprintln!("{text}\n");
-        println!("cargo::error={}", summary.replace('\n', " "));
+        println!("cargo::error={}", summary.split_whitespace().collect::<Vec<_>>().join(" "));
     }
     std::process::exit(1)
 }

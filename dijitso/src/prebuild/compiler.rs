@@ -99,7 +99,12 @@ impl<'a> Compilers<'a> {
     }
 
     /// What the compiled code may use, in the compiler's own word.
-    pub(super) fn features(&mut self, command: &Command, language: Language, kernel: &str) -> Result<CpuFeatures> {
+    pub(super) fn features(
+        &mut self,
+        command: &Command,
+        language: Language,
+        kernel: &str,
+    ) -> Result<CpuFeatures> {
         if let Some(features) = self.features.get(&command.args) {
             return Ok(*features);
         }
@@ -116,7 +121,8 @@ impl<'a> Compilers<'a> {
                 bundle: None,
             });
         }
-        let features = CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout));
+        let features =
+            CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout));
         self.features.insert(command.args.clone(), features);
         Ok(features)
     }
@@ -163,7 +169,10 @@ impl Compiler {
             let tried = command.get_program().to_string_lossy().into_owned();
             let variable = format!("CXX_{}", cargo.target.replace(['-', '.'], "_"));
             let reason = if cargo.is_cross() {
-                format!("not found on PATH; it is the compiler for {}, or name another one in {variable}", cargo.target)
+                format!(
+                    "not found on PATH; it is the compiler for {}, or name another one in {variable}",
+                    cargo.target
+                )
             } else {
                 "not found on PATH".to_owned()
             };
@@ -176,7 +185,10 @@ impl Compiler {
             program,
             flags: words[flags..].to_vec(),
             words: words[..flags].to_vec(),
-            env: command.get_envs().map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned))).collect(),
+            env: command
+                .get_envs()
+                .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))
+                .collect(),
             clang: tool.is_like_clang(),
         })
     }
@@ -192,7 +204,8 @@ impl Compiler {
         let mut command = Command::new(&self.program, dir, TIMEOUT).args(self.words.iter().cloned());
         // Of the flags those that choose a machine or a library.
         let chosen = ["-m64", "--target=", "--sysroot", "-stdlib=", "-B", "--gcc-toolchain", "-fuse-ld="];
-        let decisive = |flag: &&OsString| chosen.iter().any(|start| flag.to_string_lossy().starts_with(start));
+        let decisive =
+            |flag: &&OsString| chosen.iter().any(|start| flag.to_string_lossy().starts_with(start));
         command = command.args(self.flags.iter().filter(decisive).cloned());
         command.env.extend(self.env.iter().cloned());
         command
@@ -216,7 +229,9 @@ pub(super) fn resolve(fs: &Fs, program: &OsStr, path: Option<&OsStr>) -> Option<
     if program.as_encoded_bytes().contains(&b'/') {
         return std::path::absolute(program).ok().filter(|path| fs.is_file(path));
     }
-    std::env::split_paths(path?).map(|dir| dir.join(program)).find(|path| path.is_absolute() && fs.is_file(path))
+    std::env::split_paths(path?)
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_absolute() && fs.is_file(path))
 }
 
 pub(super) fn cannot_start(command: &Command, error: &std::io::Error, kernel: &str) -> Error {

@@ -78,7 +78,8 @@ fn pipe_of(flags: &str) -> Option<(PathBuf, PathBuf)> {
         return Some((PathBuf::from(path), PathBuf::from(path)));
     }
     let (read, write) = value.split_once(',')?;
-    let path = |descriptor: &str| Some(PathBuf::from(format!("/proc/self/fd/{}", descriptor.parse::<u32>().ok()?)));
+    let path =
+        |descriptor: &str| Some(PathBuf::from(format!("/proc/self/fd/{}", descriptor.parse::<u32>().ok()?)));
     Some((path(read)?, path(write)?))
 }
 

@@ -22,7 +22,8 @@ pub(super) fn merge(
     dir: &Path,
     object: Vec<u8>,
 ) -> Result<Vec<u8>> {
-    let with: Vec<PathBuf> = planned.parts.links.iter().filter(|link| is_merged(link)).map(PathBuf::from).collect();
+    let with: Vec<PathBuf> =
+        planned.parts.links.iter().filter(|link| is_merged(link)).map(PathBuf::from).collect();
     if with.is_empty() {
         return Ok(object);
     }

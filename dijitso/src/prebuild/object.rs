@@ -70,7 +70,9 @@ fn read(object: &[u8]) -> object::Result<Vec<Symbol>> {
             _ if symbol.is_undefined(LITTLE) => Definition::Missing,
             elf::STT_FUNC | elf::STT_GNU_IFUNC => Definition::Function,
             elf::STT_NOTYPE if section.is_some_and(code) => Definition::Function,
-            elf::STT_OBJECT | elf::STT_COMMON | elf::STT_NOTYPE => Definition::Data { size: symbol.st_size(LITTLE) },
+            elf::STT_OBJECT | elf::STT_COMMON | elf::STT_NOTYPE => {
+                Definition::Data { size: symbol.st_size(LITTLE) }
+            }
             _ => Definition::Other,
         };
         symbols.push(Symbol { name, definition });
@@ -131,4 +133,87 @@ fn edit(object: &[u8], renamed: &HashMap<String, String>) -> Option<Vec<u8>> {
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Option<()> {
     bytes.get_mut(at..at.checked_add(value.len())?)?.copy_from_slice(value);
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the compiler of this machine makes of a text, without optimization.
+    fn compiled(text: &str) -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.cpp"), text).unwrap();
+        let done = std::process::Command::new("c++")
+            .args(["-O0", "-fPIC", "-c", "x.cpp", "-o", "x.o"])
+            .current_dir(&dir)
+            .status()
+            .unwrap();
+        assert!(done.success());
+        std::fs::read(dir.path().join("x.o")).unwrap()
+    }
+
+    const TEXT: &str =
+        "template <class T> struct S { static T value; }; template <class T> T S<T>::value = 3;
+        inline int both() { static int calls; return ++calls; }
+        extern int elsewhere(); extern int maybe() __attribute__((weak)); thread_local int mine;
+        extern \"C\" { extern const double weights[2]; const double weights[2] = {1, 2};
+        int entry() { return S<int>::value + both() + elsewhere() + (maybe ? maybe() : mine); } }";
+
+    #[test]
+    fn names_kinds_and_sizes_are_read() {
+        let symbols = symbols(&compiled(TEXT)).unwrap();
+        let of =
+            |name: &str| symbols.iter().find(|symbol| symbol.name == name).map(|symbol| symbol.definition);
+        assert_eq!(of("entry"), Some(Definition::Function));
+        assert_eq!(of("weights"), Some(Definition::Data { size: 16 }));
+        assert_eq!(of("mine"), Some(Definition::Other));
+        assert_eq!(of("_Z9elsewherev"), Some(Definition::Missing));
+        assert_eq!(of("_Z5maybev"), Some(Definition::MissingWeak));
+        assert_eq!(of("_Z4bothv"), Some(Definition::Function));
+        assert_eq!(of("_ZN1SIiE5valueE"), Some(Definition::Data { size: 4 }));
+    }
+
+    #[test]
+    fn what_is_renamed_is_hidden_and_merged_with_nothing() {
+        let object = compiled(TEXT);
+        let names: HashMap<String, String> = symbols(&object)
+            .unwrap()
+            .into_iter()
+            .filter(|symbol| symbol.definition.is_here())
+            .map(|symbol| (symbol.name.clone(), format!("{}.x", symbol.name)))
+            .collect();
+        let edited = separate(&object, &names).unwrap();
+        let after = symbols(&edited).unwrap();
+        for symbol in &after {
+            assert_eq!(symbol.definition.is_here(), symbol.name.ends_with(".x"), "{symbol:?}");
+        }
+        assert_eq!(after.len(), symbols(&object).unwrap().len());
+        let header = Header::parse(&*edited).unwrap();
+        let sections = header.sections(LITTLE, &*edited).unwrap();
+        let table = sections.symbols(LITTLE, &*edited, elf::SHT_SYMTAB).unwrap();
+        for symbol in table.iter().skip(1).filter(|s| !s.is_local() && !s.is_undefined(LITTLE)) {
+            assert_eq!((symbol.st_bind(), symbol.st_visibility()), (elf::STB_GLOBAL, elf::STV_HIDDEN));
+        }
+        let groups: Vec<&[u8]> = sections
+            .iter()
+            .filter(|section| section.sh_type(LITTLE) == elf::SHT_GROUP)
+            .map(|section| &section.data(LITTLE, &*edited).unwrap()[..4])
+            .collect();
+        assert!(groups.len() >= 2 && groups.iter().all(|flags| *flags == [0; 4]), "{groups:?}");
+    }
+
+    #[test]
+    fn garbage_is_told_and_never_a_panic() {
+        assert!(symbols(b"garbage").unwrap_err().contains("cannot be read"));
+        let good = compiled("int f() { return 1; }");
+        let names = HashMap::from([("_Z1fv".to_owned(), "g".to_owned())]);
+        for len in (0..good.len()).step_by(3) {
+            let _ = (symbols(&good[..len]), separate(&good[..len], &names));
+        }
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] = !bad[at];
+            let _ = (symbols(&bad), separate(&bad, &names));
+        }
+    }
 }

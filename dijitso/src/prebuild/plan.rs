@@ -190,9 +190,8 @@ mod tests {
 
     #[test]
     fn all_failures_are_told() {
-        let fails = |name: &str| {
-            KernelSpec::<F>::new(name, (), || Err::<Source<F>, _>("no such element".to_owned()))
-        };
+        let fails =
+            |name: &str| KernelSpec::<F>::new(name, (), || Err::<Source<F>, _>("no such element".to_owned()));
         let errors = Plan::new(&any(&[fails("a"), spec("b", vec![fails("c")]), fails("a")])).unwrap_err();
         let texts: Vec<String> = errors.iter().map(Error::to_string).collect();
         assert_eq!(texts.len(), 2, "{texts:?}");

@@ -52,7 +52,8 @@ impl Shelf {
     /// The object of a kernel, if it would be compiled from the same to the same.
     pub(super) fn get(&self, symbol: &str, key: &Signature) -> Option<(Record, Vec<u8>)> {
         let record: Record = serde_json::from_slice(&self.fs.read(&self.record(symbol)).ok()?).ok()?;
-        let holds = record.key == *key && record.inputs.iter().all(|(path, then)| self.now(path) == Some(*then));
+        let holds =
+            record.key == *key && record.inputs.iter().all(|(path, then)| self.now(path) == Some(*then));
         let object = self.fs.read(&self.dir(symbol).join(OBJECT)).ok().filter(|_| holds)?;
         Some((record, object))
     }
@@ -70,7 +71,9 @@ impl Shelf {
             .remove(&self.record(symbol))
             .and_then(|()| self.fs.remove_tree(&dir))
             .and_then(|()| self.fs.create_dir_all_private(&dir))
-            .and_then(|()| files.iter().try_for_each(|(name, text)| self.fs.write(&dir.join(name), text.as_bytes())));
+            .and_then(|()| {
+                files.iter().try_for_each(|(name, text)| self.fs.write(&dir.join(name), text.as_bytes()))
+            });
         fresh.map(|()| dir.clone()).map_err(|error| Error::io("cannot write to", &dir, &error))
     }
 
@@ -86,8 +89,10 @@ impl Shelf {
     ) -> Result<(Record, Vec<u8>)> {
         let path = self.dir(symbol).join(OBJECT);
         let object = self.fs.read(&path).map_err(|error| Error::io("cannot read", &path, &error))?;
-        let stamps: Vec<_> = read.into_iter().map(|path| (self.fs.stamp(&path).ok().flatten(), path)).collect();
-        let settled = stamps.iter().all(|(stamp, _)| stamp.is_some_and(|stamp| !stamp.changed_after(started)));
+        let stamps: Vec<_> =
+            read.into_iter().map(|path| (self.fs.stamp(&path).ok().flatten(), path)).collect();
+        let settled =
+            stamps.iter().all(|(stamp, _)| stamp.is_some_and(|stamp| !stamp.changed_after(started)));
         let inputs = stamps.into_iter().filter_map(|(stamp, path)| Some((path, stamp?))).collect();
         let record = Record { key, inputs, features };
         if settled && let Ok(text) = serde_json::to_vec(&record) {

@@ -49,7 +49,8 @@ pub(super) fn objects(
     compilers: &mut Compilers<'_>,
     shelf: &Shelf,
 ) -> Result<Vec<Object>, Vec<Error>> {
-    let mut all = All { cargo, plan, shelf, objects: Vec::new(), inputs: BTreeSet::new(), errors: Vec::new() };
+    let mut all =
+        All { cargo, plan, shelf, objects: Vec::new(), inputs: BTreeSet::new(), errors: Vec::new() };
     let mut tasks = VecDeque::new();
     for cpu in compilers.cpus() {
         for kernel in 0..plan.kernels.len() {
@@ -130,7 +131,8 @@ impl All<'_> {
         let files = headers.iter().chain(&rendered.files);
         let files: Vec<(&str, &str)> = files.map(|(name, text)| (name.as_str(), text.as_str())).collect();
         self.shelf.prepare(&object.symbol, &files)?;
-        let words = ["-MD", "-MF", DEPENDENCIES, "-x", dialect(parts.language), "-c", &rendered.main, "-o", "unit.o"];
+        let words =
+            ["-MD", "-MF", DEPENDENCIES, "-x", dialect(parts.language), "-c", &rendered.main, "-o", "unit.o"];
         self.objects.push(object);
         Ok(Some(Task { object: self.objects.len() - 1, key, command: command.args(words), features }))
     }
@@ -204,7 +206,8 @@ impl All<'_> {
         let output = output.map_err(|error| cannot_start(&task.command, &error, &at))?;
         let dir = self.shelf.dir(&symbol);
         let rule = self.cargo.fs.read(&dir.join(DEPENDENCIES)).unwrap_or_default();
-        let read = prerequisites(&rule).into_iter().filter(|path| path.is_absolute() && !path.starts_with(&dir));
+        let read =
+            prerequisites(&rule).into_iter().filter(|path| path.is_absolute() && !path.starts_with(&dir));
         let read: Vec<PathBuf> = read.collect();
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         let problem = match trouble("compiler", &output, TIMEOUT) {
@@ -224,7 +227,10 @@ impl All<'_> {
 
     /// The sources stay; beside them goes what repeats the failure.
     fn leave_script(&self, task: &Task, dir: &std::path::Path, log: &str) -> Option<PathBuf> {
-        let script = format!("#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\nexec {}\n", task.command);
+        let script = format!(
+            "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\nexport LC_ALL=C\nexec {}\n",
+            task.command
+        );
         let written = self.cargo.fs.write(&dir.join("command.sh"), script.as_bytes());
         written.and_then(|()| self.cargo.fs.write(&dir.join("error.log"), log.as_bytes())).ok()?;
         use std::os::unix::fs::PermissionsExt as _;

@@ -98,7 +98,11 @@ fn separate_one(planned: &Planned, object: &Object, below: &[&Linked]) -> Result
             let exported = symbol.definition != Definition::Other
                 && planned.parts.exports.iter().any(|pattern| matches(pattern, &name));
             if exported {
-                exports.push(Export { name: name.clone(), symbol: new.clone(), definition: symbol.definition });
+                exports.push(Export {
+                    name: name.clone(),
+                    symbol: new.clone(),
+                    definition: symbol.definition,
+                });
             }
             renamed.insert(name, new);
         } else {
@@ -166,7 +170,8 @@ mod tests {
         ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("f", "ff"), ("", "f"), ("create_*", "form"), ("*a*b", "b_a"), ("ab*b", "ab"), ("a*", "")]
+        for (pattern, name) in
+            [("f", "ff"), ("", "f"), ("create_*", "form"), ("*a*b", "b_a"), ("ab*b", "ab"), ("a*", "")]
         {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }

@@ -62,14 +62,17 @@ pub(super) fn write(cargo: &Cargo, plan: &Plan, libraries: &Libraries, linked: &
 
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("// Written by build.rs, with dijitso {version}.\n");
-    let _ = writeln!(text, "dijitso_prebuilt::table! {{\n    format {FORMAT}; {version:?};");
+    let _ = writeln!(text, "dijitso_table! {{\n    format {FORMAT}; {version:?};");
     if !linked.is_empty() {
         let _ = writeln!(text, "    #[link(name = {:?}, kind = \"static\")]", cargo.library());
         for library in &libraries.all {
             let _ = match library {
                 Library::Named(name) => writeln!(text, "    #[link(name = {name:?})]"),
                 Library::File(name) => {
-                    writeln!(text, "    #[link(name = {name:?}, kind = \"dylib\", modifiers = \"+verbatim\")]")
+                    writeln!(
+                        text,
+                        "    #[link(name = {name:?}, kind = \"dylib\", modifiers = \"+verbatim\")]"
+                    )
                 }
             };
         }
@@ -98,7 +101,9 @@ impl Names {
         let name = format!("s{}", self.count);
         self.count += 1;
         let (declaration, address) = match definition {
-            Definition::Data { .. } => (format!("static {name}: u8;"), format!("&raw const {name} as *const ()")),
+            Definition::Data { .. } => {
+                (format!("static {name}: u8;"), format!("&raw const {name} as *const ()"))
+            }
             _ => (format!("fn {name}();"), format!("{name} as *const ()")),
         };
         let _ = writeln!(

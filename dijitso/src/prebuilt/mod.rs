@@ -145,7 +145,7 @@ macro_rules! include_prebuilt {
         #[allow(unreachable_pub)]
         pub static PREBUILT: $crate::Prebuilt = {
             #[allow(unused_imports)]
-            use $crate::private::prebuilt as dijitso_prebuilt;
+            use $crate::{__prebuilt_table as dijitso_table, private::prebuilt as dijitso_prebuilt};
             ::core::include!(::core::concat!(
                 ::core::env!(
                     "OUT_DIR",

@@ -105,3 +105,76 @@ fn loaded(spec: &AnySpec, variant: &'static Variant) -> Loaded {
         report: Report::default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Address, Exported};
+    use super::*;
+    use crate::cxx::KernelFn;
+    use crate::error::Error;
+    use crate::source::{KernelSpec, Source};
+
+    type Number = extern "C" fn() -> f64;
+
+    extern "C" fn one() -> f64 {
+        1.0
+    }
+
+    fn spec(key: u32) -> KernelSpec<Number> {
+        KernelSpec::new("one", key, || -> Source<Number> { unreachable!("nothing is generated") })
+    }
+
+    fn table<F: KernelFn>(rows: &[(&KernelSpec<F>, &[u128])]) -> &'static Prebuilt {
+        let variant = |features: u128, number: usize| Variant {
+            content: [number as u8; 32],
+            features,
+            entry: Address(one as *const ()),
+            exports: Box::leak(Box::new([Exported {
+                name: "one",
+                size: None,
+                address: Address(one as *const ()),
+            }])),
+        };
+        let row = |(spec, features): &(&KernelSpec<F>, &[u128])| Row {
+            spec: *spec.signature().as_bytes(),
+            variants: features.iter().enumerate().map(|(n, f)| variant(*f, n)).collect::<Vec<_>>().leak(),
+        };
+        let mut rows: Vec<Row> = rows.iter().map(row).collect();
+        rows.sort_by_key(|row| row.spec);
+        Box::leak(Box::new(Prebuilt::new(rows.leak())))
+    }
+
+    /// No processor has it: it is from a version to come.
+    const UNKNOWN: u128 = 1 << 127;
+
+    #[test]
+    fn the_first_form_that_runs_here_is_taken() {
+        let (a, b) = (spec(1), spec(2));
+        let tables = Tables::new(&[table(&[(&a, &[UNKNOWN, 0, 0]), (&b, &[UNKNOWN])]), table(&[(&b, &[0])])]);
+        let get = |spec: &KernelSpec<Number>| tables.get(spec.any(), |_| Ok(())).unwrap();
+        let loaded = get(&a).unwrap();
+        assert_eq!(
+            (loaded.content, loaded.entry),
+            (Signature::from_bytes([1; 32]), (one as *const ()).addr())
+        );
+        assert!(Arc::ptr_eq(&loaded, &get(&a).unwrap()), "and kept");
+        // What does not run from one table is looked for in the next one.
+        assert_eq!(get(&b).unwrap().content, Signature::from_bytes([0; 32]));
+        assert!(get(&spec(3)).is_none());
+    }
+
+    #[test]
+    fn another_generator_with_the_signature_is_asked_about() {
+        let one = spec(1);
+        let tables = Tables::new(&[table(&[(&one, &[0])])]);
+        let refused = |spec: &AnySpec| -> Result<()> {
+            Err(Error::Collision { kernel: spec.description(), first: String::new(), second: String::new() })
+        };
+        assert!(tables.get(one.any(), refused).is_err(), "also before the first load");
+        assert!(tables.get(one.any(), |_| Ok(())).unwrap().is_some());
+        assert!(tables.get(one.any(), refused).unwrap().is_some(), "known by now");
+        let other =
+            KernelSpec::<Number>::new("one", 1u32, || -> Source<Number> { unreachable!("another one") });
+        assert!(tables.get(other.any(), refused).is_err());
+    }
+}

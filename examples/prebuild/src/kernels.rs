@@ -3,14 +3,14 @@
 use dijitso::Source;
 
 /// Evaluates a polynomial at `n` points: coefficients from the constant up.
-pub type Horner = unsafe extern "C" fn(n: usize, coefficients: *const f64, x: *const f64, y: *mut f64);
+pub(crate) type Horner = unsafe extern "C" fn(n: usize, coefficients: *const f64, x: *const f64, y: *mut f64);
 
 /// The degrees that are compiled ahead of time.
-pub const DEGREES: [usize; 4] = [1, 2, 3, 8];
+pub(crate) const DEGREES: [usize; 4] = [1, 2, 3, 8];
 
 /// Horner's rule for one degree, with the coefficients in registers.
 #[dijitso::kernel]
-pub fn horner(degree: usize) -> Source<Horner> {
+pub(crate) fn horner(degree: usize) -> Source<Horner> {
     let values: String = (0..=degree).map(|k| format!("const double c{k} = c[{k}];\n")).collect();
     let rule = (0..degree).rev().fold(format!("c{degree}"), |rule, k| format!("({rule} * x[i] + c{k})"));
     let text = format!(

@@ -92,7 +92,7 @@ pub fn table() -> Source<extern "C" fn(i32) -> i32> {
         .language(Language::C)
 }
 
-/// Not prebuilt.
+/// Prebuilt in any number, or not at all.
 #[dijitso::kernel]
 pub fn extra(n: i32) -> Source<Number> {
     // SAFETY: arithmetic only.
