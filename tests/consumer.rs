@@ -142,7 +142,7 @@ fn out_dir(package: &str) -> PathBuf {
     let dirs = std::fs::read_dir(build).unwrap().flatten().map(|entry| entry.path().join("out"));
     let ours = |dir: &PathBuf| {
         let name = dir.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
-        name.strip_prefix(package).is_some_and(|rest| rest.len() == 17)
+        name.strip_prefix(package).is_some_and(|rest| rest.len() == 16)
             && dir.join("dijitso_prebuilt.rs").exists()
     };
     dirs.filter(ours)
@@ -163,6 +163,7 @@ fn every_target_of_a_package_has_the_kernels_and_cargo_builds_no_more_than_it_mu
     let (_, compiled) = package.ok(&["build", "--all-targets"]);
     // One of the kernels of build.rs is in C, which has another compiler.
     assert_eq!(compiled, 10);
+    let out = out_dir("consumer-");
     let before = sources(&package);
     let (said, _) = package.ok(&["test"]);
     // Unit tests, of the program too, integration tests, documentation.
@@ -170,7 +171,7 @@ fn every_target_of_a_package_has_the_kernels_and_cargo_builds_no_more_than_it_mu
     let run = |words: &[&str]| without_compiler("debug/consumer", words);
     let lines = run(&[]);
     assert_eq!(lines.iter().filter(|line| line.ends_with(" Prebuilt")).count(), 11, "{lines:?}");
-    assert_eq!(lines.last().map(String::as_str), Some("compiled 0 processes 0 opened 1"), "{lines:?}");
+    assert!(lines[11].starts_with("compiled 0 processes 0 "), "{lines:?}");
     assert_eq!(without_compiler("debug/examples/call", &[]), ["4.47213595499958 Prebuilt"]);
 
     // The same program, compiling now: equal signatures and results.
@@ -183,15 +184,16 @@ fn every_target_of_a_package_has_the_kernels_and_cargo_builds_no_more_than_it_mu
     assert_eq!(of(&jit), of(&prebuilt));
     assert!(!said.contains("Prebuilt"), "{said}");
 
-    // Other commands compile no kernel, and nothing is written beside the sources.
+    // Repeated, no command compiles a kernel; and nothing is written beside the sources. (`check` and `doc` share an
+    // output directory of their own: without a build of dijitso for the crate, cargo builds that for build.rs otherwise.)
     for words in [&["build"][..], &["check", "--all-targets"], &["doc", "--no-deps"], &["test", "--no-run"]] {
+        package.ok(words);
         assert_eq!(package.ok(words).1, 0, "{words:?}");
     }
     assert_eq!(sources(&package), before);
     let (said, compiled) = package.ok(&["build", "--verbose"]);
     assert!(compiled == 0 && said.contains("Fresh consumer"), "{said}");
 
-    let out = out_dir("consumer-");
     let times = || [archive(&out), out.join("dijitso_prebuilt.rs")].map(|path| modified(&path));
     let old = times();
     // A comment, which also moves the generators.

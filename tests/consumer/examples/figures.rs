@@ -32,8 +32,16 @@ fn main() {
     let kernel = jit.load(&specs[0]).unwrap();
     let function: Number = kernel.as_fn();
     let calls = 10_000;
-    let through = best(ROUNDS, || (0..calls).for_each(|n| drop(black_box(kernel.call(f64::from(n))))));
-    let plain = best(ROUNDS, || (0..calls).for_each(|n| drop(black_box(black_box(function)(f64::from(n))))));
+    let through = best(ROUNDS, || {
+        (0..calls).for_each(|n| {
+            black_box(kernel.call(f64::from(n)));
+        })
+    });
+    let plain = best(ROUNDS, || {
+        (0..calls).for_each(|n| {
+            black_box(black_box(function)(f64::from(n)));
+        })
+    });
     println!("call: {:.2} ns, through a function pointer {:.2} ns", each(through, calls), each(plain, calls));
 }
 

@@ -16,7 +16,10 @@ pub use table::PREBUILT;
 
 /// With or without the prebuilt kernels.
 pub fn jit(prebuilt: bool) -> Result<Jit> {
-    let builder = Jit::builder().cpu(dijitso::Cpu::Generic).std("c++17").include_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/include"));
+    let builder = Jit::builder()
+        .cpu(dijitso::Cpu::Generic)
+        .std("c++17")
+        .include_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/include"));
     if prebuilt { builder.prebuilt(&PREBUILT).build() } else { builder.build() }
 }
 

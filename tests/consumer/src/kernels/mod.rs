@@ -30,9 +30,11 @@ pub fn axpy(shape: Loop) -> Source<Axpy> {
 #[dijitso::kernel]
 pub fn diagonal(dimension: u32) -> Source<Number> {
     // SAFETY: arithmetic only.
-    unsafe { Source::new(format!("double diagonal(double x) {{ return x * std::sqrt({dimension}.0 * FACTOR); }}")) }
-        .include("<cmath>")
-        .include("\"factor.h\"")
+    unsafe {
+        Source::new(format!("double diagonal(double x) {{ return x * std::sqrt({dimension}.0 * FACTOR); }}"))
+    }
+    .include("<cmath>")
+    .include("\"factor.h\"")
 }
 
 /// Throws and catches inside, keeps a vector, has state of its own in each thread.
@@ -71,9 +73,11 @@ pub fn base() -> Source<()> {
 #[dijitso::kernel]
 pub fn chained() -> Source<Number> {
     // SAFETY: arithmetic only.
-    unsafe { Source::new("double chained(double x) { return base_value(static_cast<int>(x)) + base_offset; }") }
-        .include("\"base.h\"")
-        .depends_on(&base())
+    unsafe {
+        Source::new("double chained(double x) { return base_value(static_cast<int>(x)) + base_offset; }")
+    }
+    .include("\"base.h\"")
+    .depends_on(&base())
 }
 
 /// Units that define a class of one name with other members, and a factory of one name.
@@ -88,8 +92,10 @@ pub fn class_of(which: &'static str) -> KernelSpec<()> {
 #[dijitso::kernel]
 pub fn table() -> Source<extern "C" fn(i32) -> i32> {
     // SAFETY: arithmetic only.
-    unsafe { Source::new("int table(int x) { static const int squares[] = {0, 1, 4, 9}; return squares[x & 3]; }") }
-        .language(Language::C)
+    unsafe {
+        Source::new("int table(int x) { static const int squares[] = {0, 1, 4, 9}; return squares[x & 3]; }")
+    }
+    .language(Language::C)
 }
 
 /// Prebuilt in any number, or not at all.
