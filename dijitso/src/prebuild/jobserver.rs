@@ -69,11 +69,11 @@ impl Drop for Token<'_> {
 
 /// `.. --jobserver-auth=8,9 ..` or `--jobserver-auth=fifo:/path`; old makes say `--jobserver-fds`.
 fn pipe_of(flags: &str) -> Option<(PathBuf, PathBuf)> {
-    let values = flags.split_whitespace().filter_map(|word| {
+    let mut values = flags.split_whitespace().rev().filter_map(|word| {
         word.strip_prefix("--jobserver-auth=").or_else(|| word.strip_prefix("--jobserver-fds="))
     });
     // The last one counts, as make has it.
-    let value = values.last()?;
+    let value = values.next()?;
     if let Some(path) = value.strip_prefix("fifo:") {
         return Some((PathBuf::from(path), PathBuf::from(path)));
     }

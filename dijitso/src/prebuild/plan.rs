@@ -180,12 +180,32 @@ mod tests {
 
     #[test]
     fn a_chain_of_thousands_does_not_end_the_stack() {
-        let mut last = spec("k", Vec::new());
-        for _ in 0..5000 {
-            let (name, below) = (format!("k{}", last.signature().short()), last);
-            last = spec(&name, vec![below]);
+        fn link(n: u32) -> KernelSpec<F> {
+            KernelSpec::new("link", n, move || {
+                // SAFETY: arithmetic only.
+                #[allow(unsafe_code)]
+                let source = unsafe { Source::new("double link(double x) { return x; }") };
+                if n == 0 { source } else { source.depends_on(&link(n - 1)) }
+            })
         }
-        assert_eq!(Plan::new(&any(&[last])).unwrap().kernels.len(), 5001);
+        let plan = Plan::new(&any(&[link(5000)])).unwrap();
+        assert_eq!(plan.kernels.len(), 5001);
+        assert_eq!(plan.below(5000).len(), 5000);
+    }
+
+    #[test]
+    fn a_circle_is_told_with_its_path() {
+        fn round(n: u32) -> KernelSpec<F> {
+            KernelSpec::new("round", n, move || {
+                // SAFETY: arithmetic only.
+                #[allow(unsafe_code)]
+                let source = unsafe { Source::new("double round(double x) { return x; }") };
+                source.depends_on(&round((n + 1) % 3))
+            })
+        }
+        let errors = Plan::new(&any(&[round(1)])).unwrap_err();
+        let [Error::Cycle { path }] = &errors[..] else { panic!("{errors:?}") };
+        assert_eq!(path[..], ["round(1)", "round(2)", "round(0)", "round(1)"]);
     }
 
     #[test]

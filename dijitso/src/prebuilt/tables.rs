@@ -32,6 +32,10 @@ struct Slot {
 
 impl Tables {
     pub(crate) fn new(prebuilt: &[&'static Prebuilt]) -> Tables {
+        if !prebuilt.is_empty() {
+            // Asks the system, once in a process: now, and not when a kernel is loaded.
+            CpuFeatures::of_host();
+        }
         let table = |prebuilt: &&'static Prebuilt| Table {
             prebuilt,
             slots: std::iter::repeat_with(OnceLock::new).take(prebuilt.len()).collect(),

@@ -80,6 +80,17 @@ pub fn chained() -> Source<Number> {
     .depends_on(&base())
 }
 
+/// Not prebuilt, but what it links to is.
+#[dijitso::kernel]
+pub fn late() -> Source<Number> {
+    // SAFETY: arithmetic only.
+    unsafe {
+        Source::new("double late(double x) { return 2 * (base_value(static_cast<int>(x)) + base_offset); }")
+    }
+    .include("\"base.h\"")
+    .depends_on(&base())
+}
+
 /// Units that define a class of one name with other members, and a factory of one name.
 pub fn class_of(which: &'static str) -> KernelSpec<()> {
     dijitso::spec!((), "class_of", which, move || {
