@@ -12,6 +12,7 @@ mod identity;
 mod inputs;
 mod jit;
 mod params;
+mod peers;
 mod race;
 mod signatures;
 mod toolchain;
