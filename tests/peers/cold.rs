@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::kernels::{Kind, large, large_text};
-use crate::programs::{Bench, built, said};
+use crate::programs::{Bench, built, said, settle};
 use crate::series::{Series, race};
 use crate::table::{Row, Target};
 use crate::wrapper::{REAL, Wrapper};
@@ -98,6 +98,7 @@ fn timed(command: &mut Command) -> f64 {
 /// start counts as ours) and the engine reports.
 fn overhead(bench: &Bench) -> Vec<Row> {
     let wrapper = Wrapper::install(&bench.fresh("wrapper"));
+    settle();
     let words = wrapper.path.to_str().expect("a path of text");
     let (cache, peer) = (bench.path("large"), bench.path("large-python"));
     let jit = built(bench.builder(&cache).cxx(words).build());

@@ -7,7 +7,7 @@ use dijitso::KernelSpec;
 use dijitso_tests::kernels::{self, Number};
 use dijitso_tests::protocol::{ShimConfig, ShimMode, ShimStep};
 
-use crate::programs::{Bench, Numbers, built, jit};
+use crate::programs::{Bench, Numbers, built, jit, settle};
 use crate::series::Series;
 use crate::table::{Row, Target, Unit};
 use crate::wrapper::REAL;
@@ -39,6 +39,7 @@ fn thousand(bench: &Bench) -> Vec<Row> {
     std::fs::copy(&beside, &shim).expect("a copy of the shim");
     let config = ShimConfig { real: REAL.into(), mode: ShimMode::Stamp, on: ShimStep::Compile };
     std::fs::write(bench.path("c++.json"), serde_json::to_vec(&config).expect("JSON")).expect("a file");
+    settle();
     let shim = shim.to_str().expect("a path of text");
     let (mut peaks, mut warm_peaks) = (Series::default(), Series::default());
     let cache = std::cell::RefCell::new(bench.path("none"));

@@ -88,5 +88,5 @@ fn table(words: &[&str]) {
             println!("{row}");
         }
     }
-    println!("\n{short} rows are short of their targets");
+    println!("\nload after: {}; {short} rows are short of their targets", machine::load());
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dijitso::{Jit, JitBuilder};
 
@@ -106,7 +106,13 @@ pub(crate) fn whole(command: &mut Command) -> f64 {
     elapsed
 }
 
-/// The last line of a program's output.
+/// Waits until a compiler that was just installed is old enough for its time stamp to prove that it is
+/// still the same: until then it is read again for every kernel, which is not what is to be measured.
+pub(crate) fn settle() {
+    std::thread::sleep(Duration::from_secs(3));
+}
+
+/// The first line of a program's output.
 pub(crate) fn said(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
