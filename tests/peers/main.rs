@@ -51,6 +51,7 @@ fn main() {
 fn worker(words: &[&str]) -> Numbers {
     match *words {
         ["memory", part, cache] => hits::memory_worker(part, Path::new(cache)),
+        ["calls", cache] => hits::calls_worker(Path::new(cache)),
         ["disk", size, cache] => hits::disk_worker(size, Path::new(cache)),
         ["bare", list] => hits::bare_worker(Path::new(list)),
         ["program", cache] => start::worker(Path::new(cache)),
