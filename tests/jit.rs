@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use dijitso::{Error, Jit, Kernel, KernelOrigin, KernelSpec, Profile, Signature, Source, Stats};
 use dijitso_tests::kernels::{self, Loop, NUMBER_BASE, Number};
 
-use crate::harness::{Place, which};
+use crate::harness::{Place, files, which};
 
 #[test]
 fn what_is_shared_between_threads_may_be() {
@@ -279,4 +279,22 @@ fn an_entry_shows_its_source_and_how_it_was_made() {
     let Some(unzip) = which("unzip") else { return };
     let listing = std::process::Command::new(unzip).arg("-l").arg(kernel.path().unwrap()).output().unwrap();
     assert!(String::from_utf8_lossy(&listing.stdout).contains("entry.json"));
+}
+
+#[test]
+fn debug_information_leads_to_sources_that_stay() {
+    let place = Place::new();
+    let spec = kernels::axpy(Loop::Unrolled(2));
+    let sources = place.cache().join("v1/sources");
+    place.jit().load(&spec).unwrap();
+    assert!(!sources.exists(), "an optimized kernel says nothing about its lines");
+
+    let jit = place.builder().profile(Profile::Debug).build().unwrap();
+    let kernel = jit.load(&spec).unwrap();
+    let kept = files(&sources);
+    let text = kept.iter().find(|path| path.ends_with("axpy.cpp")).unwrap();
+    let library = std::fs::read(kernel.path().unwrap()).unwrap();
+    let named = text.parent().unwrap().as_os_str().as_encoded_bytes();
+    assert!(library.windows(named.len()).any(|window| window == named), "{}", text.display());
+    assert!(std::fs::read_to_string(text).unwrap().contains("void axpy("));
 }

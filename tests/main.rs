@@ -11,6 +11,7 @@ mod harness;
 mod identity;
 mod inputs;
 mod jit;
+mod packs;
 mod params;
 mod peers;
 mod race;

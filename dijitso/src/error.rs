@@ -43,9 +43,10 @@ pub enum Error {
         kernel: String,
         /// The compiler's own text, whole.
         log: String,
-        /// The command that failed, as one would type it.
+        /// The command that failed, as one would type it, in a directory that is gone: `command.sh` in `bundle`
+        /// repeats it.
         command: String,
-        /// Directory with everything needed to reproduce the failure.
+        /// Directory with everything needed to reproduce the failure, if one could be kept.
         bundle: Option<PathBuf>,
     },
 
@@ -58,9 +59,10 @@ pub enum Error {
         log: String,
         /// Symbols nobody defines.
         undefined: Vec<String>,
-        /// The command that failed, as one would type it.
+        /// The command that failed, as one would type it, in a directory that is gone: `command.sh` in `bundle`
+        /// repeats it.
         command: String,
-        /// Directory with everything needed to reproduce the failure.
+        /// Directory with everything needed to reproduce the failure, if one could be kept.
         bundle: Option<PathBuf>,
     },
 
@@ -112,7 +114,7 @@ pub enum Error {
     Symbol {
         /// Name and arguments, with the place of the generator.
         kernel: String,
-        /// `function` or `data symbol`.
+        /// `function` or `data symbol of this size`.
         kind: &'static str,
         /// The name asked for.
         name: String,

@@ -85,6 +85,13 @@ impl<F: KernelFn> Kernel<F> {
     }
 
     /// The entry as a plain function pointer, valid until the process ends.
+    ///
+    /// ```no_run
+    /// # fn f(kernel: dijitso::Kernel<extern "C" fn(f64) -> f64>) {
+    /// let f: extern "C" fn(f64) -> f64 = kernel.as_fn();
+    /// let values: Vec<f64> = [1.0, 2.0].into_iter().map(|x| f(x)).collect();
+    /// # }
+    /// ```
     pub fn as_fn(&self) -> F {
         self.entry
     }
@@ -135,7 +142,7 @@ impl<F: KernelFn> Kernel<F> {
         Ok(address.cast())
     }
 
-    /// Where this kernel came from when it was loaded.
+    /// Where this kernel came from, in the call of `load` that returned this handle.
     pub fn origin(&self) -> KernelOrigin {
         self.origin
     }
@@ -152,17 +159,18 @@ impl<F: KernelFn> Kernel<F> {
         &self.loaded.name
     }
 
-    /// The cache entry: a shared object that `unzip` can open, too. `None` if no cache could be written.
+    /// The cache entry: a shared object that `unzip` can open, too, and whatever else is told in
+    /// [the guide](crate::guide::debugging). `None` if no cache could be written.
     pub fn path(&self) -> Option<&Path> {
         self.loaded.path.as_deref()
     }
 
-    /// How it was obtained and how long each step took, when it was first loaded.
+    /// How it was obtained and how long each step took, when this `Jit` first loaded it.
     pub fn report(&self) -> &Report {
         &self.loaded.report
     }
 
-    /// The names that the library exports, the entry's own symbol included.
+    /// The linker's names of what the library exports, in no order, the entry's own symbol included.
     pub fn exports(&self) -> Vec<String> {
         self.loaded.library.exports().into_iter().map(|e| e.name).collect()
     }

@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+//!
+//! How to use it, chapter by chapter: the [guide].
 #![deny(unsafe_code)]
 
 #[cfg(not(all(
@@ -28,6 +30,9 @@ mod toolchain;
 
 #[doc(hidden)]
 pub mod private;
+
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 pub use dijitso_macros::{CxxType, Sign, kernel};
 

@@ -19,6 +19,15 @@ macro_rules! counters {
         /// What a [`Jit`](crate::Jit) and its clones did since it was built.
         ///
         /// dijitso has no counterpart.
+        ///
+        /// ```
+        /// # fn main() -> dijitso::Result<()> {
+        /// # let cache = tempfile::tempdir().unwrap();
+        /// let jit = dijitso::Jit::builder().cache_dir(cache.path()).build()?;
+        /// let stats = jit.stats();
+        /// assert_eq!((stats.generated, stats.compiled, stats.misses.len()), (0, 0, 0));
+        /// # Ok(()) }
+        /// ```
         #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[non_exhaustive]
         pub struct Stats {
@@ -43,6 +52,8 @@ counters! {
     generated,
     /// Translation units compiled (successfully or not).
     compiled,
+    /// Compilers that compiled several of these at once.
+    packs,
     /// Processes started, of any kind: compilers, linkers, probes.
     processes,
     /// Kernels served from this `Jit`'s memory table.

@@ -1,8 +1,30 @@
 //! The make rule that compilers (`-MD`) and linkers (`--dependency-file`) write about what they read.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::fs::Fs;
+
+/// Files that `lists` in `dir` name, and `more`, each once, without those in `dir` itself. Relative ones were
+/// not found, unless `shared` says that `dir` is one of several in which the compiler worked.
+pub(super) fn foreign(
+    fs: &Fs,
+    dir: &Path,
+    lists: [&str; 2],
+    more: impl Iterator<Item = PathBuf>,
+    shared: bool,
+) -> Vec<PathBuf> {
+    let listed = lists
+        .into_iter()
+        .flat_map(|list| fs.read(&dir.join(list)).map(|text| parse(&text)).unwrap_or_default());
+    // Thousands with some libraries, and comparing paths is slow.
+    let mut seen = HashSet::new();
+    let ours =
+        |file: &PathBuf| file.starts_with(dir) || (file.is_relative() && (shared || dir.join(file).exists()));
+    listed.chain(more).filter(|file| !ours(file) && seen.insert(file.clone())).collect()
+}
 
 /// The prerequisites of the first rule. Make's escapes are undone: `\ ` is a blank, `\#` a hash, `$$`
 /// a dollar sign, a backslash before a line end continues the line.

@@ -4,13 +4,14 @@
 //! thread can drive many. Its directory is private, removed with the job, and swept by the next run
 //! if this process is killed.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
+use super::ended::{Built, Ended, Failed};
 use super::linked::Linked;
+use super::pack::Member;
 use super::unit::Unit;
 use super::{bundle, depfile};
 use crate::error::Error;
@@ -19,38 +20,11 @@ use crate::library::elf;
 use crate::process::{Command, Output};
 use crate::toolchain::{LinkRequest, Toolchain, traced_files};
 
-/// A finished library, not yet named after its content.
-#[derive(Debug)]
-pub(crate) struct Built {
-    pub(crate) elf: Vec<u8>,
-    /// What the compiler and the linker printed.
-    pub(crate) log: String,
-    /// Every file they read, outside the job's directory.
-    pub(crate) inputs: Vec<PathBuf>,
-    /// When the first of them was started: a file changed later may or may not be in the library.
-    pub(crate) started: SystemTime,
-    pub(crate) compile: Duration,
-    pub(crate) link: Duration,
-    pub(crate) commands: Vec<String>,
-}
-
-/// A failure, and whether an unchanged retry can only fail again.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    pub(crate) error: Error,
-    /// The text is wrong: remember it, as long as `inputs` stay as they are.
-    pub(crate) lasting: bool,
-    pub(crate) inputs: Vec<PathBuf>,
-    /// Headers that were not found anywhere.
-    pub(crate) missing: Vec<String>,
-    pub(crate) started: SystemTime,
-}
-
 /// What a job wants next.
 #[derive(Debug)]
 pub(super) enum Step {
     Run(Command),
-    Done(Result<Built, Failed>),
+    Done(Ended),
 }
 
 #[derive(Debug)]
@@ -73,6 +47,8 @@ pub(crate) struct Bench {
     pub(crate) timeout: Duration,
     /// Where failure bundles go.
     pub(crate) failures: Option<PathBuf>,
+    /// Where the sources of kernels with debug information are kept.
+    pub(crate) sources: PathBuf,
     /// Variables that compilers read, as they are set here.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -82,6 +58,8 @@ pub(crate) struct Job {
     bench: Bench,
     unit: Arc<Unit>,
     linked: Vec<Linked>,
+    /// The object that was compiled already, together with other units.
+    pack: Option<Member>,
     scratch: Option<Scratch>,
     next_place: usize,
     stage: Stage,
@@ -96,8 +74,11 @@ pub(crate) struct Job {
     commands: Vec<String>,
 }
 
-const OBJECT: &str = "unit.o";
-const COMPILE_DEPS: &str = "unit.d";
+pub(super) const OBJECT: &str = "unit.o";
+pub(super) const COMPILE_DEPS: &str = "unit.d";
+// As seen from the directory of a pack's member.
+const PACK_OBJECT: &str = "../unit.o";
+const PACK_DEPS: &str = "../unit.d";
 const LINK_DEPS: &str = "link.d";
 const LIBRARY: &str = "unit.so";
 const EXPORTS: &str = "exports.map";
@@ -108,6 +89,7 @@ impl Job {
             bench,
             unit,
             linked,
+            pack: None,
             scratch: None,
             next_place: 0,
             stage: Stage::Compile,
@@ -122,8 +104,25 @@ impl Job {
         }
     }
 
+    /// A job that only links: its unit is in an object that several share.
+    pub(super) fn of_pack(bench: Bench, unit: Arc<Unit>, member: Member) -> Job {
+        let mut job = Job::new(bench, unit, Vec::new());
+        (job.started, job.compile, job.log) = (member.pack.started, member.compile, member.pack.log.clone());
+        // As it would be compiled alone, which is the same kernel and what somebody can repeat.
+        job.commands.push(job.compile_command(&member.dir(), Path::new(".")).to_string());
+        job.pack = Some(member);
+        job
+    }
+
     /// Writes the files and says how to compile them; after a full disk, in the next place.
     pub(super) fn begin(&mut self) -> Step {
+        if let Some(member) = &self.pack {
+            let script = self.unit.rendered.version_script.as_bytes();
+            return match self.bench.fs.write(&member.dir().join(EXPORTS), script) {
+                Ok(()) => self.compiled(),
+                Err(_) => Step::Done(Ended::Alone),
+            };
+        }
         let mut last = std::io::Error::other("no directory for temporary files is configured");
         while let Some(place) = self.bench.places.get(self.next_place) {
             self.next_place += 1;
@@ -131,12 +130,10 @@ impl Job {
             match Scratch::new(&self.bench.fs, std::slice::from_ref(place)).and_then(|s| self.fill(s)) {
                 Ok(()) => {
                     let dir = self.dir();
+                    let known_as = self.keep_sources().unwrap_or_else(|| PathBuf::from("."));
                     self.stage = Stage::Compile;
                     self.started = SystemTime::now();
-                    let (main, language) = (&self.unit.rendered.main, self.unit.language);
-                    let (toolchain, flags) = (&self.bench.toolchain, &self.unit.flags);
-                    let command =
-                        toolchain.compile_command(flags, language, main, OBJECT, COMPILE_DEPS, &dir);
+                    let command = self.compile_command(&dir, &known_as);
                     return self.run(command);
                 }
                 Err(error) => last = error,
@@ -152,6 +149,12 @@ impl Job {
         )
     }
 
+    fn compile_command(&self, dir: &Path, known_as: &Path) -> Command {
+        let (main, language) = (&self.unit.rendered.main, self.unit.language);
+        let (toolchain, flags) = (&self.bench.toolchain, &self.unit.flags);
+        toolchain.compile_command(flags, language, main, OBJECT, COMPILE_DEPS, dir, known_as)
+    }
+
     fn fill(&mut self, scratch: Scratch) -> std::io::Result<()> {
         let dir = scratch.path().to_owned();
         self.scratch = Some(scratch);
@@ -162,6 +165,23 @@ impl Job {
             self.bench.fs.write(&dir.join(&linked.soname), &linked.elf)?;
         }
         self.bench.fs.write(&dir.join(EXPORTS), self.unit.rendered.version_script.as_bytes())
+    }
+
+    /// Debug information names its sources, and their directory goes away with the job: where there is some,
+    /// they are kept beside the cache's entries under a name that stays. Returns it.
+    fn keep_sources(&self) -> Option<PathBuf> {
+        if !self.unit.flags.has_debug_information() {
+            return None;
+        }
+        let tmp = self.bench.sources.with_file_name("tmp");
+        let place = self.bench.sources.join(self.unit.signature.to_hex());
+        for (name, text) in self.texts() {
+            if let Err(error) = self.bench.fs.replace(&tmp, &place.join(name), text.as_bytes()) {
+                log::debug!("{}: debuggers will not find its source: {error}", self.unit.at);
+                return None;
+            }
+        }
+        Some(place)
     }
 
     /// All sources and headers that the compiler sees in its directory.
@@ -202,6 +222,7 @@ impl Job {
                         self.commands.pop();
                         self.link(tried + 1)
                     }
+                    Some(_) if self.pack.is_some() => Step::Done(Ended::Alone),
                     Some(Trouble::Text) => {
                         let undefined = undefined_symbols(&log);
                         self.log.push_str(&log);
@@ -245,22 +266,28 @@ impl Job {
     }
 
     fn compiled(&mut self) -> Step {
-        let bytes = match self.bench.fs.read(&self.dir().join(OBJECT)) {
-            Ok(bytes) if !bytes.is_empty() => bytes,
-            _ => return self.fail("the compiler reported success but wrote no object file".to_owned(), true),
-        };
-        let needs = match elf::link_needs(&bytes) {
-            Ok(needs) => needs,
-            Err(problem) => {
-                return self
-                    .fail(format!("the compiler reported success, but its object file {problem}"), true);
-            }
+        let needs = match &self.pack {
+            Some(member) => member.needs.clone(),
+            None => match self.bench.fs.read(&self.dir().join(OBJECT)) {
+                Ok(bytes) if !bytes.is_empty() => match elf::link_needs(&bytes) {
+                    Ok(needs) => needs,
+                    Err(problem) => {
+                        let problem = format!("the compiler reported success, but its object file {problem}");
+                        return self.fail(problem, true);
+                    }
+                },
+                _ => {
+                    let problem = "the compiler reported success but wrote no object file";
+                    return self.fail(problem.to_owned(), true);
+                }
+            },
         };
         let dir = self.dir();
         let libraries: Vec<String> =
             self.linked.iter().filter(|l| !l.headers_only).map(|l| l.soname.clone()).collect();
         let request = LinkRequest {
-            object: OBJECT,
+            object: if self.pack.is_some() { PACK_OBJECT } else { OBJECT },
+            of_pack: self.pack.is_some(),
             libraries: &libraries,
             link_dirs: &self.unit.link_dirs,
             links: &self.unit.links,
@@ -295,7 +322,7 @@ impl Job {
             let problem = format!("the linker reported success, but the library does not export `{symbol}`");
             return self.fail(problem, true);
         }
-        Step::Done(Ok(Built {
+        Step::Done(Ended::Built(Built {
             elf,
             log: std::mem::take(&mut self.log),
             inputs: self.dependencies(),
@@ -335,20 +362,12 @@ impl Job {
 
     /// Files the tools read, without those in our own directory; relative ones were not found.
     fn dependencies(&self) -> Vec<PathBuf> {
-        let dir = self.dir();
-        // Thousands with some libraries, and comparing paths is slow.
-        let mut seen = HashSet::new();
-        let mut files = Vec::new();
-        let listed = [COMPILE_DEPS, LINK_DEPS].iter().flat_map(|list| {
-            self.bench.fs.read(&dir.join(list)).map(|text| depfile::parse(&text)).unwrap_or_default()
-        });
-        for file in listed.chain(self.traced.iter().cloned()) {
-            let ours = file.starts_with(&dir) || (file.is_relative() && dir.join(&file).exists());
-            if !ours && seen.insert(file.clone()) {
-                files.push(file);
-            }
-        }
-        files
+        let (of_compile, shared) = match &self.pack {
+            Some(_) => (PACK_DEPS, true),
+            None => (COMPILE_DEPS, false),
+        };
+        let traced = self.traced.iter().cloned();
+        depfile::foreign(&self.bench.fs, &self.dir(), [of_compile, LINK_DEPS], traced, shared)
     }
 
     fn run(&mut self, mut command: Command) -> Step {
@@ -381,10 +400,16 @@ impl Job {
 
     fn failed(&mut self, error: Error, lasting: bool, inputs: Vec<PathBuf>, missing: Vec<String>) -> Step {
         self.scratch = None;
-        Step::Done(Err(Failed { error, lasting, inputs, missing, started: self.started }))
+        if self.pack.is_some() {
+            return Step::Done(Ended::Alone);
+        }
+        Step::Done(Ended::Failed(Failed { error, lasting, inputs, missing, started: self.started }))
     }
 
     fn bundle(&self) -> Option<PathBuf> {
+        if self.pack.is_some() {
+            return None;
+        }
         let (failures, command) = (self.bench.failures.as_ref()?, self.current.as_ref()?);
         let libraries: Vec<(&str, &[u8])> = self
             .linked
@@ -418,6 +443,9 @@ impl Job {
     }
 
     fn dir(&self) -> PathBuf {
-        self.scratch.as_ref().map_or_else(PathBuf::new, |s| Path::to_owned(s.path()))
+        match &self.pack {
+            Some(member) => member.dir(),
+            None => self.scratch.as_ref().map_or_else(PathBuf::new, |s| s.path().to_owned()),
+        }
     }
 }

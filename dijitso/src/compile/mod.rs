@@ -6,14 +6,18 @@
 mod bundle;
 mod depfile;
 mod diagnose;
+mod ended;
 mod job;
 mod linked;
+mod pack;
 mod pool;
 mod questions;
 mod unit;
 
-pub(crate) use job::{Bench, Built, Failed, Job};
+pub(crate) use ended::{Built, Ended, Failed};
+pub(crate) use job::{Bench, Job};
 pub(crate) use linked::{Linked, clash};
+pub(crate) use pack::{MOST, Pack};
 pub(crate) use pool::Pool;
 pub(crate) use questions::questions;
 pub(crate) use unit::{Surroundings, Unit, soname, symbol_name};

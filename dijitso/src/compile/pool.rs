@@ -3,10 +3,12 @@
 //! There is no helper thread: under MPI_THREAD_SINGLE there may be none, and a program that forks
 //! must not find one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::job::{Built, Failed, Job, Step};
+use super::ended::Ended;
+use super::job::{Job, Step};
+use super::pack::Pack;
 use crate::process::{Limits, Running, wait_any};
 use crate::stats::Counters;
 
@@ -15,10 +17,18 @@ pub(crate) struct Pool<'a> {
     counters: &'a Counters,
     limits: &'a Limits,
     running: Vec<Running>,
-    /// In step with `running`.
-    keys: Vec<usize>,
+    /// In step with `running`: whose process it is.
+    owners: Vec<Owner>,
     jobs: HashMap<usize, Job>,
-    finished: Vec<(usize, Result<Built, Failed>)>,
+    /// Compiled in packs, to be linked.
+    queue: VecDeque<(usize, Job)>,
+    finished: Vec<(usize, Ended)>,
+}
+
+enum Owner {
+    /// By the caller's number.
+    Job(usize),
+    Pack(Box<Pack>),
 }
 
 impl<'a> Pool<'a> {
@@ -27,19 +37,25 @@ impl<'a> Pool<'a> {
             counters,
             limits,
             running: Vec::new(),
-            keys: Vec::new(),
+            owners: Vec::new(),
             jobs: HashMap::new(),
+            queue: VecDeque::new(),
             finished: Vec::new(),
         }
     }
 
     /// Whether one more compiler fits on the cores and into the memory.
     pub(crate) fn has_room(&self) -> bool {
-        self.limits.may_start(self.running.len())
+        self.queue.is_empty() && self.limits.may_start(self.running.len())
+    }
+
+    /// How many compilers the cores have room for; at least one.
+    pub(crate) fn free(&self) -> usize {
+        self.limits.jobs().saturating_sub(self.running.len()).max(1)
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.finished.is_empty()
+        self.running.is_empty() && self.queue.is_empty() && self.finished.is_empty()
     }
 
     pub(crate) fn start(&mut self, key: usize, mut job: Job) {
@@ -49,10 +65,32 @@ impl<'a> Pool<'a> {
         self.take(key, step);
     }
 
-    /// A finished job, waiting for one at most `patience`.
-    pub(crate) fn next(&mut self, patience: Duration) -> Option<(usize, Result<Built, Failed>)> {
+    /// Compiles several units in one go; they come back one by one.
+    pub(crate) fn start_pack(&mut self, mut pack: Pack) {
+        self.counters.packs.one();
+        self.counters.compiled.add(pack.numbers().len() as u64);
+        let running = pack.begin().and_then(|command| command.spawn(self.counters).ok());
+        match running {
+            Some(running) => {
+                self.running.push(running);
+                self.owners.push(Owner::Pack(Box::new(pack)));
+            }
+            None => self.alone(pack.numbers()),
+        }
+    }
+
+    /// A job that has ended, waiting for one at most `patience`.
+    pub(crate) fn next(&mut self, patience: Duration) -> Option<(usize, Ended)> {
         let deadline = Instant::now() + patience;
         loop {
+            // Before anything is handed out: the caller publishes it while these run.
+            while self.limits.may_start(self.running.len())
+                && let Some((key, mut job)) = self.queue.pop_front()
+            {
+                let step = job.begin();
+                self.jobs.insert(key, job);
+                self.take(key, step);
+            }
             if let Some(done) = self.finished.pop() {
                 return Some(done);
             }
@@ -62,12 +100,26 @@ impl<'a> Pool<'a> {
             let left = deadline.saturating_duration_since(Instant::now());
             let index = wait_any(&mut self.running, left)?;
             let output = self.running.swap_remove(index).into_output();
-            let key = self.keys.swap_remove(index);
-            if let Some(job) = self.jobs.get_mut(&key) {
-                let step = job.advance(output);
-                self.take(key, step);
+            match self.owners.swap_remove(index) {
+                Owner::Job(key) => {
+                    if let Some(job) = self.jobs.get_mut(&key) {
+                        let step = job.advance(output);
+                        self.take(key, step);
+                    }
+                }
+                Owner::Pack(pack) => {
+                    let numbers = pack.numbers();
+                    match pack.compiled(&output) {
+                        Some(jobs) => self.queue.extend(jobs),
+                        None => self.alone(numbers),
+                    }
+                }
             }
         }
+    }
+
+    fn alone(&mut self, numbers: Vec<usize>) {
+        self.finished.extend(numbers.into_iter().map(|number| (number, Ended::Alone)));
     }
 
     fn take(&mut self, key: usize, step: Step) {
@@ -75,17 +127,17 @@ impl<'a> Pool<'a> {
             Step::Run(command) => match command.spawn(self.counters) {
                 Ok(running) => {
                     self.running.push(running);
-                    self.keys.push(key);
+                    self.owners.push(Owner::Job(key));
                 }
                 Err(error) => {
                     if let Some(job) = self.jobs.remove(&key) {
-                        self.finished.push((key, Err(job.cannot_start(&command, &error))));
+                        self.finished.push((key, Ended::Failed(job.cannot_start(&command, &error))));
                     }
                 }
             },
-            Step::Done(result) => {
+            Step::Done(ended) => {
                 self.jobs.remove(&key);
-                self.finished.push((key, result));
+                self.finished.push((key, ended));
             }
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Unit {
     pub(crate) language: Language,
     pub(crate) links: Vec<String>,
     pub(crate) link_dirs: Vec<PathBuf>,
+    /// What it has in common with the units that may be compiled together with it.
+    pub(crate) pack: Option<Signature>,
     /// What went into the signature, in words, for `explain`.
     pub(crate) ingredients: BTreeMap<String, String>,
 }
@@ -72,13 +74,15 @@ impl Unit {
         for (i, dependency) in around.dependencies.iter().enumerate() {
             ingredients.insert(format!("dependency {i}"), dependency.to_hex());
         }
+        let rendered = render(parts, spec.name(), &full, true);
         Ok(Unit {
+            pack: super::pack::key(parts, &rendered, &flags),
             name: spec.name().to_owned(),
             at: spec.at(),
             signature,
             toolchain: toolchain.identity(),
             symbol,
-            rendered: render(parts, spec.name(), &full, true),
+            rendered,
             headers: parts.headers.clone(),
             flags,
             language: parts.language,

@@ -42,15 +42,16 @@ pub struct Params {
 pub struct CacheParams {
     /// The cache directory, an absolute path (dijitso: `cache_dir`).
     pub dir: Option<PathBuf>,
-    /// How kernels get from the cache into the process.
+    /// How kernels get from the cache into the process (default: [`Load::Auto`]).
     pub load: Option<Load>,
     /// Flush every new entry to the disk before it is used (default: no; an entry that a power
     /// failure damaged is detected and built again).
     pub durable: Option<bool>,
-    /// How long to wait for another process that builds the same kernel before building it here.
+    /// How long to wait for another process or thread that builds the same kernel before building it here
+    /// (default: 300 s).
     pub lock_wait: Option<Duration>,
-    /// Keep a directory with everything needed to reproduce each failed build (dijitso:
-    /// `fail_dir_root`).
+    /// Keep a directory with everything needed to reproduce each failed build (default: yes;
+    /// dijitso: `fail_dir_root`).
     pub failures: Option<bool>,
 }
 
@@ -67,7 +68,8 @@ pub struct CacheParams {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BuildParams {
-    /// The compiler and the words before its flags, such as `["ccache", "g++"]`.
+    /// The compiler and the words before its flags, such as `["ccache", "g++"]` (default: the first usable of
+    /// `c++`, `g++`, `clang++`).
     pub cxx: Option<Vec<String>>,
     /// Flags for compiling C.
     pub cflags: Vec<String>,
@@ -87,15 +89,16 @@ pub struct BuildParams {
     pub rpath_dirs: Vec<PathBuf>,
     /// The C++ standard, such as `c++20` (default: the compiler's).
     pub std: Option<String>,
-    /// Optimised or for a debugger.
+    /// Optimised or for a debugger (default: [`Profile::Optimized`]).
     pub profile: Option<Profile>,
-    /// The processor to compile for.
+    /// The processor to compile for (default: [`Cpu::Native`]).
     pub cpu: Option<Cpu>,
-    /// How long one compiler or linker may run.
+    /// How long one compiler or linker may run (default: 600 s).
     pub timeout: Option<Duration>,
     /// How many compilers may run at once (default: as many as there are cores).
     pub jobs: Option<usize>,
-    /// Bytes of memory one compiler is expected to need; fewer are started when memory is short.
+    /// Bytes of memory one compiler is expected to need; fewer are started when memory is short
+    /// (default: 1 GiB; 0: memory is not looked at).
     pub memory_per_job: Option<u64>,
 }
 
@@ -110,9 +113,9 @@ pub struct BuildParams {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GeneratorParams {
     /// On every hit of the disk cache run the generator nevertheless, and fail if its text is not
-    /// the one in the cache.
+    /// the one in the cache (default: no).
     pub check: Option<bool>,
-    /// Write every generated text to the log (level debug).
+    /// Write every generated text to the log (level info; default: no).
     pub log_source: Option<bool>,
 }
 

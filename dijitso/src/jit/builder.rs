@@ -47,25 +47,27 @@ impl JitBuilder {
         self
     }
 
-    /// How libraries are given to the loader (dijitso's `lib_loader` chose between ctypes and import).
+    /// How libraries are given to the loader; [`Load::Auto`] if nothing is said (dijitso's `lib_loader` chose between ctypes and import).
     pub fn load_mode(mut self, load: Load) -> Self {
         self.params.cache.load = Some(load);
         self
     }
 
-    /// Whether entries are forced to the disk (`fsync`) before they become visible.
+    /// Whether entries are forced to the disk (`fsync`) before they become visible; no if nothing is said.
     pub fn durable(mut self, durable: bool) -> Self {
         self.params.cache.durable = Some(durable);
         self
     }
 
-    /// Whether a failed build leaves its sources and a script behind (dijitso's `fail_dir_root`).
+    /// Whether a failed build leaves its sources and a script behind, in `<cache>/v1/failures`; yes if nothing is
+    /// said (dijitso's `fail_dir_root`).
     pub fn keep_failures(mut self, keep: bool) -> Self {
         self.params.cache.failures = Some(keep);
         self
     }
 
-    /// How long to wait for another process or thread that builds the same kernel, before building it too.
+    /// How long to wait for another process or thread that builds the same kernel, before building it too;
+    /// 300 s if nothing is said.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.params.cache.lock_wait = Some(wait);
         self
@@ -77,7 +79,8 @@ impl JitBuilder {
         self
     }
 
-    /// One more flag for compiling C++ (`cxxflags` in dijitso).
+    /// One more flag for compiling C++, one word a call; it comes after those of the environment, and before the
+    /// kernel's own (`cxxflags` in dijitso).
     pub fn cxxflag(mut self, flag: impl Into<String>) -> Self {
         self.params.build.cxxflags.push(flag.into());
         self
@@ -101,7 +104,8 @@ impl JitBuilder {
         self
     }
 
-    /// One more directory for headers (`include_dirs` in dijitso).
+    /// One more directory for headers, searched before those of the environment and after the kernel's own
+    /// (`include_dirs` in dijitso). A relative one is relative to the program's working directory now.
     pub fn include_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.params.build.include_dirs.push(dir.into());
         self
@@ -125,37 +129,39 @@ impl JitBuilder {
         self
     }
 
-    /// The language standard of kernels that do not name one: `"c++17"`.
+    /// The C++ standard of kernels that do not name one: `"c++17"`. Kernels in C do not look at it.
     pub fn std(mut self, std: impl Into<String>) -> Self {
         self.params.build.std = Some(std.into());
         self
     }
 
-    /// Optimized or debug kernels (`debug` in dijitso).
+    /// Optimized or debug kernels; optimized if nothing is said (`debug` in dijitso).
     pub fn profile(mut self, profile: Profile) -> Self {
         self.params.build.profile = Some(profile);
         self
     }
 
-    /// The processor to compile for.
+    /// The processor to compile for; this one if nothing is said.
     pub fn cpu(mut self, cpu: Cpu) -> Self {
         self.params.build.cpu = Some(cpu);
         self
     }
 
-    /// How long one compiler or linker may run.
+    /// How long one compiler or linker may run; 600 s if nothing is said. Zero is refused by [`build`](Self::build).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.params.build.timeout = Some(timeout);
         self
     }
 
-    /// How many compilers may run at once.
+    /// How many compilers may run at once, at least 1; if nothing is said, as many as there are cores that this
+    /// process may use. Fewer run while memory is short.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.params.build.jobs = Some(jobs);
         self
     }
 
-    /// Whether disk hits run the generator all the same and fail if the text is another one.
+    /// Whether disk hits run the generator all the same and fail with [`Error::Stale`] if the text is another one; no
+    /// if nothing is said.
     pub fn check(mut self, check: bool) -> Self {
         self.params.generator.check = Some(check);
         self

@@ -187,6 +187,7 @@ impl Engine {
             places,
             timeout: self.config.build.timeout.value,
             failures: self.config.cache.failures.value.then(|| self.store.failures_dir()),
+            sources: self.store.sources_dir(),
             environment: self.environment.clone(),
         }))
     }

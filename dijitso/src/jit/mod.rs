@@ -69,6 +69,16 @@ impl Jit {
     ///
     /// # Errors
     /// Whatever stands in the way, see [`Error`]; nothing is left half done.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let cache = tempfile::tempdir().unwrap();
+    /// # type Twice = extern "C" fn(f64) -> f64;
+    /// # let spec = dijitso::spec!(Twice, "twice", (), || unsafe { dijitso::Source::new("double twice(double x) { return 2 * x; }") });
+    /// let jit = dijitso::Jit::builder().cache_dir(cache.path()).build()?;
+    /// assert_eq!(jit.load(&spec)?.call(21.0), 42.0);
+    /// # Ok(()) }
+    /// ```
     pub fn load<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
         let any = spec.any();
         if let Some(loaded) = self.0.memory.get(any)? {
@@ -133,7 +143,15 @@ impl Jit {
         self.0.counters.snapshot()
     }
 
-    /// The cache directory (dijitso's `cache_dir`).
+    /// The cache directory (dijitso's `cache_dir`), whether or not it exists.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let cache = tempfile::tempdir().unwrap();
+    /// let jit = dijitso::Jit::builder().cache_dir(cache.path()).build()?;
+    /// assert_eq!(jit.cache_dir(), cache.path());
+    /// # Ok(()) }
+    /// ```
     pub fn cache_dir(&self) -> &Path {
         &self.0.config.cache.root.value
     }

@@ -7,8 +7,8 @@ use object::{LittleEndian, SectionIndex};
 use crate::cache::MACHINE;
 use crate::toolchain::LinkNeeds;
 
-type Header = FileHeader64<LittleEndian>;
-const LITTLE: LittleEndian = LittleEndian;
+pub(super) type Header = FileHeader64<LittleEndian>;
+pub(super) const LITTLE: LittleEndian = LittleEndian;
 
 /// A symbol that a library defines for others.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -63,19 +63,29 @@ fn sealed(elf: &[u8], name: &str) -> io::Result<OwnedFd> {
 
 /// A path to the descriptor that nobody in this process has spelled before.
 ///
-/// `/` or `/.` for each bit of a counter: `/proc/self//././fd/4`. Before them come the bits of an address
-/// in this copy of the crate, because a program can contain two (a plugin brings its own).
+/// `/` or `/.` for each bit of a counter: `/proc/77//././fd/4`. Before them come the bits of an address
+/// in this copy of the crate, because a program can contain two (a plugin brings its own). The process's
+/// number, and not `self`: a debugger opens the path too, and its own descriptor 4 is a pipe that it would
+/// wait on for ever.
 fn spell(descriptor: i32) -> String {
     static SPELLED: AtomicU64 = AtomicU64::new(1);
     let copy = (&raw const SPELLED).addr() as u64 >> 12;
     let count = SPELLED.fetch_add(1, Relaxed);
     let mut path = String::with_capacity(160);
-    path.push_str("/proc/self");
+    path.push_str("/proc/");
+    path.push_str(&ourselves());
     push_bits(&mut path, copy, 36);
     push_bits(&mut path, count, u64::BITS - count.leading_zeros());
     path.push_str("/fd/");
     path.push_str(&descriptor.to_string());
     path
+}
+
+/// This process as `/proc` names it: its number there, which in a container need not be `getpid`.
+fn ourselves() -> String {
+    let number =
+        std::fs::read_link("/proc/self").ok().and_then(|number| number.into_os_string().into_string().ok());
+    number.unwrap_or_else(|| "self".to_owned())
 }
 
 fn push_bits(path: &mut String, value: u64, bits: u32) {

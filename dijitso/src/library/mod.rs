@@ -8,6 +8,7 @@ pub(crate) mod elf;
 #[allow(clippy::module_inception)]
 mod library;
 mod memfd;
+mod parts;
 mod room;
 #[cfg(test)]
 mod tiny;
@@ -15,3 +16,4 @@ mod tiny;
 pub(crate) use build_id::{build_id_of, object_of};
 pub(crate) use elf::SymbolKind;
 pub(crate) use library::{Library, LoadError};
+pub(crate) use parts::Shared;

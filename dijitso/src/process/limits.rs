@@ -18,6 +18,11 @@ impl Limits {
         Limits { jobs: jobs.unwrap_or_else(cores).max(1), memory_per_job }
     }
 
+    /// How many may run at once, if the memory suffices.
+    pub(crate) fn jobs(&self) -> usize {
+        self.jobs
+    }
+
     /// Whether one more may be started beside `running` ones. The first always may: a machine with too
     /// little memory must make progress too.
     pub(crate) fn may_start(&self, running: usize) -> bool {

@@ -74,4 +74,33 @@ impl Parts {
             abi,
         }
     }
+
+    /// Whether a compiler that meets it together with others of its kind makes of each what it would make
+    /// of it alone: C++ in its own namespace, with nothing in front of it but includes, one exported
+    /// function, no word that reaches further, and at most `longest` bytes.
+    pub(crate) fn keeps_to_itself(&self, longest: usize) -> bool {
+        // Linkage, assembly, pragmas; and files, lines and counters, which would be others.
+        const REACHING: [&str; 9] = [
+            "extern",
+            "asm",
+            "_Pragma",
+            "__FILE__",
+            "__BASE_FILE__",
+            "__COUNTER__",
+            "__INCLUDE_LEVEL__",
+            "__builtin_FILE",
+            "source_location",
+        ];
+        let text = self.text.to_string();
+        // `%:` is another spelling of `#`, `??=` of both in old standards.
+        let reaching = ["#", "%:", "??="].iter().chain(&REACHING).any(|word| text.contains(word));
+        self.kind == Kind::Enclosed
+            && self.language == Language::Cxx
+            && self.abi.is_some()
+            && self.preamble.iter().all(|preamble| matches!(preamble, Preamble::Include(_)))
+            && (self.defines.is_empty() && self.headers.is_empty() && self.exports.is_empty())
+            && (self.links.is_empty() && self.link_dirs.is_empty() && self.dependencies.is_empty())
+            && text.len() <= longest
+            && !reaching
+    }
 }

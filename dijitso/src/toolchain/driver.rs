@@ -175,7 +175,8 @@ impl Transcript {
     pub(crate) fn complaint(&self) -> Option<&str> {
         let mut lines = self.text.lines().map(str::trim).filter(|line| !line.is_empty());
         let first = lines.clone().next();
-        lines.find(|line| line.contains("error")).or(first)
+        // With the colon: gcc's own configuration says `--disable-werror`.
+        lines.find(|line| line.contains("error:")).or(first)
     }
 }
 
@@ -229,6 +230,8 @@ mod tests {
         assert!(is_cc1(&words));
         assert_eq!(words[3], "a b");
         assert_eq!(Transcript::new(b"what\nfatal error: x\n").complaint(), Some("fatal error: x"));
+        let asked = b"Configured with: --disable-werror\ncc1plus: error: bad value 'x' for '-march='\n";
+        assert_eq!(Transcript::new(asked).complaint(), Some("cc1plus: error: bad value 'x' for '-march='"));
         assert_eq!(Transcript::default().complaint(), None);
     }
 

@@ -205,9 +205,25 @@ impl FlagSet {
         self.search = SearchPath { dirs };
     }
 
+    /// Whether they do to each of several units in one file what they would do to it alone.
+    pub(crate) fn treat_units_alike(&self) -> bool {
+        let mut groups = words::grouped(&self.compile).map(|group| group.text());
+        groups.all(words::is_for_any_unit)
+            && !self.link.iter().any(|flag| flag.text.contains("-Map") || flag.text.contains("gc-sections"))
+    }
+
     /// The files that flags name, or choose, and no dependency rule mentions; those that need not exist, too.
     pub(crate) fn named_files(&self) -> Vec<PathBuf> {
         words::grouped(&self.compile).flat_map(|group| group.files()).collect()
+    }
+
+    /// Whether the compiler writes down which line of which file its code comes from.
+    pub(crate) fn has_debug_information(&self) -> bool {
+        let levels = ["-g", "-g0", "-g1", "-g2", "-g3", "-gline-tables-only"];
+        let level =
+            |text: &str| levels.contains(&text) || text.starts_with("-ggdb") || text.starts_with("-gdwarf");
+        let last = self.compile.iter().rev().map(|flag| flag.text.as_str()).find(|text| level(text));
+        last.is_some_and(|text| !text.ends_with('0'))
     }
 
     /// Whether the link compiles.

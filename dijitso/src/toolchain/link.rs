@@ -26,6 +26,8 @@ pub(crate) struct LinkNeeds {
 #[derive(Debug)]
 pub(crate) struct LinkRequest<'a> {
     pub(crate) object: &'a str,
+    /// Whether other units are in the object, too: only what the exports reach is linked.
+    pub(crate) of_pack: bool,
     /// Other kernels' libraries.
     pub(crate) libraries: &'a [String],
     /// Directories for `links`, searched before those of the configuration.
@@ -75,6 +77,9 @@ pub(super) fn commands(driver: &Driver, link: &Link<'_>, request: &LinkRequest<'
         true => command.arg(format!("-Wl,--dependency-file,{}", request.depfile)),
         false => command.arg("-Wl,--trace"),
     };
+    if request.of_pack {
+        command = command.arg("-Wl,--gc-sections");
+    }
     if !link.allow_undefined {
         command = command.arg("-Wl,-z,defs");
     }
@@ -98,6 +103,9 @@ fn fast_link(
     command = command.args(["-soname", request.soname, "-z", "defs", "-o", request.output]);
     if template.joins_code {
         command = command.args(["-z", "noseparate-code"]);
+    }
+    if request.of_pack {
+        command = command.arg("--gc-sections");
     }
     command = command.arg(format!("--version-script={}", request.version_script));
     command = match template.writes_dependencies {

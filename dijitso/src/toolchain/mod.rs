@@ -259,7 +259,9 @@ impl Toolchain {
         }
     }
 
-    /// Compiles `main` to `object`, both names in `cwd`, and writes what it read to `depfile`.
+    /// Compiles `main` to `object`, both names in `cwd`, and writes what it read to `depfile`. Debug
+    /// information names `cwd` as `known_as`.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn compile_command(
         &self,
         flags: &FlagSet,
@@ -268,17 +270,40 @@ impl Toolchain {
         object: &str,
         depfile: &str,
         cwd: &Path,
+        known_as: &Path,
     ) -> Command {
         // The directory's name is another one every time, and must not get into the object.
         let mut map = OsString::from("-ffile-prefix-map=");
         map.push(cwd);
-        map.push("=.");
+        map.push("=");
+        map.push(known_as);
         let mut command = self.driver(flags, cwd).arg(map).arg(format!("-frandom-seed={main}"));
         if self.family() == Family::Gcc {
             // The assembler reads while the compiler still writes, and nothing goes through the disk.
             command = command.arg("-pipe");
         }
         command.args(["-MD", "-MF", depfile, "-x", dialect(language), "-c", main, "-o", object])
+    }
+
+    /// The same for a text that holds several units: a section for each function, so that each unit can be
+    /// linked without the others.
+    pub(crate) fn pack_command(
+        &self,
+        flags: &FlagSet,
+        language: Language,
+        main: &str,
+        object: &str,
+        depfile: &str,
+        cwd: &Path,
+    ) -> Command {
+        let known_as = Path::new(".");
+        let command = self.compile_command(flags, language, main, object, depfile, cwd, known_as);
+        let command = command.args(["-ffunction-sections", "-fdata-sections"]);
+        match self.family() {
+            // It inlines less where a file has become large by inlining: each unit alone would be small.
+            Family::Gcc => command.args(["--param=large-unit-insns=100000000"]),
+            Family::Clang => command,
+        }
     }
 
     /// Writes to `depfile` what `main` reads, with headers that are nowhere by their bare names.

@@ -216,6 +216,45 @@ pub(super) fn grouped(mut flags: &[Flag]) -> impl Iterator<Item = Group<'_>> {
     })
 }
 
+/// Whether a compiler's flag is known to treat a unit as if no other one were in the same file. Debug
+/// information, profiles, sanitizers, plug-ins and intermediate code belong to a whole file.
+pub(super) fn is_for_any_unit(text: &str) -> bool {
+    const PREFIXES: [&str; 10] = ["-O", "-m", "-W", "-D", "-U", "-I", "-i", "-std=", "-f", "-pedantic"];
+    const NOT: [&str; 28] = [
+        "-Wl,",
+        "-Wa,",
+        "-Wp,",
+        "-include",
+        "-imacros",
+        "-mllvm",
+        "-flto",
+        "-fprofile",
+        "-fauto-profile",
+        "-fcoverage",
+        "-fsanitize",
+        "-finstrument",
+        "-fplugin",
+        "-fpass-plugin",
+        "-fwhole-program",
+        "-fno-toplevel-reorder",
+        "-fno-unit-at-a-time",
+        "-fno-function-sections",
+        "-fno-data-sections",
+        "-fmodules",
+        "-fstack-usage",
+        "-fcallgraph",
+        "-fdump",
+        "-fsave",
+        "-fsplit-stack",
+        "-fdebug",
+        "-fcommon",
+        "-frandom-seed",
+    ];
+    ["-g0", "-w", "-ansi", "-pthread"].contains(&text)
+        || (PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+            && !NOT.iter().any(|prefix| text.starts_with(prefix)))
+}
+
 fn fate(text: &str) -> Fate {
     const OURS: &str = "what is made, from what and where to, is decided for each kernel";
     match text {

@@ -8,6 +8,7 @@
 //! <root>/v1/sets/<signature>                          headers of the compiler that many kernels share
 //! <root>/v1/toolchains/                               what is known about compilers
 //! <root>/v1/failures/<kernel>-<unit>/                 bundles that reproduce failed builds
+//! <root>/v1/sources/<unit>/                           sources of kernels with debug information
 //! <root>/v1/locks/<signature>                         held while somebody builds
 //! <root>/v1/tmp/                                      files that are being written
 //! ```
@@ -127,6 +128,11 @@ impl Store {
 
     pub(crate) fn failures_dir(&self) -> PathBuf {
         self.v1.join("failures")
+    }
+
+    /// Where debuggers and profilers find the sources of kernels that were compiled for them.
+    pub(crate) fn sources_dir(&self) -> PathBuf {
+        self.v1.join("sources")
     }
 
     pub(crate) fn toolchains_dir(&self) -> PathBuf {

@@ -7,16 +7,49 @@ use super::super::lookup::InUnit;
 use super::super::publish::{Finished, Making};
 use super::Batch;
 use crate::cache::Defect;
-use crate::compile::{Built, Failed, Job, Unit, clash};
-use crate::error::{Error, Result};
+use crate::compile::{Built, Ended, Job, Linked, MOST, Pack, Unit, clash};
+use crate::error::Error;
 use crate::report::KernelOrigin;
+use crate::signature::Signature;
 
 /// How often a build is repeated because a header changed under it.
 const ATTEMPTS: u32 = 3;
 
 impl Batch<'_> {
-    /// Everything a node depends on is there: sign it, look for its content, and if nobody has it, compile.
-    pub(super) fn start(&mut self, number: usize) {
+    /// What is to be compiled next: several kernels if they can share a compiler, and if there are more than
+    /// compilers may still be started.
+    pub(super) fn next_group(&mut self) -> Option<Vec<usize>> {
+        while self.signed.len() < 2 * MOST
+            && let Some(number) = self.ready.pop_front()
+        {
+            self.sign(number);
+        }
+        let first = self.signed.pop_front()?;
+        let waiting = 1 + self.signed.len() + self.ready.len();
+        let most = waiting.div_ceil(self.pool.free()).min(MOST);
+        let mut group = vec![first];
+        // Whatever it is that makes packs fail here, it would go on.
+        if let Some(key) = self.pack_key(first)
+            && self.strays <= 2 * MOST + self.together
+        {
+            for number in std::mem::take(&mut self.signed) {
+                if group.len() < most && self.pack_key(number) == Some(key) {
+                    group.push(number);
+                } else {
+                    self.signed.push_back(number);
+                }
+            }
+        }
+        Some(group)
+    }
+
+    fn pack_key(&self, number: usize) -> Option<Signature> {
+        let node = &self.nodes[number];
+        node.unit.as_ref().filter(|_| !node.alone && !node.renewed)?.pack
+    }
+
+    /// Everything a node depends on is there.
+    fn sign(&mut self, number: usize) {
         let mut libraries = Vec::new();
         for needed in self.nodes[number].dependencies.clone() {
             match &self.nodes[needed].outcome {
@@ -48,13 +81,44 @@ impl Batch<'_> {
             Err(error) => return self.finish(number, Err(error)),
         }
         self.nodes[number].libraries = libraries;
-        self.compile(number);
+        self.signed.push_back(number);
     }
 
-    fn compile(&mut self, number: usize) {
-        let Some(unit) = self.nodes[number].unit.clone() else { return };
+    /// Looks for the content of what was signed, and compiles what nobody has.
+    pub(super) fn start(&mut self, group: &[usize]) {
+        let mut tasks: Vec<(usize, Arc<Unit>, Vec<Linked>)> = Vec::with_capacity(group.len());
+        for &number in group {
+            if let Some((unit, linked)) = self.claim(number) {
+                tasks.push((number, unit, linked));
+            }
+        }
+        let mut pack: Option<Pack> = None;
+        let several = tasks.len() > 1;
+        for (number, unit, linked) in tasks {
+            match self.engine.bench(&unit) {
+                Ok(Some(bench)) if several => {
+                    self.nodes[number].packed = true;
+                    pack.get_or_insert_with(|| Pack::new(bench)).add(number, unit);
+                }
+                Ok(Some(bench)) => self.pool.start(number, Job::new(bench, unit, linked)),
+                // Signed anew.
+                Ok(None) => {
+                    self.nodes[number].lock = None;
+                    self.ready.push_back(number);
+                }
+                Err(error) => self.finish(number, Err(error)),
+            }
+        }
+        if let Some(pack) = pack {
+            self.pool.start_pack(pack);
+        }
+    }
+
+    /// What is to be compiled for a node: it is in no cache, and nobody else builds it.
+    fn claim(&mut self, number: usize) -> Option<(Arc<Unit>, Vec<Linked>)> {
+        let unit = self.nodes[number].unit.clone()?;
         if self.found_unit(number, &unit) {
-            return;
+            return None;
         }
         if self.nodes[number].lock.is_none() {
             let now = Instant::now();
@@ -65,29 +129,28 @@ impl Batch<'_> {
                     self.nodes[number].lock = Some(lock);
                     // Its last holder may have published it after we looked.
                     if self.found_unit(number, &unit) {
-                        return;
+                        return None;
                     }
                 }
-                None if now < deadline => return self.locked.push(number),
+                None if now < deadline => {
+                    self.locked.push(number);
+                    return None;
+                }
                 None => log::warn!("{}: another process builds it for too long; building it here", unit.at),
             }
         }
         let linked = match self.engine.linked(&self.nodes[number].libraries) {
             Ok(linked) => linked,
-            Err((position, defect)) => return self.renew(number, position, &defect),
+            Err((position, defect)) => {
+                self.renew(number, position, &defect);
+                return None;
+            }
         };
         if let Some(problem) = clash(&linked, &unit) {
-            return self.finish(number, Err(Error::Declaration { kernel: unit.at.clone(), problem }));
+            self.finish(number, Err(Error::Declaration { kernel: unit.at.clone(), problem }));
+            return None;
         }
-        match self.engine.bench(&unit) {
-            Ok(Some(bench)) => self.pool.start(number, Job::new(bench, unit, linked)),
-            // Signed anew.
-            Ok(None) => {
-                self.nodes[number].lock = None;
-                self.ready.push_back(number);
-            }
-            Err(error) => self.finish(number, Err(error)),
-        }
+        Some((unit, linked))
     }
 
     /// Builds a dependency once more, because a loaded library is no file to link to.
@@ -144,23 +207,34 @@ impl Batch<'_> {
     pub(super) fn retry_locked(&mut self) {
         for number in std::mem::take(&mut self.locked) {
             if self.pool.has_room() {
-                self.compile(number);
+                self.start(&[number]);
             } else {
                 self.locked.push(number);
             }
         }
     }
 
-    pub(super) fn built(&mut self, number: usize, result: Result<Built, Failed>) {
-        let node = &mut self.nodes[number];
-        let (Some(unit), Some(parts)) = (node.unit.clone(), node.parts.clone()) else { return };
-        let built = match result {
-            Ok(built) => built,
-            Err(failed) => {
-                self.engine.remember_failure(&unit, &failed);
-                return self.finish(number, Err(failed.error));
+    pub(super) fn ended(&mut self, number: usize, ended: Ended) {
+        match ended {
+            Ended::Built(built) => self.built(number, built),
+            Ended::Failed(failed) => {
+                if let Some(unit) = self.nodes[number].unit.clone() {
+                    self.engine.remember_failure(&unit, &failed);
+                }
+                self.finish(number, Err(failed.error));
             }
-        };
+            Ended::Alone => {
+                self.strays += 1;
+                self.nodes[number].alone = true;
+                self.signed.push_front(number);
+            }
+        }
+    }
+
+    fn built(&mut self, number: usize, built: Built) {
+        let node = &mut self.nodes[number];
+        self.together += usize::from(node.packed && !node.alone);
+        let (Some(unit), Some(parts)) = (node.unit.clone(), node.parts.clone()) else { return };
         node.attempts += 1;
         let making = Making {
             spec: &node.spec,

@@ -60,6 +60,8 @@ impl Batch<'_> {
             lock: None,
             lock_deadline: None,
             attempts: 0,
+            packed: false,
+            alone: false,
             renewed: false,
             report: Report::default(),
             outcome,

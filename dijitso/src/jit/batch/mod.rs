@@ -35,6 +35,11 @@ pub(super) struct Batch<'e> {
     descents: Vec<Descent>,
     /// Generated, with all dependencies loaded.
     ready: VecDeque<usize>,
+    /// The first of these, signed.
+    signed: VecDeque<usize>,
+    /// Kernels that were compiled together with others, and those of which that was in vain.
+    together: usize,
+    strays: usize,
     /// Another process has the lock.
     locked: Vec<usize>,
     /// Another thread builds it.
@@ -64,6 +69,10 @@ struct Node<'e> {
     lock: Option<Lock>,
     lock_deadline: Option<Instant>,
     attempts: u32,
+    /// Was compiled together with others.
+    packed: bool,
+    /// Not to be compiled together with others again.
+    alone: bool,
     /// It was loaded, but its entry is gone and a dependent's build needs it.
     renewed: bool,
     report: Report,
@@ -79,6 +88,9 @@ impl<'e> Batch<'e> {
             numbers: HashMap::with_capacity(specs.len()),
             descents: Vec::new(),
             ready: VecDeque::new(),
+            signed: VecDeque::new(),
+            together: 0,
+            strays: 0,
             locked: Vec::new(),
             foreign: Vec::new(),
             unfinished: 0,
@@ -101,17 +113,17 @@ impl<'e> Batch<'e> {
         while self.unfinished > 0 {
             self.retry_locked();
             while self.pool.has_room()
-                && let Some(number) = self.ready.pop_front()
+                && let Some(group) = self.next_group()
             {
-                self.start(number);
+                self.start(&group);
             }
             let patience = if self.locked.is_empty() { Duration::from_secs(1) } else { self.pause };
-            if let Some((number, result)) = self.pool.next(patience) {
+            if let Some((number, ended)) = self.pool.next(patience) {
                 self.pause = SHORTEST;
-                self.built(number, result);
+                self.ended(number, ended);
                 continue;
             }
-            let idle = self.pool.is_idle() && self.ready.is_empty();
+            let idle = self.pool.is_idle() && self.ready.is_empty() && self.signed.is_empty();
             if !self.locked.is_empty() {
                 if idle {
                     std::thread::sleep(self.pause);

@@ -96,7 +96,15 @@ fn undefined_symbols_fail_every_way_of_linking() {
         "extern \"C\" double nobody(); extern \"C\" double entry() { return nobody(); }",
     )
     .unwrap();
-    let compile = toolchain.compile_command(&flags, Language::Cxx, "unit.cpp", "unit.o", "unit.d", &cwd);
+    let compile = toolchain.compile_command(
+        &flags,
+        Language::Cxx,
+        "unit.cpp",
+        "unit.o",
+        "unit.d",
+        &cwd,
+        Path::new("."),
+    );
     succeeded(&compile.run(&bench.counters).unwrap());
     for command in commands {
         let output = command.run(&bench.counters).unwrap();

@@ -96,11 +96,20 @@ impl Bench {
         std::fs::create_dir_all(&cwd).unwrap();
         std::fs::write(cwd.join("unit.cpp"), text).unwrap();
         std::fs::write(cwd.join("exports.map"), "{ global: entry; local: *; };").unwrap();
-        let command = toolchain.compile_command(flags, flags.language, "unit.cpp", "unit.o", "unit.d", &cwd);
+        let command = toolchain.compile_command(
+            flags,
+            flags.language,
+            "unit.cpp",
+            "unit.o",
+            "unit.d",
+            &cwd,
+            Path::new("."),
+        );
         succeeded(&command.run(&self.counters).unwrap());
         let needs = needs(&std::fs::read(cwd.join("unit.o")).unwrap());
         let request = LinkRequest {
             object: "unit.o",
+            of_pack: false,
             libraries: &[],
             link_dirs: &[],
             links: &[],
