@@ -50,15 +50,17 @@ fn timed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// Builds them, and writes a list of files and symbols for `bare`.
+/// Builds them, and writes a list of files and symbols for `bare`. One by one: with the free compiler, those
+/// that are compiled together are nothing but functions that return.
 fn build(jit: &Jit, kind: &str, specs: &[KernelSpec<Number>]) -> Duration {
-    // The first is compiled really, and must be there before others are made from it.
-    load(jit, &specs[0]);
-    let mut kernels = Vec::new();
-    let elapsed = timed(|| kernels = jit.load_all(specs).unwrap_or_else(|e| panic!("{}", e.report())));
-    let line =
-        |k: &dijitso::Kernel<Number>| format!("{} {}\n", k.path().expect("a file").display(), k.exports()[0]);
-    std::fs::write(list(jit, kind), kernels.iter().map(line).collect::<String>()).expect("the list");
+    let mut list = String::new();
+    let elapsed = timed(|| {
+        for spec in specs {
+            let kernel = jit.load(spec).unwrap_or_else(|e| panic!("{}", e.report()));
+            list += &format!("{} {}\n", kernel.path().expect("a file").display(), kernel.exports()[0]);
+        }
+    });
+    std::fs::write(self::list(jit, kind), list).expect("the list");
     elapsed
 }
 
