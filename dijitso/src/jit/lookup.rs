@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Engine;
+use super::memory;
 use super::opening::Opening;
 use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry};
 use crate::compile::{Unit, symbol_name};
@@ -102,6 +103,23 @@ impl Engine {
             }
         }
         Found::Miss(reason.unwrap_or_else(|| "not in the cache".to_owned()))
+    }
+
+    /// Looks for a kernel by its spec, and leaves it at that.
+    pub(super) fn look_only(&self, spec: &AnySpec) -> Result<Option<Arc<Loaded>>> {
+        spec.check_name()?;
+        memory::claim(spec)?;
+        match self.look_up(spec, &mut Verified::default()) {
+            Found::Hit(loaded) => {
+                self.memory.put(spec, &loaded);
+                Ok(Some(loaded))
+            }
+            Found::Failed(error) => Err(error),
+            Found::Miss(reason) => {
+                log::debug!("{}: {reason}", spec.at());
+                Ok(None)
+            }
+        }
     }
 
     /// Looks for a kernel by its unit: a rebuilt program finds what its predecessor compiled.
