@@ -17,6 +17,7 @@ mod jit;
 mod names;
 mod packs;
 mod params;
+mod peers;
 mod prebuild;
 mod race;
 mod signatures;
