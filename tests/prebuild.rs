@@ -258,8 +258,43 @@ fn another_processor_level_is_another_object_with_its_own_needs() {
     assert_eq!(needs.len(), 4, "{table}");
     assert_eq!((needs[0], needs[1]), (needs[2], needs[3]));
     assert!(needs[0] & needs[1] == needs[1] && needs[0] != needs[1], "the most demanding first: {needs:?}");
-    let (text, _) = script.fails(&["many=1", "cpu=nonsense"]);
+    let (text, told) = script.fails(&["many=1", "cpu=nonsense"]);
     assert!(text.contains("nonsense"), "{text}");
+    assert_eq!(told.matches("cargo::error=").count(), 1);
+    let (_, told) = script.fails(&["many=1", "broken", "cpu=x86-64,x86-64-v2,x86-64-v3"]);
+    assert_eq!(told.matches("cargo::error=").count(), 2, "once for each kernel: {told}");
+}
+
+#[test]
+fn warnings_that_were_asked_for_are_cargos() {
+    let script = Script::new();
+    let (told, _) = script.ok(&["flag=-Wunused-variable", "warned"]);
+    assert!(told.iter().any(|line| line.starts_with("cargo::warning=") && line.contains("idle")), "{told:?}");
+}
+
+/// A compiler for another machine, if there is one here.
+#[test]
+fn kernels_for_another_target_are_compiled_for_it() {
+    let (other, machine) = if std::env::consts::ARCH == "x86_64" { ("aarch64", 183) } else { ("x86_64", 62) };
+    let Some(compiler) = need(&format!("{other}-linux-gnu-g++")) else { return };
+    let script = Script::new().set("TARGET", format!("{other}-unknown-linux-gnu")).set("CXX", "");
+    script.ok(&[
+        "many=2",
+        "classes",
+        if other == "aarch64" { "cpu=generic,neoverse-v1" } else { "cpu=x86-64-v3" },
+    ]);
+    let dir = script.place.path("members");
+    std::fs::create_dir(&dir).unwrap();
+    let ar = compiler.with_file_name(format!("{other}-linux-gnu-ar"));
+    assert!(Command::new(ar).arg("x").arg(script.archive()).current_dir(&dir).status().unwrap().success());
+    let members = crate::harness::files(&dir);
+    assert_eq!(members.len(), if other == "aarch64" { 8 } else { 4 });
+    for member in members {
+        let bytes = std::fs::read(&member).unwrap();
+        assert_eq!(u16::from_le_bytes([bytes[18], bytes[19]]), machine, "{}", member.display());
+    }
+    // What only the second processor has.
+    assert!(script.table().contains("features: 0x0,") == (other == "aarch64"), "{}", script.table());
 }
 
 #[test]

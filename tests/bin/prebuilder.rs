@@ -39,6 +39,9 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
     match what {
         "broken" => build
             .kernels([1, 2].map(|n| of("broken", n, format!("double broken(double x) {{ return y{n}; }}")))),
+        "warned" => {
+            build.kernel(of("warned", 1, "double warned(double x) { int idle; return x; }".to_owned()))
+        }
         "panics" => build
             .kernel(dijitso::spec!(Number, "panics", (), || -> Source<Number> { panic!("no such element") })),
         "undefined" => build.kernel(of(

@@ -249,7 +249,8 @@ impl Jit {
     }
 
     /// The kernel, if it is part of the program. It never gets into the memory table, where a kernel that is
-    /// built now would find it and link to a library that is not there.
+    /// built now would find it and link to a library that is not there. Nor is it noted as an input of the generator
+    /// that loads it: it changes with the program, and then generators run again anyway.
     fn prebuilt(&self, spec: &AnySpec) -> Result<Option<Arc<Loaded>>> {
         let found = self.0.prebuilt.get(spec, memory::claim)?;
         self.0.counters.prebuilt_hits.add(u64::from(found.is_some()));

@@ -68,6 +68,8 @@ pub(super) fn objects(
         return Ok(all.objects);
     }
     all.errors.sort_by_key(|(kernel, _)| *kernel);
+    // Whatever is wrong with it is wrong for every processor.
+    all.errors.dedup_by_key(|(kernel, _)| *kernel);
     Err(all.errors.into_iter().map(|(_, error)| error).collect())
 }
 
@@ -211,7 +213,11 @@ impl All<'_> {
         let read: Vec<PathBuf> = read.collect();
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         let problem = match trouble("compiler", &output, TIMEOUT) {
-            None => return self.shelf.put(&symbol, task.key, read, task.features, started),
+            None => {
+                // Somebody asked for warnings (`-Wall`), and cargo shows them.
+                log.lines().for_each(|line| println!("cargo::warning={line}"));
+                return self.shelf.put(&symbol, task.key, read, task.features, started);
+            }
             Some(Trouble::Text) => None,
             Some(Trouble::Space(problem) | Trouble::Machine(problem)) => Some(problem),
         };
