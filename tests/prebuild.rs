@@ -272,6 +272,13 @@ fn warnings_that_were_asked_for_are_cargos() {
     assert!(told.iter().any(|line| line.starts_with("cargo::warning=") && line.contains("idle")), "{told:?}");
 }
 
+#[test]
+fn a_wrong_prototype_is_an_error_in_c_too() {
+    let script = Script::new().set("CFLAGS", "-w");
+    let (text, _) = script.fails(&["wrong_c"]);
+    assert!(text.contains("kernel wrong_c()") && text.contains("error:"), "{text}");
+}
+
 /// A compiler for another machine, if there is one here.
 #[test]
 fn kernels_for_another_target_are_compiled_for_it() {

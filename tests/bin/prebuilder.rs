@@ -42,6 +42,10 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
         "warned" => {
             build.kernel(of("warned", 1, "double warned(double x) { int idle; return x; }".to_owned()))
         }
+        "wrong_c" => build.kernel(dijitso::spec!(Number, "wrong_c", (), || {
+            // SAFETY: it does not compile.
+            unsafe { Source::new("float wrong_c(int x) { return x; }") }.language(dijitso::Language::C)
+        })),
         "panics" => build
             .kernel(dijitso::spec!(Number, "panics", (), || -> Source<Number> { panic!("no such element") })),
         "undefined" => build.kernel(of(

@@ -152,6 +152,8 @@ impl Compiler {
         let mut build = cc::Build::new();
         // Its lines on standard output are of another form, and say what is said here already.
         build.cargo_metadata(false).cargo_warnings(false).cargo_output(false).cargo_debug(false);
+        // Neither `-Wall`, for texts that nobody wrote, nor `-w`, which is what this adds and what is taken out below:
+        // in C the errors that guard the entry's prototype are warnings.
         build.cpp(language == Language::Cxx).warnings(false).extra_warnings(false);
         if cargo.optimizes {
             build.flag("-fno-math-errno").flag("-fno-trapping-math");
@@ -181,9 +183,15 @@ impl Compiler {
         if tool.is_like_msvc() {
             return Err(misused("compilers with the manners of cl.exe are not supported"));
         }
+        let mut silent = 0;
+        let of_user = |flag: &&OsString| {
+            let quiet = flag.as_os_str() == "-w";
+            silent += u32::from(quiet);
+            !quiet || (silent > 1 && language == Language::Cxx)
+        };
         Ok(Compiler {
             program,
-            flags: words[flags..].to_vec(),
+            flags: words[flags..].iter().filter(of_user).cloned().collect(),
             words: words[..flags].to_vec(),
             env: command
                 .get_envs()
