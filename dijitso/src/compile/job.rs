@@ -94,7 +94,7 @@ impl Job {
     /// A job that only links: its unit is in an object that several share.
     pub(super) fn of_pack(bench: Bench, unit: Arc<Unit>, member: Member) -> Job {
         let mut job = Job::new(bench, unit, Vec::new());
-        (job.started, job.compile, job.log) = (member.pack.started, member.compile, member.pack.log.clone());
+        (job.started, job.compile) = (member.pack.started, member.compile);
         // As it would be compiled alone, which is the same kernel and what somebody can repeat.
         job.commands.push(job.compile_command(&member.dir(), Path::new(".")).to_string());
         job.pack = Some(member);

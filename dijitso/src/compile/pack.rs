@@ -59,8 +59,6 @@ pub(crate) struct Pack {
 pub(super) struct Packed {
     scratch: Scratch,
     pub(super) started: SystemTime,
-    /// What the compiler printed.
-    pub(super) log: String,
 }
 
 /// One unit of a compiled pack.
@@ -122,23 +120,58 @@ impl Pack {
         fs.write(&dir.join(MAIN), main.as_bytes())
     }
 
-    /// The compiler has ended: the jobs that link, or `None` if each must be compiled alone.
-    pub(super) fn compiled(self, output: &Output) -> Option<Vec<(usize, Job)>> {
-        let scratch = self.scratch?;
+    /// The compiler has ended: the jobs that link, and the numbers of units that must be compiled alone.
+    pub(super) fn compiled(mut self, output: &Output) -> (Vec<(usize, Job)>, Vec<usize>) {
+        let numbers = self.numbers();
+        let (mut jobs, mut alone) = (Vec::new(), Vec::new());
+        let Some((pack, shared)) = self.read(output) else { return (jobs, numbers) };
+        let share = output.elapsed / self.units.len().max(1) as u32;
+        for (number, (key, unit)) in self.units.into_iter().enumerate() {
+            let needs = match unit.symbol.as_deref() {
+                // What is said about it names files of the pack, and what is said about others is not its own.
+                Some(entry) if !mentions(&output_text(output), number) => shared.needs_of(entry, own(entry)),
+                _ => None,
+            };
+            match needs {
+                Some(needs) => {
+                    let member = Member { pack: pack.clone(), number, needs, compile: share };
+                    jobs.push((key, Job::of_pack(self.bench.clone(), unit, member)));
+                }
+                None => alone.push(key),
+            }
+        }
+        (jobs, alone)
+    }
+
+    /// The object, if it is there and every library made from it can be a part of it.
+    fn read(&mut self, output: &Output) -> Option<(Arc<Packed>, Shared)> {
         if output.status != Status::Exited(0) {
             return None;
         }
+        let said = output_text(output);
+        if !said.is_empty() && !(0..self.units.len()).any(|number| mentions(&said, number)) {
+            return None;
+        }
+        let scratch = self.scratch.take()?;
         let object = self.bench.fs.read(&scratch.path().join(OBJECT)).ok()?;
         let shared = Shared::read(&object).ok().filter(|shared| !shared.has_constructors())?;
-        let log =
-            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        let pack = Arc::new(Packed { scratch, started: self.started, log });
-        let share = output.elapsed / self.units.len().max(1) as u32;
-        let jobs = self.units.into_iter().enumerate().map(|(number, (key, unit))| {
-            let needs = shared.needs_of(unit.symbol.as_deref()?)?;
-            let member = Member { pack: pack.clone(), number, needs, compile: share };
-            Some((key, Job::of_pack(self.bench.clone(), unit, member)))
-        });
-        jobs.collect()
+        Some((Arc::new(Packed { scratch, started: self.started }), shared))
     }
+}
+
+/// What the names of all functions of the unit with this entry contain: its namespace.
+fn own(entry: &str) -> &str {
+    let digits = crate::signature::Signature::from_bytes([0; 32]).to_hex().len();
+    entry.get(..entry.len().saturating_sub(digits - 8)).unwrap_or(entry)
+}
+
+fn output_text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+/// Whether a compiler's message names a file of the unit with this number.
+fn mentions(said: &str, number: usize) -> bool {
+    let dir = format!("{number}/");
+    said.match_indices(&dir)
+        .any(|(at, _)| !said[..at].ends_with(|c: char| c.is_alphanumeric() || "/._-".contains(c)))
 }

@@ -300,8 +300,14 @@ impl Toolchain {
         let command = self.compile_command(flags, language, main, object, depfile, cwd, known_as);
         let command = command.args(["-ffunction-sections", "-fdata-sections"]);
         match self.family() {
-            // It inlines less where a file has become large by inlining: each unit alone would be small.
-            Family::Gcc => command.args(["--param=large-unit-insns=100000000"]),
+            // It inlines and clones less where a file has become large: each unit alone would be small. And a
+            // helper that is the same in many units must not become one with many callers: what is inlined
+            // decides which products and sums become one instruction, and so the last digit of a result.
+            Family::Gcc => command.args([
+                "-fno-ipa-icf",
+                "--param=large-unit-insns=100000000",
+                "--param=ipa-cp-large-unit-insns=100000000",
+            ]),
             Family::Clang => command,
         }
     }
