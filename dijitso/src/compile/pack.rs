@@ -3,13 +3,16 @@
 //! Starting a compiler and reading standard headers costs more than most generated kernels: 15 ms without
 //! a header, 120 ms with `<cmath>`. Units that would meet the same text in front of them are therefore
 //! compiled in one go, with a section for each function, and then linked one by one, each with nothing but
-//! what its entry reaches. Every kernel gets the library that it would have got alone:
+//! what its entry reaches. Every kernel gets the code that it would have got alone:
 //!
-//! * a unit takes part only if its text cannot see, or be seen by, the others': no macros, no names outside
-//!   of its namespace, nothing that runs at load time ([`key`]);
+//! * a unit takes part only if its text cannot see, or be seen by, the others': nothing in front of it but
+//!   standard headers, no macros, no names outside of its namespace, nothing that runs at load time ([`key`]);
+//! * it is compiled and linked with the same flags when it is alone;
+//! * a library function that stays a function, and was perhaps not inlined because of the others, sends the
+//!   kernels that reach it to a compile of their own;
 //! * if anything goes wrong, each is compiled alone, and then says for itself what is wrong.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +33,9 @@ pub(crate) const MOST: usize = 32;
 const LONGEST: usize = 8 << 10;
 
 const MAIN: &str = "pack.cpp";
+
+/// What takes longer has something in it that is better compiled, and waited for, alone.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What units that are compiled together have in common; `None` for one that must be compiled alone.
 pub(super) fn key(parts: &Parts, rendered: &Rendered, flags: &FlagSet) -> Option<Signature> {
@@ -100,13 +106,14 @@ impl Pack {
         self.write(&dir).ok()?;
         self.scratch = Some(scratch);
         self.started = SystemTime::now();
-        let command =
-            self.bench.toolchain.pack_command(&unit.flags, unit.language, MAIN, OBJECT, COMPILE_DEPS, &dir);
-        Some(Command { timeout: self.bench.timeout, ..command })
+        let toolchain = &self.bench.toolchain;
+        let (flags, language, known_as) = (&unit.flags, unit.language, Path::new("."));
+        let command = toolchain.compile_command(flags, language, MAIN, OBJECT, COMPILE_DEPS, &dir, known_as);
+        Some(Command { timeout: self.bench.timeout.min(PATIENCE), ..command.args(toolchain.apart()) })
     }
 
     /// A directory for each, so that names need not differ.
-    fn write(&self, dir: &std::path::Path) -> std::io::Result<()> {
+    fn write(&self, dir: &Path) -> std::io::Result<()> {
         let fs = &self.bench.fs;
         let mut main = String::new();
         for (number, (_, unit)) in self.units.iter().enumerate() {

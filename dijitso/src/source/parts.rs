@@ -145,7 +145,8 @@ const STANDARD: [&str; 38] = [
 /// Whether a word does what no namespace keeps inside: linkage, assembly, pragmas; or tells of files, lines and
 /// counters, which would be others.
 pub(crate) fn reaches(text: &str) -> bool {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 10] = [
+        "retain",
         "extern",
         "asm",
         "_Pragma",

@@ -134,9 +134,7 @@ impl<'a> Clean<'a> {
             work.removed.failed.push((self.cache.dir().to_owned(), error.to_string()));
             return work.removed;
         }
-        if self.wants(CacheKind::Entry) {
-            work.entries();
-        }
+        work.entries();
         work.sources();
         // What is no entry has no name, age or use, so it goes only if nothing of these is asked.
         if self.wants(CacheKind::Damaged) && self.unconditional() {
@@ -194,6 +192,7 @@ impl Work<'_, '_> {
             let used = entry.last_used().unwrap_or_else(|| entry.built());
             let fits = self.clean.fits(entry.name(), entry.built(), used);
             if fits
+                && self.clean.wants(CacheKind::Entry)
                 && self.clean.matching.iter().all(|holds| holds(&entry))
                 && self.remove(CacheKind::Entry, entry.path())
             {
