@@ -54,12 +54,10 @@ impl Archive {
         Ok(Archive { bytes, zip, seal, meta })
     }
 
-    #[cfg(test)]
     pub(crate) fn seal(&self) -> &Seal {
         &self.seal
     }
 
-    #[cfg(test)]
     pub(crate) fn meta(&self) -> &EntryMeta {
         &self.meta
     }

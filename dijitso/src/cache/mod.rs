@@ -6,6 +6,7 @@ mod index;
 mod inputs;
 mod lock;
 mod seal;
+mod site;
 mod store;
 mod wire;
 
@@ -14,4 +15,5 @@ pub(crate) use index::{Dependency, Index, Variant, VariantOutcome};
 pub(crate) use inputs::{Collected, Holds, Inputs, asked_in};
 pub(crate) use lock::Lock;
 pub(crate) use seal::MACHINE;
+pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
 pub(crate) use store::Store;

@@ -24,7 +24,7 @@ pub(crate) use kind::{Kind, Mount};
 pub(crate) use publish::Published;
 pub(crate) use scratch::Scratch;
 pub(crate) use stamp::Stamp;
-pub(crate) use trust::check_trusted;
+pub(crate) use trust::{check_installed, check_trusted};
 
 use crate::signature::{Signature, digest_reader};
 use crate::stats::Counters;
@@ -78,6 +78,7 @@ impl Fs {
             fd,
             stamp: Stamp::of(&stat),
             regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+            installed: trust::is_installed(stat.st_uid, stat.st_mode),
             counters: self.counters.clone(),
         })
     }
@@ -167,6 +168,14 @@ impl Fs {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
+    /// Creates a directory and its missing parents, as far as the umask permits readable by everybody, and
+    /// writable by the owner only.
+    pub(crate) fn create_dir_all_public(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        self.counters.file_changes.one();
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
+    }
+
     /// Removes a file; that it is already gone is no error.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.counters.file_changes.one();
@@ -201,6 +210,8 @@ pub(crate) struct Opened {
     pub(crate) stamp: Stamp,
     /// Not a directory, pipe or device.
     pub(crate) regular: bool,
+    /// Ours or root's, and nobody else may write to it.
+    pub(crate) installed: bool,
 }
 
 impl Opened {
@@ -217,6 +228,11 @@ impl Opened {
             return Ok(bytes);
         }
         self.read_at(0, self.stamp.size)
+    }
+
+    /// Its content from the beginning, piece by piece.
+    pub(crate) fn into_reader(self) -> impl Read {
+        io::BufReader::new(File::from(self.fd))
     }
 
     /// Its SHA-256, without holding it in memory.

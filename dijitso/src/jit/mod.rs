@@ -1,27 +1,31 @@
 //! `Jit`: from a kernel spec to a loaded kernel, through memory, the disk cache and the compiler.
 //!
 //! The way of one kernel: [`Jit::load`] looks into the memory table; [`batch`] takes what is not
-//! there; [`lookup`] asks the disk; the spec's generator runs; [`engine`] prepares the unit; `compile`
+//! there; [`lookup`] asks the disk, [`sites`] the site caches; the spec's generator runs; [`engine`] prepares the unit; `compile`
 //! builds it; [`publish`] names, seals, stores and loads it.
 
 mod batch;
 mod builder;
 mod engine;
+mod export;
 mod flight;
 mod lookup;
 mod memory;
 mod opening;
 mod publish;
+mod sealed;
+mod sites;
 mod specs;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use builder::JitBuilder;
+pub use export::Exported;
 pub use specs::Specs;
 
 use crate::cxx::KernelFn;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::{Kernel, Loaded};
 use crate::report::KernelOrigin;
 use crate::source::{AnySpec, KernelSpec};
@@ -62,13 +66,13 @@ impl Jit {
         JitBuilder::default()
     }
 
-    /// Loads one kernel: memory, then the cache, then generating and compiling it.
+    /// Loads one kernel: memory, then the cache, then site caches, then generating and compiling it.
     ///
     /// Blocks until the kernel is there. Other threads and processes that want the same kernel at the
     /// same time share the work. dijitso calls this `jit`.
     ///
     /// # Errors
-    /// Whatever stands in the way, see [`Error`]; nothing is left half done.
+    /// Whatever stands in the way, see [`Error`](crate::Error); nothing is left half done.
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {
@@ -95,8 +99,9 @@ impl Jit {
     /// one type, or a tuple of references to specs of different types.
     ///
     /// # Errors
-    /// The first failure in the order of the request (as [`Error::Batch`] if there were more); the other
-    /// kernels are built and cached all the same.
+    /// The first failure in the order of the request (as [`Error::Batch`](crate::Error::Batch) if there were more); the other
+    /// kernels are built and cached all the same. In a [sealed](JitBuilder::sealed) program
+    /// [`Error::Sealed`](crate::Error::Sealed), which lists all kernels that are missing.
     ///
     /// ```no_run
     /// # type F = unsafe extern "C" fn(f64) -> f64;
@@ -123,11 +128,9 @@ impl Jit {
                 Err(error) => errors.push(error),
             }
         }
-        let others = errors.len().saturating_sub(1);
-        match errors.into_iter().next() {
+        match sealed::combined(errors) {
             None => Ok(specs.kernels(loaded)),
-            Some(error) if others == 0 => Err(error),
-            Some(first) => Err(Error::Batch { first: Arc::new(first), others }),
+            Some(error) => Err(error),
         }
     }
 
