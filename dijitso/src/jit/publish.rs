@@ -155,8 +155,15 @@ impl Engine {
     ) -> Option<PathBuf> {
         let unit = making.unit;
         let meta = meta(making, built, content, &collected.files);
-        let symbol = symbol_name(&unit.name, &unit.signature.to_hex());
-        let plain = render(making.parts, &unit.name, &symbol, false).files;
+        // Without lines of the Rust file, which are no part of the kernel. They are megabytes with some
+        // generators, so they are not rendered once more for nothing.
+        let rendered = if making.parts.is_located() {
+            let symbol = symbol_name(&unit.name, &unit.signature.to_hex());
+            &render(making.parts, &unit.name, &symbol, false)
+        } else {
+            &unit.rendered
+        };
+        let plain = &rendered.files;
         let files: Vec<(&str, &[u8])> = plain
             .iter()
             .filter(|(name, _)| !unit.headers.iter().any(|(header, _)| header == name))

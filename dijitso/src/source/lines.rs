@@ -32,6 +32,7 @@ impl<'a> Lines<'a> {
 
     /// Generated text, from the start of a line.
     pub(super) fn text(&mut self, text: &Text) {
+        self.out.reserve(text.len() + 1);
         if !self.lines || !text.is_located() {
             text.pieces().iter().for_each(|piece| self.put(&piece.text));
             return;

@@ -75,6 +75,12 @@ impl Parts {
         }
     }
 
+    /// Whether any of its text knows its line in a Rust file.
+    pub(crate) fn is_located(&self) -> bool {
+        let located = |preamble: &Preamble| matches!(preamble, Preamble::Text(text) if text.is_located());
+        self.text.is_located() || self.preamble.iter().any(located)
+    }
+
     /// Whether a compiler that meets it together with others of its kind makes of each what it would make
     /// of it alone: C++ in its own namespace, with nothing in front of it but includes, one exported
     /// function, no word that reaches further, and at most `longest` bytes.
@@ -91,16 +97,16 @@ impl Parts {
             "__builtin_FILE",
             "source_location",
         ];
-        let text = self.text.to_string();
         // `%:` is another spelling of `#`, `??=` of both in old standards.
-        let reaching = ["#", "%:", "??="].iter().chain(&REACHING).any(|word| text.contains(word));
+        let reaching =
+            |text: &str| ["#", "%:", "??="].iter().chain(&REACHING).any(|word| text.contains(word));
         self.kind == Kind::Enclosed
             && self.language == Language::Cxx
             && self.abi.is_some()
             && self.preamble.iter().all(|preamble| matches!(preamble, Preamble::Include(_)))
             && (self.defines.is_empty() && self.headers.is_empty() && self.exports.is_empty())
             && (self.links.is_empty() && self.link_dirs.is_empty() && self.dependencies.is_empty())
-            && text.len() <= longest
-            && !reaching
+            && self.text.len() <= longest
+            && !reaching(&self.text.to_string())
     }
 }

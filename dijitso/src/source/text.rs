@@ -50,6 +50,11 @@ impl Text {
         Text { pieces: vec![Piece { text: text.to_owned(), place: Some((file, line)) }] }
     }
 
+    /// In bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.text.len()).sum()
+    }
+
     /// Appends more text.
     ///
     /// ```
