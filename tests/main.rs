@@ -15,5 +15,6 @@ mod packs;
 mod params;
 mod race;
 mod signatures;
+mod site;
 mod toolchain;
 mod ui_tests;
