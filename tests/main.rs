@@ -1,7 +1,9 @@
 //! All integration tests. Each file holds one area; `harness` is what they share.
 
+mod browse;
 mod cache;
 mod calls;
+mod clean;
 mod corpus;
 mod cxx_errors;
 mod engine;
@@ -11,6 +13,7 @@ mod harness;
 mod identity;
 mod inputs;
 mod jit;
+mod names;
 mod packs;
 mod params;
 mod race;

@@ -1,9 +1,9 @@
 //! Parameters through the doors a user has: the builder, variables, the configuration file.
 
-use dijitso::{BuildParams, CacheParams, Error, Jit, Params};
+use dijitso::{BuildParams, CacheParams, Error, Jit, Params, Profile};
 use dijitso_tests::kernels;
 
-use crate::harness::Place;
+use crate::harness::{Place, real_compiler};
 
 const TEXT: &str = "int value() { return VALUE; }";
 
@@ -131,4 +131,79 @@ fn contradictory_builder_values_are_errors_not_panics() {
         assert!(matches!(error, Error::Config { .. }), "{error:?}");
         assert!(error.to_string().contains("builder"), "{error}");
     }
+}
+
+/// A shared library `libanswer.so` that returns `answer`.
+fn library(place: &Place, dir: &str, answer: i32) {
+    let source = place
+        .write(&format!("{dir}/answer.cpp"), &format!("extern \"C\" int answer() {{ return {answer}; }}"));
+    let output = place.path(dir).join("libanswer.so");
+    let compiler = std::process::Command::new(real_compiler())
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&output, &source])
+        .status();
+    assert!(compiler.unwrap().success());
+}
+
+#[test]
+fn directories_and_libraries_reach_compiler_linker_and_loader() {
+    let place = Place::new();
+    library(&place, "lib", 40);
+    place.write("include/answer.h", "extern \"C\" int answer();\n#define TWO 2\n");
+    let unit = kernels::unit(
+        "asked",
+        "#include \"answer.h\"\nextern \"C\" int asked() { return answer() + TWO; }\n",
+    );
+    // Without one of them it does not work. (First, because what is loaded once is found without a directory.)
+    let all =
+        || place.builder().cache_dir(place.path("other")).include_dir(place.path("include")).lib("answer");
+    assert!(matches!(all().build().unwrap().load(&unit), Err(Error::Link { .. })));
+    assert!(matches!(all().lib_dir(place.path("lib")).build().unwrap().load(&unit), Err(Error::Load { .. })));
+    let build = BuildParams {
+        include_dirs: vec![place.path("include")],
+        lib_dirs: vec![place.path("lib")],
+        rpath_dirs: vec![place.path("lib")],
+        libs: vec!["answer".into()],
+        ..BuildParams::default()
+    };
+    let cache = CacheParams { dir: Some(place.cache()), ..CacheParams::default() };
+    let jit = Jit::builder().params(Params { cache, build, ..Params::default() }).build().unwrap();
+    assert_eq!(jit.load(&unit).unwrap_or_else(|e| panic!("{}", e.report())).call(), 42);
+    let entry = jit.cache().find("asked").unwrap();
+    assert!(entry.libraries().unwrap().contains(&"libanswer.so".to_owned()), "{:?}", entry.libraries());
+    let inputs: Vec<&String> = entry.inputs().keys().collect();
+    for file in ["include/answer.h", "lib/libanswer.so"] {
+        assert!(inputs.iter().any(|path| path.ends_with(file)), "{file} is not in {inputs:?}");
+    }
+}
+
+#[test]
+fn failures_are_kept_only_if_wanted() {
+    let place = Place::new();
+    let broken = kernels::text("broken", "int broken() { return x; }");
+    let jit = place.builder().keep_failures(false).build().unwrap();
+    let Err(Error::Compile { bundle: None, .. }) = jit.load(&broken) else {
+        panic!("an error without a bundle")
+    };
+    assert!(jit.cache().failures().unwrap().is_empty());
+    let other = kernels::text("broken", "int broken() { return y; }");
+    let Err(Error::Compile { bundle: Some(path), .. }) = place.jit().load(&other) else {
+        panic!("an error with one")
+    };
+    assert_eq!(jit.cache().failures().unwrap()[0].path(), path);
+}
+
+#[test]
+fn the_parameters_in_force_are_shown_with_who_set_them() {
+    let place = Place::new();
+    let settings = place.builder().cxxflag("-DA").profile(Profile::Debug).build().unwrap().settings();
+    let shown =
+        |name: &str| settings.iter().find(|s| s.name == name).map(ToString::to_string).unwrap_or_default();
+    assert_eq!(shown("profile"), "build.profile = debug (builder)");
+    assert!(shown("cxxflags").ends_with("-DA (builder)"), "{}", shown("cxxflags"));
+    assert_eq!(shown("dir"), format!("cache.dir = {} (builder)", place.cache().display()));
+    assert_eq!(shown("durable"), "cache.durable = false (default)");
+    let wrong =
+        Params { build: BuildParams { jobs: Some(0), ..BuildParams::default() }, ..Params::default() };
+    assert!(matches!(wrong.resolve(), Err(Error::Config { .. })));
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dijitso::{Cpu, Error, Jit, KernelOrigin};
+use dijitso::{Cache, CacheKind, Cpu, Error, Jit, KernelOrigin, ProblemKind};
 use dijitso_tests::kernels::{self, Loop, NUMBER_BASE};
 use sha2::{Digest as _, Sha256};
 
@@ -766,4 +766,46 @@ fn a_kernel_that_the_loader_refuses_is_built() {
     assert!(refused.error().contains("it cannot be loaded here: libtwo.so"), "{}", refused.error());
     let ran = client().ok();
     assert_eq!((ran.values(), origins(&ran), ran.warnings()), (vec![2.0], vec![KernelOrigin::Built], 1));
+}
+
+#[test]
+fn a_site_cache_can_be_looked_into_and_not_cleaned() {
+    let (place, open) = (Place::new(), open_place());
+    place.jit().export([kernels::successor(6)], open.path()).unwrap();
+    let cache = Cache::open(open.path()).unwrap();
+    let names: Vec<_> = cache.entries().map(|entry| entry.unwrap().name().to_owned()).collect();
+    assert!(names.len() == 2 && names.contains(&"successor".to_owned()), "{names:?}");
+    assert!(cache.find("successor").unwrap().source().unwrap().contains("base() + 1"));
+    let (sound, summary) = (cache.verify(), cache.summary());
+    assert!(sound.problems.is_empty() && sound.entries == 2, "{sound:?}");
+    assert_eq!((summary.entries.files, summary.index.files), (2, 1));
+    let removed = cache.clean().run();
+    assert!(removed.files.is_empty() && removed.failed.len() == 1, "{removed:?}");
+
+    let jit = sealed(open.path());
+    assert_eq!(jit.lookup(&kernels::successor(6)).unwrap().unwrap().origin(), KernelOrigin::Site);
+    assert!(jit.lookup(&kernels::successor(7)).unwrap().is_none());
+
+    std::fs::remove_file(cache.find("base").unwrap().path()).unwrap();
+    let lost = cache.verify().problems;
+    assert!(lost.iter().any(|p| p.kind == ProblemKind::Index && p.text.contains("not there")), "{lost:?}");
+    std::fs::write(open.path().join("v1/table"), b"nothing").unwrap();
+    let lost = cache.verify().problems;
+    assert!(lost.iter().any(|p| p.kind == ProblemKind::Index && p.text.contains("no table")), "{lost:?}");
+}
+
+#[test]
+fn unpacked_archives_are_counted_and_cleaned() {
+    let (place, own) = (Place::new(), Place::new());
+    let site = place.path("site.tar.gz");
+    export(&place, &site);
+    let jit = own.builder().site_cache(&site).build().unwrap();
+    let kernel = jit.load(&kernels::number(1)).unwrap();
+    let cache = jit.cache();
+    assert_eq!((cache.summary().sites.files, cache.entries().count()), (1, 0));
+    let removed = cache.clean().run();
+    assert_eq!(removed.count(CacheKind::Site), 1, "{removed:?}");
+    assert!(!kernel.path().unwrap().exists() && kernel.call() == NUMBER_BASE + 1);
+    let jit = own.builder().site_cache(&site).sealed().build().unwrap();
+    assert_eq!(jit.load(&kernels::number(1)).unwrap().origin(), KernelOrigin::Site);
 }

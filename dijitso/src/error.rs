@@ -184,6 +184,26 @@ pub enum Error {
         problem: String,
     },
 
+    /// What was asked for names no entry of the cache, or several.
+    #[error("{problem}{}", listed(.candidates))]
+    Entry {
+        /// What was asked for: a signature, its beginning, or a kernel.
+        query: String,
+        /// What is wrong and what to write instead.
+        problem: String,
+        /// The entries that it names, or the nearest names that there are.
+        candidates: Vec<String>,
+    },
+
+    /// A file of the cache that is not what it should be.
+    #[error("{}: {problem}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// The operating system refused.
     #[error("{action} {}: {message}", .path.display())]
     Io {
@@ -311,6 +331,10 @@ fn candidates_hint(candidates: &[(String, String)]) -> String {
     }
     text.push_str("\ninstall g++ or clang++, or set CXX to your compiler");
     text
+}
+
+fn listed(candidates: &[String]) -> String {
+    candidates.iter().map(|candidate| format!("\n  {candidate}")).collect()
 }
 
 fn or_nothing(exports: &[String]) -> String {

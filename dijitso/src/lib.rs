@@ -36,8 +36,14 @@ pub mod guide;
 
 pub use dijitso_macros::{CxxType, Sign, kernel};
 
+pub use crate::cache::{
+    Cache, CacheKind, Category, Clean, Damaged, Entries, Entry, EntryFile, Extracted, FailureBundle,
+    Function, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed, RemovedFile, Sizes, Summary,
+    Usage,
+};
 pub use crate::config::origin::{Flag, Origin};
 pub use crate::config::params::{BuildParams, CacheParams, Cpu, GeneratorParams, Load, Params, Profile};
+pub use crate::config::settings::Setting;
 pub use crate::cxx::{
     ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
 };

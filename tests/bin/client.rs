@@ -47,6 +47,16 @@ fn run(jit: &Jit, words: &[&str], loaded: &mut Vec<Loaded>) -> Result<(), String
                 loaded.push(Loaded { name, origin, value: y.iter().sum() });
             }
         }
+        // What is in the cache: entries as 1, what is damaged as 0.
+        ("browse", []) => {
+            for entry in jit.cache().entries() {
+                let (name, value) = match entry {
+                    Ok(entry) => (entry.name().to_owned(), 1.0),
+                    Err(damaged) => (damaged.to_string(), 0.0),
+                };
+                loaded.push(Loaded { name, origin: dijitso::KernelOrigin::Disk, value });
+            }
+        }
         // One after the other; what was loaded before a failure is reported.
         ("numbers", [from, to]) => {
             for i in number(from)?..number(to)? {

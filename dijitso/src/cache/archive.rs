@@ -1,14 +1,14 @@
 //! The part of an entry that is for people, for `explain`, and for the builds of other kernels.
 
-use std::io::{self, Cursor, Read as _};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
 use zip::ZipArchive;
 
-use super::entry::{self, Defect, EntryMeta, HEADERS, Headers, META, check_seal, unreadable};
+use super::entry::{self, Defect, EntryMeta, HEADERS, Headers, META, seal_of, unreadable};
 use super::seal::{self, Seal};
-use crate::fs::Fs;
+use crate::fs::{Fs, Opened};
 use crate::signature::{Signature, digest};
 
 /// No text in an entry is longer; a damaged length must not fill the memory.
@@ -26,12 +26,16 @@ pub(crate) struct Archive {
 impl Archive {
     /// Reads the entry at `path`, which must be the one named `expected`, and verifies all of it.
     pub(crate) fn open(fs: &Fs, path: &Path, expected: &Signature) -> Result<Archive, Defect> {
-        let file = entry::open(fs, path)?;
+        Archive::of(entry::open(fs, path)?, expected)
+    }
+
+    /// The same for an entry that was opened.
+    pub(super) fn of(file: Opened, expected: &Signature) -> Result<Archive, Defect> {
         let found = file.stamp;
         let io = |error: io::Error| unreadable(error, found);
         // The seal first: a file that has none may be of any size.
         let end = file.read_at(found.size - seal::LEN as u64, seal::LEN as u64).map_err(io)?;
-        let seal = check_seal(&end, found, expected)?;
+        let seal = seal_of(&end, found, expected)?;
         let mut bytes = file.read_at(0, found.size - seal::LEN as u64).map_err(io)?;
         let (elf, rest) = bytes.split_at(seal.elf_len as usize);
         if digest(elf) != seal.elf_digest {
@@ -95,10 +99,20 @@ impl Archive {
     }
 }
 
-fn text_of(zip: &mut ZipArchive<Cursor<Arc<[u8]>>>, name: &str) -> io::Result<Option<Vec<u8>>> {
+/// A file of the archive, by its name there.
+pub(super) fn text_of<R: Read + Seek>(zip: &mut ZipArchive<R>, name: &str) -> io::Result<Option<Vec<u8>>> {
+    text_up_to(zip, name, LONGEST_TEXT)
+}
+
+/// The same, cut where it is longer than anything that was meant.
+pub(super) fn text_up_to<R: Read + Seek>(
+    zip: &mut ZipArchive<R>,
+    name: &str,
+    limit: u64,
+) -> io::Result<Option<Vec<u8>>> {
     let Some(index) = zip.index_for_name(name) else { return Ok(None) };
     let mut text = Vec::new();
-    zip.by_index(index)?.take(LONGEST_TEXT).read_to_end(&mut text)?;
+    zip.by_index(index)?.take(limit).read_to_end(&mut text)?;
     Ok(Some(text))
 }
 

@@ -22,6 +22,10 @@ use crate::toolchain::CpuFeatures;
 
 /// Where an entry's archive keeps the facts about it.
 pub(super) const META: &str = "entry.json";
+/// What the compiler and the linker printed.
+pub(super) const LOG: &str = "build.log";
+/// What the linker was told to export.
+pub(super) const EXPORTS: &str = "exports.map";
 /// Where it keeps the headers that other kernels may include.
 pub(super) const HEADERS: &str = "headers/";
 
@@ -195,7 +199,12 @@ pub(super) fn read_opened(file: Opened, expected: &Signature) -> Result<Verified
 
 /// Opens an entry that has room for a seal.
 pub(super) fn open(fs: &Fs, path: &Path) -> Result<Opened, Defect> {
-    let file = match fs.open(path) {
+    checked(fs.open(path))
+}
+
+/// What was opened, if it can be an entry.
+pub(super) fn checked(opened: io::Result<Opened>) -> Result<Opened, Defect> {
+    let file = match opened {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Err(Defect::Missing);
@@ -216,14 +225,21 @@ pub(super) fn open(fs: &Fs, path: &Path) -> Result<Opened, Defect> {
 
 /// The seal at the end of `bytes`, if it belongs to a file of this size and name that can be loaded here.
 pub(super) fn check_seal(bytes: &[u8], found: Stamp, expected: &Signature) -> Result<Seal, Defect> {
+    let seal = seal_of(bytes, found, expected)?;
+    if seal.machine != MACHINE {
+        let reason = format!("it is for another architecture (ELF machine {})", seal.machine);
+        return Err(Defect::corrupt(reason, found));
+    }
+    Ok(seal)
+}
+
+/// The same for whoever only reads it, on any machine.
+pub(super) fn seal_of(bytes: &[u8], found: Stamp, expected: &Signature) -> Result<Seal, Defect> {
     let corrupt = |reason: String| Defect::corrupt(reason, found);
     let end = bytes.len().checked_sub(seal::LEN).and_then(|at| bytes.get(at..)).unwrap_or_default();
     let seal = Seal::decode(end).map_err(corrupt)?;
     if seal.content != *expected {
         return Err(corrupt(format!("it is the entry {}, under another name", seal.content.short())));
-    }
-    if seal.machine != MACHINE {
-        return Err(corrupt(format!("it is for another architecture (ELF machine {})", seal.machine)));
     }
     // Written by us and intact, so the length is right; but nothing may depend on that.
     if seal.elf_len > found.size - seal::LEN as u64 - ZIP_END_LEN {

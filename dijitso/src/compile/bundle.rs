@@ -1,10 +1,9 @@
 //! A failure on disk: sources, headers, the log, and a script that fails in the same way.
 
-use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::env::COMPILER_VARIABLES;
+use crate::cache::{script, without_directory};
 use crate::fs::{Fs, Scratch};
 use crate::process::Command;
 
@@ -39,9 +38,9 @@ pub(super) fn save(fs: &Fs, failures: &Path, contents: &Contents<'_>) -> std::io
         fs.write(&beside.join(name), bytes.as_ref())?;
     }
     fs.write(&beside.join("error.log"), contents.log.as_ref())?;
-    let script = beside.join("command.sh");
-    fs.write(&script, script_text(contents).as_ref())?;
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
+    let command = beside.join("command.sh");
+    fs.write(&command, script_text(contents).as_ref())?;
+    std::fs::set_permissions(&command, std::fs::Permissions::from_mode(0o700))?;
 
     let place = failures.join(contents.name);
     fs.remove_tree(&place)?;
@@ -53,25 +52,9 @@ pub(super) fn save(fs: &Fs, failures: &Path, contents: &Contents<'_>) -> std::io
 }
 
 fn script_text(contents: &Contents<'_>) -> String {
-    let mut text = format!(
-        "#!/bin/sh\n# Repeats the failed build of {}\ncd \"$(dirname \"$0\")\" || exit 1\nexport LC_ALL=C\n",
-        contents.at.replace('\n', " ")
-    );
-    for name in COMPILER_VARIABLES.iter().filter(|name| contents.environment.iter().all(|(n, _)| n != *name))
-    {
-        let _ = writeln!(text, "unset {name}");
-    }
-    for (name, value) in contents.environment {
-        let value = shlex::try_quote(value).unwrap_or_default();
-        let _ = writeln!(text, "export {name}={value}");
-    }
-    // The directory of the build appears in flags that map it away; here the bundle stands in for it.
-    let cwd = contents.cwd.display().to_string();
-    let here = |command: &str| if cwd.is_empty() { command.to_owned() } else { command.replace(&cwd, ".") };
     let last = contents.last.to_string();
-    for command in contents.commands.iter().filter(|c| **c != last) {
-        let _ = writeln!(text, "{} || exit", here(command));
-    }
-    let _ = writeln!(text, "exec {}", here(&last));
-    text
+    let mut commands: Vec<String> = contents.commands.iter().filter(|c| **c != last).cloned().collect();
+    commands.push(last);
+    let commands = without_directory(&commands, &contents.cwd.display().to_string());
+    script(&format!("the failed build of {}", contents.at), contents.environment, &commands)
 }

@@ -17,6 +17,7 @@ pub(crate) struct Built {
     pub(crate) started: SystemTime,
     pub(crate) compile: Duration,
     pub(crate) link: Duration,
+    /// What can be run again, in a directory with the sources.
     pub(crate) commands: Vec<String>,
 }
 

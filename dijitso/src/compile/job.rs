@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::bench::Bench;
 use super::diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
 use super::ended::{Built, Ended, Failed};
 use super::linked::Linked;
 use super::pack::Member;
 use super::unit::Unit;
 use super::{bundle, depfile};
+use crate::cache::without_directory;
 use crate::error::Error;
-use crate::fs::{Fs, Scratch};
+use crate::fs::Scratch;
 use crate::library::elf;
 use crate::process::{Command, Output};
-use crate::toolchain::{LinkRequest, Toolchain, traced_files};
+use crate::toolchain::{LinkRequest, traced_files};
 
 /// What a job wants next.
 #[derive(Debug)]
@@ -35,22 +37,6 @@ enum Stage {
     Link {
         tried: usize,
     },
-}
-
-/// Where and with what a job works.
-#[derive(Debug, Clone)]
-pub(crate) struct Bench {
-    pub(crate) fs: Fs,
-    pub(crate) toolchain: Toolchain,
-    /// Directories for scratch space, best first.
-    pub(crate) places: Vec<PathBuf>,
-    pub(crate) timeout: Duration,
-    /// Where failure bundles go.
-    pub(crate) failures: Option<PathBuf>,
-    /// Where the sources of kernels with debug information are kept.
-    pub(crate) sources: PathBuf,
-    /// Variables that compilers read, as they are set here.
-    pub(crate) environment: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -81,7 +67,8 @@ const PACK_OBJECT: &str = "../unit.o";
 const PACK_DEPS: &str = "../unit.d";
 const LINK_DEPS: &str = "link.d";
 const LIBRARY: &str = "unit.so";
-const EXPORTS: &str = "exports.map";
+/// The linker's version script: what the library exports.
+pub(crate) const EXPORTS: &str = "exports.map";
 
 impl Job {
     pub(crate) fn new(bench: Bench, unit: Arc<Unit>, linked: Vec<Linked>) -> Job {
@@ -130,7 +117,7 @@ impl Job {
             match Scratch::new(&self.bench.fs, std::slice::from_ref(place)).and_then(|s| self.fill(s)) {
                 Ok(()) => {
                     let dir = self.dir();
-                    let known_as = self.keep_sources().unwrap_or_else(|| PathBuf::from("."));
+                    let known_as = self.bench.keep_sources(&self.unit, &self.texts());
                     self.stage = Stage::Compile;
                     self.started = SystemTime::now();
                     let command = self.compile_command(&dir, &known_as);
@@ -165,23 +152,6 @@ impl Job {
             self.bench.fs.write(&dir.join(&linked.soname), &linked.elf)?;
         }
         self.bench.fs.write(&dir.join(EXPORTS), self.unit.rendered.version_script.as_bytes())
-    }
-
-    /// Debug information names its sources, and their directory goes away with the job: where there is some,
-    /// they are kept beside the cache's entries under a name that stays. Returns it.
-    fn keep_sources(&self) -> Option<PathBuf> {
-        if !self.unit.flags.has_debug_information() {
-            return None;
-        }
-        let tmp = self.bench.sources.with_file_name("tmp");
-        let place = self.bench.sources.join(self.unit.signature.to_hex());
-        for (name, text) in self.texts() {
-            if let Err(error) = self.bench.fs.replace(&tmp, &place.join(name), text.as_bytes()) {
-                log::debug!("{}: debuggers will not find its source: {error}", self.unit.at);
-                return None;
-            }
-        }
-        Some(place)
     }
 
     /// All sources and headers that the compiler sees in its directory.
@@ -329,8 +299,19 @@ impl Job {
             started: self.started,
             compile: self.compile,
             link: self.link,
-            commands: std::mem::take(&mut self.commands),
+            commands: self.commands_to_repeat(),
         }))
+    }
+
+    /// What somebody can run again, in a directory with the sources: a pack's member by itself.
+    fn commands_to_repeat(&self) -> Vec<String> {
+        let mut commands = without_directory(&self.commands, &self.dir().display().to_string());
+        if self.pack.is_some() {
+            for command in &mut commands {
+                *command = command.replace(PACK_OBJECT, OBJECT);
+            }
+        }
+        commands
     }
 
     /// The compiler refused the text. To remember that, we must know which files would change its mind.

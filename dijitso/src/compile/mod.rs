@@ -3,6 +3,7 @@
 //! Nothing here reads or writes the cache: a [`Job`] turns a [`Unit`] into the bytes of a library and the
 //! list of files it was made from, in a private directory that disappears with it.
 
+mod bench;
 mod bundle;
 mod depfile;
 mod diagnose;
@@ -14,8 +15,9 @@ mod pool;
 mod questions;
 mod unit;
 
+pub(crate) use bench::Bench;
 pub(crate) use ended::{Built, Ended, Failed};
-pub(crate) use job::{Bench, Job};
+pub(crate) use job::{EXPORTS, Job};
 pub(crate) use linked::{Linked, clash};
 pub(crate) use pack::{MOST, Pack};
 pub(crate) use pool::Pool;

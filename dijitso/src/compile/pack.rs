@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::job::{Bench, COMPILE_DEPS, Job, OBJECT};
+use super::bench::Bench;
+use super::job::{COMPILE_DEPS, Job, OBJECT};
 use super::unit::Unit;
 use crate::fs::Scratch;
 use crate::library::Shared;

@@ -11,7 +11,8 @@ pub(crate) mod origin;
 pub(crate) mod params;
 mod raw;
 mod root;
-mod suggest;
+pub(crate) mod settings;
+pub(crate) mod suggest;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

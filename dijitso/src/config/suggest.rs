@@ -1,7 +1,7 @@
 //! "did you mean": the known name nearest to a misspelt one.
 
 /// The nearest of `known`, if it is near enough to be what was meant.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong; with more, every short name would be near every other.
     let limit = (name.chars().count() / 3).clamp(1, 3);
     known.map(|k| (distance(name, k), k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)

@@ -4,6 +4,7 @@
 //! to publish on a network file system, when a stamp proves anything, whom to trust, what a killed process
 //! leaves behind and who cleans it up.
 
+mod folder;
 mod kind;
 mod publish;
 mod scratch;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-pub(crate) use kind::{Kind, Mount};
+pub(crate) use folder::{NewFolder, is_component};
+pub(crate) use kind::{Kind, Mount, keeps_access_times};
 pub(crate) use publish::Published;
 pub(crate) use scratch::Scratch;
 pub(crate) use stamp::Stamp;
@@ -72,11 +74,27 @@ impl Fs {
     pub(crate) fn open(&self, path: &Path) -> io::Result<Opened> {
         self.counters.opens.one();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        self.opened(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
+    }
+
+    /// The same for somebody who only looks around: reading does not count as a use of the file.
+    pub(crate) fn open_unnoticed(&self, path: &Path) -> io::Result<Opened> {
+        self.counters.opens.one();
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOATIME;
+        match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
+            Ok(fd) => self.opened(fd),
+            // Only a file's owner may read it unnoticed.
+            Err(Errno::PERM) => self.open(path),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn opened(&self, fd: OwnedFd) -> io::Result<Opened> {
         let stat = rustix::fs::fstat(&fd)?;
         Ok(Opened {
             fd,
             stamp: Stamp::of(&stat),
+            accessed: u64::try_from(stat.st_atime).unwrap_or_default(),
             regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
             installed: trust::is_installed(stat.st_uid, stat.st_mode),
             counters: self.counters.clone(),
@@ -145,6 +163,12 @@ impl Fs {
         rustix::fs::stat(path).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::RegularFile)
     }
 
+    /// Whether it is a directory, and no link to one.
+    pub(crate) fn is_directory_itself(&self, path: &Path) -> bool {
+        self.counters.file_stats.one();
+        rustix::fs::lstat(path).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory)
+    }
+
     /// The path without links and `..`, if it leads anywhere.
     pub(crate) fn canonical(&self, path: &Path) -> Option<PathBuf> {
         self.counters.file_stats.one();
@@ -208,6 +232,8 @@ pub(crate) struct Opened {
     counters: Arc<Counters>,
     /// Its stamp when it was opened.
     pub(crate) stamp: Stamp,
+    /// When it was last read, in seconds since 1970, as far as its file system keeps count.
+    pub(crate) accessed: u64,
     /// Not a directory, pipe or device.
     pub(crate) regular: bool,
     /// Ours or root's, and nobody else may write to it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Engine;
+use super::memory;
 use super::opening::Opening;
 use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, archive_at};
 use crate::compile::{Unit, symbol_name};
@@ -60,7 +61,7 @@ pub(super) enum Opened {
 
 impl Engine {
     /// Looks for a kernel by its spec: the generator does not run, no process is started.
-    pub(super) fn look_up(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
+    fn look_up(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
         let key = self.index_key(spec);
         let Some(mut index) = self.store.index(&key) else {
             return Found::Miss("not in the cache".to_owned());
@@ -102,6 +103,31 @@ impl Engine {
             }
         }
         Found::Miss(reason.unwrap_or_else(|| "not in the cache".to_owned()))
+    }
+
+    /// Looks for a kernel by its spec in the user's cache, and then in site caches.
+    pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
+        match self.look_up(spec, verified) {
+            Found::Miss(reason) => self.look_up_sites(spec, reason),
+            found => found,
+        }
+    }
+
+    /// Looks for a kernel by its spec, and leaves it at that.
+    pub(super) fn look_only(&self, spec: &AnySpec) -> Result<Option<(Arc<Loaded>, KernelOrigin)>> {
+        spec.check_name()?;
+        memory::claim(spec)?;
+        match self.look_in_caches(spec, &mut Verified::default()) {
+            Found::Hit(loaded, origin) => {
+                self.memory.put(spec, &loaded);
+                Ok(Some((loaded, origin)))
+            }
+            Found::Failed(error) => Err(error),
+            Found::Miss(reason) => {
+                log::debug!("{}: {reason}", spec.at());
+                Ok(None)
+            }
+        }
     }
 
     /// Looks for a kernel by its unit: a rebuilt program finds what its predecessor compiled.

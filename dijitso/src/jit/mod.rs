@@ -24,6 +24,8 @@ pub use builder::JitBuilder;
 pub use export::Exported;
 pub use specs::Specs;
 
+use crate::cache::Cache;
+use crate::config::settings::{Setting, settings};
 use crate::cxx::KernelFn;
 use crate::error::Result;
 use crate::kernel::{Kernel, Loaded};
@@ -157,6 +159,67 @@ impl Jit {
     /// ```
     pub fn cache_dir(&self) -> &Path {
         &self.0.config.cache.root.value
+    }
+
+    /// The parameters that are in force, each with who set it.
+    ///
+    /// dijitso: what `validate_params` returns; `dijitso config` shows it.
+    ///
+    /// ```no_run
+    /// # fn main() -> dijitso::Result<()> {
+    /// for setting in dijitso::Jit::builder().cxxflag("-g").build()?.settings() {
+    ///     println!("{setting}"); // build.cxxflags = -g (builder)
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn settings(&self) -> Vec<Setting> {
+        settings(&self.0.config)
+    }
+
+    /// The cache directory, to look into: what is there, from what it was made, how large it is.
+    ///
+    /// ```no_run
+    /// # fn main() -> dijitso::Result<()> {
+    /// let jit = dijitso::Jit::builder().build()?;
+    /// println!("{} kernels", jit.cache().entries().count());
+    /// # Ok(()) }
+    /// ```
+    pub fn cache(&self) -> Cache {
+        Cache::of(self.cache_dir())
+    }
+
+    /// The kernel, if it is loaded, or in the cache and everything that it was made from still holds, or in a
+    /// site cache. Nothing is generated (unless checking is on), nothing compiled, and nobody waited for.
+    ///
+    /// dijitso calls this `lookup_lib` (and `load_library` for what is on disk).
+    ///
+    /// # Errors
+    /// A kernel that is there and cannot be used: [`Error::Load`], [`Error::TooManyLibraries`],
+    /// [`Error::Collision`], [`Error::Stale`].
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let jit = dijitso::Jit::builder().cache_dir(dir.path().join("cache")).build()?;
+    /// # let spec = dijitso::spec!(extern "C" fn() -> i32, "three", (), || unsafe { dijitso::Source::new("int three() { return 3; }") });
+    /// assert!(jit.lookup(&spec)?.is_none());
+    /// jit.load(&spec)?;
+    /// assert_eq!(jit.lookup(&spec)?.map(|kernel| kernel.call()), Some(3));
+    /// # Ok(()) }
+    /// ```
+    pub fn lookup<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Option<Kernel<F>>> {
+        let any = spec.any();
+        let found = match self.0.memory.get(any)? {
+            Some(loaded) => {
+                self.0.counters.memory_hits.one();
+                Some((loaded, KernelOrigin::Memory))
+            }
+            None => self.0.look_only(any)?,
+        };
+        Ok(found.map(|(loaded, origin)| {
+            self.0.flights.loaded(any, loaded.content);
+            Kernel::new(loaded, origin)
+        }))
     }
 
     fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use super::engine::{Compiler, Engine};
 use super::opening::Opening;
 use crate::cache::{Collected, Dependency, EntryMeta, Inputs, Variant, VariantOutcome, encode};
-use crate::compile::{Built, Failed, Unit, questions, symbol_name};
+use crate::compile::{Built, EXPORTS, Failed, Unit, questions, symbol_name};
 use crate::error::Error;
 use crate::fs::Published;
 use crate::kernel::{Kept, Loaded};
@@ -168,7 +168,11 @@ impl Engine {
             .iter()
             .filter(|(name, _)| !unit.headers.iter().any(|(header, _)| header == name))
             .map(|(name, text)| (name.as_str(), text.as_bytes()))
-            .chain([("build.log", built.log.as_bytes())])
+            .chain([
+                // What the link reads beside them: with it the recorded commands can be run again.
+                (EXPORTS, unit.rendered.version_script.as_bytes()),
+                ("build.log", built.log.as_bytes()),
+            ])
             .collect();
         let bytes = match encode(&built.elf, content, unit.flags.features, &files, &unit.headers, &meta) {
             Ok(bytes) => bytes,

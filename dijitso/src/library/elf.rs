@@ -1,68 +1,15 @@
 //! What object files and libraries need and export.
 
+use object::LittleEndian;
 use object::elf::{self, FileHeader64};
-use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable, Sym as _};
-use object::{LittleEndian, SectionIndex};
+use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 
 use crate::cache::MACHINE;
+pub(crate) use crate::cache::elf::{Export, SymbolKind, exports};
 use crate::toolchain::LinkNeeds;
 
 pub(super) type Header = FileHeader64<LittleEndian>;
 pub(super) const LITTLE: LittleEndian = LittleEndian;
-
-/// A symbol that a library defines for others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Export {
-    pub(crate) name: String,
-    pub(crate) kind: SymbolKind,
-}
-
-/// What a symbol names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SymbolKind {
-    Function,
-    Data {
-        /// In bytes.
-        size: u64,
-    },
-}
-
-/// The functions and variables that a library exports, in the order of its symbol table; empty if the
-/// bytes are no library.
-///
-/// Thread-local variables are left out: their address holds for one thread only.
-pub(crate) fn exports(elf: &[u8]) -> Vec<Export> {
-    try_exports(elf).unwrap_or_default()
-}
-
-fn try_exports(elf: &[u8]) -> object::Result<Vec<Export>> {
-    let sections = Header::parse(elf)?.sections(LITTLE, elf)?;
-    let symbols = sections.symbols(LITTLE, elf, elf::SHT_DYNSYM)?;
-    let mut exports = Vec::new();
-    for symbol in symbols.iter() {
-        let visible = matches!(symbol.st_visibility(), elf::STV_DEFAULT | elf::STV_PROTECTED);
-        // Special sections: undefined symbols, and the absolute ones that name versions.
-        let Some(section) = symbol.st_shndx(LITTLE).index().filter(|_| visible && !symbol.is_local()) else {
-            continue;
-        };
-        let size = symbol.st_size(LITTLE);
-        let kind = match symbol.st_type() {
-            elf::STT_FUNC | elf::STT_GNU_IFUNC => SymbolKind::Function,
-            // Hand-written assembly often names no types.
-            elf::STT_NOTYPE if is_code(&sections, section) => SymbolKind::Function,
-            elf::STT_OBJECT | elf::STT_NOTYPE => SymbolKind::Data { size },
-            _ => continue,
-        };
-        let name = symbol.name(LITTLE, symbols.strings())?;
-        exports.push(Export { name: String::from_utf8_lossy(name).into_owned(), kind });
-    }
-    Ok(exports)
-}
-
-fn is_code(sections: &SectionTable<'_, Header>, index: u16) -> bool {
-    let section = sections.section(SectionIndex(index.into()));
-    section.is_ok_and(|section| section.sh_flags(LITTLE).contains(elf::SHF_EXECINSTR))
-}
 
 /// What an object file asks of the link.
 ///

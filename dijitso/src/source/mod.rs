@@ -9,7 +9,7 @@ mod generated;
 mod lines;
 mod parts;
 mod render;
-mod scan;
+pub(crate) mod scan;
 #[allow(clippy::module_inception)]
 mod source;
 mod spec;

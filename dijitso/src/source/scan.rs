@@ -33,6 +33,31 @@ pub(super) fn scan(text: &str) -> Scan {
     reader.found
 }
 
+/// The text with everything that is no code (comments, literals, directives) as spaces, so that what is
+/// found in it is found in the text, at the same place.
+pub(crate) fn code_only(text: &str) -> String {
+    let mut reader = Reader { bytes: text.as_bytes(), at: 0, line: 1, fresh: true, found: Scan::default() };
+    let mut code = text.as_bytes().to_vec();
+    let mut directive = false;
+    while reader.at < reader.bytes.len() {
+        let (start, first) = (reader.at, reader.peek(0));
+        let (next, fresh) = (reader.peek(1), reader.fresh);
+        reader.step(text);
+        // A directive goes to the end of its line; lines that a backslash joins are stepped over at once.
+        directive =
+            (directive && first != b'\n') || (fresh && (first == b'#' || (first == b'%' && next == b':')));
+        let literal = code[start..reader.at].iter().any(|b| matches!(b, b'"' | b'\''))
+            && !first.is_ascii_digit()
+            && first != b'.';
+        let comment = first == b'/' && matches!(next, b'/' | b'*');
+        if directive || literal || comment {
+            code[start..reader.at].iter_mut().filter(|b| **b != b'\n').for_each(|b| *b = b' ');
+        }
+    }
+    // Whole characters were replaced or kept.
+    String::from_utf8(code).unwrap_or_default()
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -265,16 +290,33 @@ mod tests {
     }
 
     #[test]
+    fn only_code_is_left_and_stays_where_it_is() {
+        for (text, code) in [
+            ("a /* } */ b // }\nc", "a         b     \nc"),
+            ("x = \"}\"; y = '}';", "x =    ; y =    ;"),
+            ("R\"x(})\" z\")x\" w", "              w"),
+            ("n = 1'000'000;", "n = 1'000'000;"),
+            ("#define F {\\\n{\nint g;", "            \n \nint g;"),
+            ("  # if x /* }\n} */ {\n}", "             \n      \n}"),
+            ("é = \"é\";", "é =     ;"),
+        ] {
+            assert_eq!(code_only(text), code, "{text}");
+        }
+    }
+
+    #[test]
     fn any_bytes_are_read_to_their_end() {
         for text in
             ["\\", "'", "\"", "R\"", "R\"(", "/*", "#", "%:", "é#include", "0'", "/", "\\\r", "u8R\"é(", "\0"]
         {
             scan(text);
+            assert_eq!(code_only(text).len(), text.len());
         }
         // Every prefix of a nasty text.
         let text = "#include <é> /* x */ R\"ab(c)ab\" 'x' \"y\\\"\" 1'0 \\\n# define é \\\r\n//\n";
         for (end, _) in text.char_indices() {
             scan(&text[..end]);
+            assert_eq!(code_only(&text[..end]).len(), end);
         }
     }
 }

@@ -59,6 +59,11 @@ impl Inputs {
         }
     }
 
+    /// The set of system headers that these inputs refer to.
+    pub(super) fn set(&self) -> Option<Signature> {
+        self.system
+    }
+
     /// Makes sure that other processes find the set that these inputs refer to.
     pub(super) fn keep(&self, store: &Store) -> std::io::Result<()> {
         self.system.map_or(Ok(()), |signature| sets::keep(store, &signature))

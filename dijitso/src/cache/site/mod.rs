@@ -177,6 +177,26 @@ impl Open {
 /// The table's file, below `v1`.
 pub(super) const TABLE: &str = "table";
 
+/// The table of a directory that is looked at, if it is a site cache.
+pub(super) fn table_of(store: &Store) -> Option<PathBuf> {
+    Some(store.v1().join(TABLE)).filter(|path| store.fs().exists(path))
+}
+
+/// What is wrong with it, in words.
+pub(super) fn check_table(store: &Store, path: &Path) -> Vec<String> {
+    let bytes = store.fs().read_at_most(path, table::LARGEST);
+    let table = bytes.map_err(|error| format!("it cannot be read: {error}")).and_then(Table::decode);
+    let lost = |content: &Signature| !store.fs().exists(&store.entry_path(content));
+    match table {
+        Ok(table) => table
+            .contents()
+            .filter(lost)
+            .map(|content| format!("it leads to the entry {}, which is not there", content.short()))
+            .collect(),
+        Err(problem) => vec![problem],
+    }
+}
+
 /// Whether a path is that of an archive, by its name.
 pub(crate) fn is_archive(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

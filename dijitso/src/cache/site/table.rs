@@ -110,6 +110,11 @@ impl Table {
         self.kernel(number).filter(|kernel| kernel.content == *content)
     }
 
+    /// Of all kernels.
+    pub(super) fn contents(&self) -> impl Iterator<Item = Signature> {
+        (0..self.kernels).filter_map(|number| self.kernel(number)).map(|kernel| kernel.content)
+    }
+
     fn kernels_at(&self) -> usize {
         HEAD + self.specs * SPEC
     }

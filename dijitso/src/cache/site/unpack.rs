@@ -25,7 +25,7 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
     if !archive.installed || !archive.regular {
         return Err("it is not what was installed".to_owned());
     }
-    let root = store.unpacked_dir(&key(path, &archive.stamp));
+    let root = store.sites_dir().join(key(path, &archive.stamp).to_hex());
     if fs.exists(&root) {
         return Ok(Unpacked { root, scratch: None });
     }

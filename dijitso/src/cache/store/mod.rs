@@ -81,7 +81,29 @@ impl Store {
         Ok(store)
     }
 
-    fn check_trusted(&self) -> Result<(), Error> {
+    /// A cache that is only looked at, wherever it is from and whoever it belongs to: nothing in it is loaded,
+    /// and nothing is created.
+    pub(super) fn look_at(root: &Path, fs: &Fs) -> Store {
+        Store {
+            v1: root.join("v1"),
+            root: root.to_owned(),
+            fs: fs.clone(),
+            durable: false,
+            mount: OnceLock::new(),
+            warned: Mutex::default(),
+        }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory of this format.
+    pub(super) fn v1(&self) -> &Path {
+        &self.v1
+    }
+
+    pub(super) fn check_trusted(&self) -> Result<(), Error> {
         // The second as well: whoever mends the directory that was refused need not think of what is in it.
         check_trusted(&self.root)
             .and_then(|()| check_trusted(&self.v1))
@@ -146,14 +168,26 @@ impl Store {
         self.v1.join("toolchains")
     }
 
-    /// Where a site cache's archive is unpacked.
-    pub(super) fn unpacked_dir(&self, archive: &Signature) -> PathBuf {
-        self.v1.join("sites").join(archive.to_hex())
+    /// Where archives of site caches are unpacked.
+    pub(super) fn sites_dir(&self) -> PathBuf {
+        self.v1.join("sites")
     }
 
     /// Where the entry of this name is, or would be.
     pub(crate) fn entry_path(&self, content: &Signature) -> PathBuf {
         self.place("", content, ".so")
+    }
+
+    pub(super) fn sets_dir(&self) -> PathBuf {
+        self.v1.join("sets")
+    }
+
+    pub(super) fn locks_dir(&self) -> PathBuf {
+        self.v1.join("locks")
+    }
+
+    pub(super) fn index_dir(&self) -> PathBuf {
+        self.v1.join("index")
     }
 
     pub(super) fn set_path(&self, set: &Signature) -> PathBuf {
@@ -234,6 +268,16 @@ impl Store {
     pub(crate) fn index(&self, key: &Signature) -> Option<Index> {
         let bytes = self.fs.read_small(&self.place("index/", key, ""), index::LARGEST).ok()?;
         Index::decode(&bytes, key)
+    }
+
+    /// Replaces what `key` leads to by a part of it, or removes it if nothing is left.
+    pub(super) fn shrink_index(&self, key: &Signature, index: &Index) -> io::Result<()> {
+        let path = self.place("index/", key, "");
+        if index.variants.is_empty() {
+            self.fs.remove(&path)
+        } else {
+            self.replace(&path, &index.encode(key))
+        }
     }
 
     /// Replaces what `key` leads to.

@@ -94,10 +94,7 @@ impl Batch<'_> {
         }
         if self.nodes[number].parts.is_none() {
             let start = Instant::now();
-            let found = match self.engine.look_up(&spec, &mut self.verified) {
-                Found::Miss(reason) => self.engine.look_up_sites(&spec, reason),
-                found => found,
-            };
+            let found = self.engine.look_in_caches(&spec, &mut self.verified);
             self.nodes[number].report.lookup = start.elapsed();
             match found {
                 Found::Hit(loaded, origin) => return self.finish(number, Ok((loaded, origin))),

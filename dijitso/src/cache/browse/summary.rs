@@ -1,0 +1,154 @@
+//! What a cache holds, in numbers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Cache;
+use crate::cache::{VariantOutcome, site};
+use crate::fs::Fs;
+
+/// Files and their bytes.
+///
+/// ```
+/// assert_eq!(dijitso::Usage::default().bytes, 0);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// How many files (or bundles).
+    pub files: usize,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+impl Usage {
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// What [`Cache::summary`] counted (dijitso: `dijitso show`, which counts files).
+///
+/// ```
+/// # fn main() -> dijitso::Result<()> {
+/// let summary = dijitso::Cache::open("/nonexistent/cache")?.summary();
+/// assert_eq!(summary.total().files, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Cached kernels.
+    pub entries: Usage,
+    /// Of these, the libraries.
+    pub libraries: u64,
+    /// Of these, everything else: texts, logs, facts.
+    pub archives: u64,
+    /// Cached kernels by name.
+    pub kernels: BTreeMap<String, Usage>,
+    /// What is no intact entry, and entries that were set aside.
+    pub damaged: Usage,
+    /// Index files; of a site cache, its table.
+    pub index: Usage,
+    /// Failures that are remembered in the index, so that an unchanged retry need not compile.
+    pub remembered_failures: usize,
+    /// Directories that failed builds left.
+    pub failures: Usage,
+    /// Directories with the sources that debuggers show.
+    pub sources: Usage,
+    /// Archives of site caches, unpacked.
+    pub sites: Usage,
+    /// What is known about compilers and their headers.
+    pub toolchains: Usage,
+    /// Files that are being written, or that killed programs left.
+    pub temporary: Usage,
+}
+
+impl Summary {
+    /// Everything together.
+    ///
+    /// ```
+    /// assert_eq!(dijitso::Summary::default().total(), dijitso::Usage::default());
+    /// ```
+    pub fn total(&self) -> Usage {
+        let all = [
+            self.entries,
+            self.damaged,
+            self.index,
+            self.failures,
+            self.sources,
+            self.sites,
+            self.toolchains,
+            self.temporary,
+        ];
+        all.iter().fold(Usage::default(), |sum, one| Usage {
+            files: sum.files + one.files,
+            bytes: sum.bytes.saturating_add(one.bytes),
+        })
+    }
+}
+
+impl Cache {
+    /// Counts everything that is there. Reads as much as [`entries`](Self::entries) and the index.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// let summary = dijitso::Cache::open("/nonexistent/cache")?.summary();
+    /// println!("{} kernels, {} bytes", summary.entries.files, summary.total().bytes);
+    /// # Ok(()) }
+    /// ```
+    pub fn summary(&self) -> Summary {
+        let (store, fs) = (&self.store, self.store.fs());
+        let mut summary = Summary::default();
+        for entry in self.entries() {
+            match entry {
+                Ok(entry) => {
+                    let sizes = entry.sizes();
+                    summary.entries.add(sizes.file);
+                    summary.libraries = summary.libraries.saturating_add(sizes.library);
+                    summary.archives = summary.archives.saturating_add(sizes.archive);
+                    summary.kernels.entry(entry.name().to_owned()).or_default().add(sizes.file);
+                }
+                Err(damaged) => summary.damaged.add(size(fs, &damaged.path)),
+            }
+        }
+        self.set_aside(&mut |path, _| summary.damaged.add(size(fs, path)));
+        self.index_files(&mut |path, _, index| {
+            summary.index.add(size(fs, path));
+            let failures = index.iter().flat_map(|index| &index.variants);
+            summary.remembered_failures +=
+                failures.filter(|v| matches!(v.outcome, VariantOutcome::Failure(_))).count();
+        });
+        if let Some(table) = site::table_of(store) {
+            summary.index.add(size(fs, &table));
+        }
+        let each = |usage: &mut Usage, dir: &Path| {
+            for name in fs.list(dir).unwrap_or_default() {
+                usage.add(size(fs, &dir.join(name)));
+            }
+        };
+        each(&mut summary.failures, &store.failures_dir());
+        each(&mut summary.sources, &store.sources_dir());
+        each(&mut summary.sites, &store.sites_dir());
+        each(&mut summary.toolchains, &store.toolchains_dir());
+        each(&mut summary.toolchains, &store.sets_dir());
+        each(&mut summary.temporary, &store.tmp_dir());
+        each(&mut summary.temporary, &store.locks_dir());
+        summary
+    }
+}
+
+/// The bytes of a file, or of all files in a directory and below it; links are not followed.
+pub(super) fn size(fs: &Fs, path: &Path) -> u64 {
+    let mut bytes = 0u64;
+    let mut todo = vec![path.to_owned()];
+    while let Some(path) = todo.pop() {
+        if fs.is_directory_itself(&path) {
+            todo.extend(fs.list(&path).unwrap_or_default().into_iter().map(|name| path.join(name)));
+        } else if let Some(stamp) = fs.stamp_itself(&path) {
+            bytes = bytes.saturating_add(stamp.size);
+        }
+    }
+    bytes
+}
