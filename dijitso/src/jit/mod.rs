@@ -194,8 +194,8 @@ impl Jit {
     /// dijitso calls this `lookup_lib` (and `load_library` for what is on disk).
     ///
     /// # Errors
-    /// A kernel that is there and cannot be used: [`Error::Load`], [`Error::TooManyLibraries`],
-    /// [`Error::Collision`], [`Error::Stale`].
+    /// A kernel that is there and cannot be used: [`Error::Load`](crate::Error::Load), [`Error::TooManyLibraries`](crate::Error::TooManyLibraries),
+    /// [`Error::Collision`](crate::Error::Collision), [`Error::Stale`](crate::Error::Stale).
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {

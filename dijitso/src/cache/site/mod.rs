@@ -121,7 +121,7 @@ impl Site {
         // Who can replace it could do so between this look and the loader's.
         let trusted = match path.parent().map(check_installed) {
             Some(Err(problem)) => Err(problem),
-            _ if !file.installed => check_installed(&path)
+            _ if !file.is_installed() => check_installed(&path)
                 .and_then(|()| Err("it belongs to somebody else, or others can write to it".to_owned())),
             _ => Ok(()),
         };
@@ -163,7 +163,7 @@ impl Open {
         };
         // The file itself, too.
         check_installed(&path)?;
-        if !file.installed || !file.regular {
+        if !file.is_installed() || !file.regular {
             return Err(format!("{} is not what was installed", path.display()));
         }
         let bytes = file

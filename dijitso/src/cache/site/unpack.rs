@@ -22,7 +22,7 @@ pub(super) struct Unpacked {
 pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) -> Result<Unpacked, String> {
     let archive = fs.open(path).map_err(|error| format!("it cannot be read: {error}"))?;
     check_installed(path)?;
-    if !archive.installed || !archive.regular {
+    if !archive.is_installed() || !archive.regular {
         return Err("it is not what was installed".to_owned());
     }
     let root = store.sites_dir().join(key(path, &archive.stamp).to_hex());
