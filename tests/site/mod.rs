@@ -9,8 +9,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dijitso::{Cache, CacheKind, Cpu, Error, Jit, KernelOrigin, ProblemKind};
-use dijitso_tests::kernels::{self, Loop, NUMBER_BASE};
+use dijitso::{Cache, CacheKind, Cpu, Error, Jit, KernelOrigin, KernelSpec, ProblemKind, Source};
+use dijitso_tests::kernels::{self, Loop, NUMBER_BASE, Number};
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::{Client, NOBODY, Nobody, Place, Ran, files, install, own, set_mode, skip};
@@ -191,6 +191,42 @@ fn a_kernel_is_built_on_one_from_a_site_cache_and_found_again() {
     let jit = place.jit();
     assert_eq!(jit.load(&kernels::successor(6)).unwrap().call(), 7);
     assert_eq!(jit.stats().site_hits, 0);
+}
+
+/// A kernel whose generator loads another one, and writes what that returns into the text.
+fn asking(jit: &Jit, i: u32) -> KernelSpec<Number> {
+    let jit = jit.clone();
+    KernelSpec::new("asking", i, move || -> dijitso::Result<Source<Number>> {
+        let value = jit.load(&kernels::number(i))?.call();
+        // SAFETY: has no arguments and no state.
+        Ok(unsafe { Source::new(format!("int asking() {{ return {value} + 1; }}")) })
+    })
+    .package("dijitso-tests", "1")
+}
+
+#[test]
+fn a_kernel_whose_generator_loads_another_one_is_exported_without_it() {
+    let (place, open) = (Place::new(), open_place());
+    let exporter = place.jit();
+    let exported = exporter.export([asking(&exporter, 1)], open.path()).unwrap();
+    assert_eq!((exported.kernels, exported.entries), (1, 1));
+    let jit = sealed(open.path());
+    assert_eq!(jit.load(&asking(&jit, 1)).unwrap().call(), NUMBER_BASE + 2);
+    assert_eq!(missing(jit.load(&asking(&jit, 2)).unwrap_err()).len(), 1, "no generator runs");
+}
+
+#[test]
+fn a_generator_may_load_kernels_of_a_site_cache() {
+    let (exporter, place, open) = (Place::new(), Place::new(), open_place());
+    export(&exporter, open.path());
+    let run = || {
+        let jit = place.builder().site_cache(open.path()).build().unwrap();
+        let kernel = jit.load(&asking(&jit, 1)).unwrap();
+        assert_eq!(kernel.call(), NUMBER_BASE + 2);
+        (kernel.origin(), jit.stats().compiled, jit.stats().generated)
+    };
+    assert_eq!(run(), (KernelOrigin::Built, 1, 1));
+    assert_eq!(run(), (KernelOrigin::Disk, 0, 0));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `Jit`: from a kernel spec to a loaded kernel, through memory, the disk cache and the compiler.
 //!
 //! The way of one kernel: [`Jit::load`] looks into the memory table; [`batch`] takes what is not
-//! there; [`lookup`] asks the disk, [`sites`] the site caches; the spec's generator runs; [`engine`] prepares the unit; `compile`
-//! builds it; [`publish`] names, seals, stores and loads it.
+//! there; [`lookup`] asks the disk, [`sites`] the site caches; the spec's generator runs; [`engine`] prepares
+//! the unit; `compile` builds it; [`publish`] names, seals, stores and loads it.
 
 mod batch;
 mod builder;
@@ -101,8 +101,8 @@ impl Jit {
     /// one type, or a tuple of references to specs of different types.
     ///
     /// # Errors
-    /// The first failure in the order of the request (as [`Error::Batch`](crate::Error::Batch) if there were more); the other
-    /// kernels are built and cached all the same. In a [sealed](JitBuilder::sealed) program
+    /// The first failure in the order of the request (as [`Error::Batch`](crate::Error::Batch) if there were
+    /// more); the other kernels are built and cached all the same. In a [sealed](JitBuilder::sealed) program
     /// [`Error::Sealed`](crate::Error::Sealed), which lists all kernels that are missing.
     ///
     /// ```no_run
@@ -194,7 +194,8 @@ impl Jit {
     /// dijitso calls this `lookup_lib` (and `load_library` for what is on disk).
     ///
     /// # Errors
-    /// A kernel that is there and cannot be used: [`Error::Load`](crate::Error::Load), [`Error::TooManyLibraries`](crate::Error::TooManyLibraries),
+    /// A kernel that is there and cannot be used: [`Error::Load`](crate::Error::Load),
+    /// [`Error::TooManyLibraries`](crate::Error::TooManyLibraries),
     /// [`Error::Collision`](crate::Error::Collision), [`Error::Stale`](crate::Error::Stale).
     ///
     /// ```
