@@ -16,6 +16,7 @@ mod jit;
 mod names;
 mod packs;
 mod params;
+mod peers;
 mod race;
 mod signatures;
 mod site;

@@ -7,9 +7,10 @@ pub use crate::cxx::{CxxExpr, Layouts};
 pub use crate::source::Declaration;
 pub use dijitso_macros::cxx;
 
-use crate::cxx::ByValue;
+use crate::cxx::{ByValue, KernelFn};
+use crate::error::Result;
 use crate::signature::{Sign, Signer};
-use crate::source::{Generated, KernelSpec};
+use crate::source::{Generated, KernelSpec, render};
 
 /// What a function with `#[kernel]` returns: the spec of whatever kernel its source is of.
 pub type Declared<G> = KernelSpec<<G as Generated>::Kernel>;
@@ -36,6 +37,16 @@ where
     G: Generated + 'static,
 {
     KernelSpec::declared(declaration, arguments, generator)
+}
+
+/// For the benches, which cannot see these steps from outside: generates and renders, and returns the bytes.
+///
+/// # Errors
+/// As the generator's.
+pub fn rendered<F: KernelFn>(spec: &KernelSpec<F>) -> Result<usize> {
+    let parts = spec.any().generate()?;
+    let symbol = format!("dijitso_{}_signature", spec.name());
+    Ok(render(&parts, spec.name(), &symbol, false).files.iter().map(|(_, text)| text.len()).sum())
 }
 
 /// Outside of cargo there is no package, and the kernel's name has to do.

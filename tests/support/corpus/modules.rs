@@ -2,10 +2,10 @@
 //! They include each other's headers and need each other's libraries.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dijitso::{Jit, KernelSpec, Source};
+use dijitso::{Jit, Kernel, KernelSpec, Source};
 use serde::Deserialize;
 
 use super::read;
@@ -51,11 +51,59 @@ struct Top {
     reference: String,
 }
 
+impl Manifest {
+    fn read(folder: &Path) -> Result<Manifest, String> {
+        let text = read(&folder.join("manifest.json"))?;
+        serde_json::from_str(&text).map_err(|e| format!("manifest.json: {e}"))
+    }
+
+    fn module(&self, name: &str) -> Result<&Module, String> {
+        self.modules.iter().find(|m| m.name == name).ok_or_else(|| format!("no module {name}"))
+    }
+}
+
+/// Loads all modules in one batch, and nothing else.
+///
+/// # Errors
+/// What could not be read or loaded.
+pub fn load(root: &Path, jit: &Jit) -> Result<Vec<Kernel<()>>, String> {
+    let folder = root.join("ffc_jit");
+    let manifest = Manifest::read(&folder)?;
+    let specs = specs(root, &folder, &manifest, jit, Dependencies::Declared)?;
+    let in_order: Vec<_> = manifest.order.iter().map(|name| specs[name].clone()).collect();
+    jit.load_all(&in_order).map_err(|e| e.report())
+}
+
+/// A module as files, for those who build it without us.
+#[derive(Debug, Clone)]
+pub struct ModuleFiles {
+    /// Its name.
+    pub name: String,
+    /// The C++ file.
+    pub source: PathBuf,
+    /// The modules that it is linked with.
+    pub dependencies: Vec<String>,
+}
+
+/// All modules, each after those that it needs.
+///
+/// # Errors
+/// What could not be read.
+pub fn files(root: &Path) -> Result<Vec<ModuleFiles>, String> {
+    let folder = root.join("ffc_jit");
+    let manifest = Manifest::read(&folder)?;
+    let files = manifest.order.iter().map(|name| {
+        let module = manifest.module(name)?;
+        let source = folder.join(&module.source);
+        Ok(ModuleFiles { name: name.clone(), source, dependencies: module.dependencies.clone() })
+    });
+    files.collect()
+}
+
 /// The wrappers of all forms, and all modules: each can be asked for.
 pub(super) fn export(root: &Path, jit: &Jit, path: &Path) -> Result<(), String> {
     let folder = root.join("ffc_jit");
-    let manifest = read(&folder.join("manifest.json"))?;
-    let manifest: Manifest = serde_json::from_str(&manifest).map_err(|e| format!("manifest.json: {e}"))?;
+    let manifest = Manifest::read(&folder)?;
     let modules = specs(root, &folder, &manifest, jit, Dependencies::Declared)?;
     let wrappers: Vec<_> =
         manifest.top.iter().map(|(name, top)| wrapper(root, name, top, &modules[&top.module])).collect();
@@ -68,8 +116,7 @@ pub(super) fn export(root: &Path, jit: &Jit, path: &Path) -> Result<(), String> 
 /// Loads the wrappers of all forms in one batch, which brings all modules with it, and compares.
 pub(super) fn check(root: &Path, jit: &Jit, how: Dependencies) -> Result<Vec<Loaded>, String> {
     let folder = root.join("ffc_jit");
-    let manifest = read(&folder.join("manifest.json"))?;
-    let manifest: Manifest = serde_json::from_str(&manifest).map_err(|e| format!("manifest.json: {e}"))?;
+    let manifest = Manifest::read(&folder)?;
     let modules = specs(root, &folder, &manifest, jit, how)?;
 
     let mut tops: Vec<_> = manifest.top.iter().collect();
@@ -101,7 +148,7 @@ fn specs(
 ) -> Result<HashMap<String, KernelSpec<()>>, String> {
     let mut specs: HashMap<String, KernelSpec<()>> = HashMap::new();
     for name in &manifest.order {
-        let module = manifest.modules.iter().find(|m| m.name == *name).ok_or(format!("no module {name}"))?;
+        let module = manifest.module(name)?;
         let needed: Result<Vec<_>, _> = module
             .dependencies
             .iter()

@@ -117,6 +117,10 @@ impl Batch<'_> {
     /// What is to be compiled for a node: it is in no cache, and nobody else builds it.
     fn claim(&mut self, number: usize) -> Option<(Arc<Unit>, Vec<Linked>)> {
         let unit = self.nodes[number].unit.clone()?;
+        if self.is_outdated(number) {
+            self.ready.push_back(number);
+            return None;
+        }
         if self.found_unit(number, &unit) {
             return None;
         }
@@ -151,6 +155,16 @@ impl Batch<'_> {
             return None;
         }
         Some((unit, linked))
+    }
+
+    /// Whether a dependency was, or is being, built again since a node was signed.
+    fn is_outdated(&self, number: usize) -> bool {
+        let node = &self.nodes[number];
+        let now = node.dependencies.iter().map(|&needed| &self.nodes[needed].outcome);
+        node.libraries
+            .iter()
+            .zip(now)
+            .any(|(then, now)| !matches!(now, Some(Ok((loaded, _))) if Arc::ptr_eq(loaded, then)))
     }
 
     /// Builds a dependency once more, because a loaded library is no file to link to.

@@ -1,0 +1,93 @@
+//! The engine beside its peers: Python dijitso and the bare tools, in one table from one run.
+//!
+//! `tests/peers/run` builds and calls it. Every number is a median over rounds in which all contestants of a
+//! row take turns; what depends on the state of a process is measured in a process of its own.
+
+mod batch;
+mod cold;
+mod forms;
+mod growth;
+mod hits;
+mod kernels;
+mod machine;
+mod programs;
+mod series;
+mod start;
+mod table;
+mod wrapper;
+
+use std::path::Path;
+
+use crate::programs::{Bench, Numbers};
+use crate::table::Row;
+
+const USAGE: &str = "\
+usage: peers [--rounds N] [--without-python] [PART ..]
+parts: hits start cold batch forms growth; all of them if none is named";
+
+/// A part of the table.
+type Part = (&'static str, fn(&Bench) -> Vec<Row>);
+
+const PARTS: [Part; 6] = [
+    ("hits", hits::rows),
+    ("start", start::rows),
+    ("cold", cold::rows),
+    ("batch", batch::rows),
+    ("forms", forms::rows),
+    ("growth", growth::rows),
+];
+
+fn main() {
+    wrapper::run_if_named();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let ["worker", rest @ ..] = words.as_slice() {
+        println!("{}", serde_json::to_string(&worker(rest)).expect("JSON"));
+    } else {
+        table(&words);
+    }
+}
+
+fn worker(words: &[&str]) -> Numbers {
+    match *words {
+        ["memory", part, cache] => hits::memory_worker(part, Path::new(cache)),
+        ["calls", cache] => hits::calls_worker(Path::new(cache)),
+        ["disk", size, cache] => hits::disk_worker(size, Path::new(cache)),
+        ["bare", list] => hits::bare_worker(Path::new(list)),
+        ["program", cache] => start::worker(Path::new(cache)),
+        ["batch", kind, cache] => batch::worker(kind, Path::new(cache)),
+        ["forms", root, cache, flags] => forms::worker(Path::new(root), Path::new(cache), Path::new(flags)),
+        ["thousand", cache, shim] => growth::thousand_worker(Path::new(cache), shim),
+        ["growth", part, cache] => growth::growth_worker(part, Path::new(cache)),
+        _ => panic!("there is no worker `{}`", words.join(" ")),
+    }
+}
+
+fn table(words: &[&str]) {
+    let (mut rounds, mut python, mut chosen) = (5, programs::has_python(), Vec::new());
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        match word {
+            "--rounds" => rounds = words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0).expect(USAGE),
+            "--without-python" => python = false,
+            _ => chosen.push(*PARTS.iter().find(|(name, _)| *name == word).expect(USAGE)),
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(PARTS);
+    }
+    for line in machine::description() {
+        println!("{line}  ");
+    }
+    println!("rounds: {rounds}\n\n{}", table::HEADING);
+    let bench = Bench::new(rounds, python);
+    let mut short = 0;
+    for (name, rows) in chosen {
+        eprintln!("measuring: {name}");
+        for row in rows(&bench) {
+            short += usize::from(row.met() == Some(false));
+            println!("{row}");
+        }
+    }
+    println!("\nload after: {}; {short} rows are short of their targets", machine::load());
+}

@@ -1,0 +1,87 @@
+//! Measured values, and how they are taken: in turn, so that a machine that becomes slower for a minute is
+//! slower for everybody.
+
+/// Values of one thing, in seconds, bytes or pieces.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Series {
+    values: Vec<f64>,
+}
+
+impl Series {
+    pub(crate) fn push(&mut self, value: f64) {
+        self.values.push(value);
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        let sorted = self.sorted();
+        match sorted.len() {
+            0 => f64::NAN,
+            n if n % 2 == 1 => sorted[n / 2],
+            n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
+        }
+    }
+
+    pub(crate) fn min(&self) -> f64 {
+        self.sorted().first().copied().unwrap_or(f64::NAN)
+    }
+
+    pub(crate) fn max(&self) -> f64 {
+        self.sorted().last().copied().unwrap_or(f64::NAN)
+    }
+
+    fn sorted(&self) -> Vec<f64> {
+        let mut sorted = self.values.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    }
+}
+
+impl FromIterator<f64> for Series {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Series {
+        Series { values: values.into_iter().collect() }
+    }
+}
+
+/// One that takes part in a race: called with the number of the round, returns what it measured.
+pub(crate) type Entrant<'a> = Box<dyn FnMut(usize) -> f64 + 'a>;
+
+/// Round after round, each entrant once in every round; who begins changes from round to round.
+pub(crate) fn race<const N: usize>(rounds: usize, mut entrants: [Entrant<'_>; N]) -> [Series; N] {
+    let mut series = std::array::from_fn(|_| Series::default());
+    for round in 0..rounds {
+        for turn in 0..N {
+            let n = (round + turn) % N;
+            series[n].push(entrants[n](round));
+        }
+    }
+    series
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_value_in_the_middle() {
+        let series: Series = [3.0, 1.0, 2.0].into_iter().collect();
+        assert_eq!((series.min(), series.median(), series.max()), (1.0, 2.0, 3.0));
+        let series: Series = [4.0, 1.0, 2.0, 3.0].into_iter().collect();
+        assert_eq!(series.median(), 2.5);
+        assert!(Series::default().median().is_nan());
+    }
+
+    #[test]
+    fn entrants_take_turns() {
+        let log = std::cell::RefCell::new(Vec::new());
+        let entrant = |name: char| -> Entrant<'_> {
+            let log = &log;
+            Box::new(move |round| {
+                log.borrow_mut().push(name);
+                round as f64
+            })
+        };
+        let [a, b] = race(3, [entrant('a'), entrant('b')]);
+        assert_eq!(log.borrow().iter().collect::<String>(), "abbaab");
+        assert_eq!((a.max(), b.min()), (2.0, 0.0));
+    }
+}
