@@ -245,6 +245,9 @@ fn reading_costs_one_open_for_the_table_and_one_for_each_kernel() {
         now - last
     };
     assert_eq!(cost(&|| drop(jit.load(&all[0]).unwrap())), 1 + 1 + 1);
+    let size = |path: &Path| path.metadata().unwrap().len();
+    let entry = jit.load(&all[0]).unwrap().path().unwrap().to_owned();
+    assert_eq!(jit.stats().bytes_read, size(&open.path().join("v1/table")) + size(&entry), "each once");
     assert_eq!(cost(&|| drop(jit.load(&all[1]).unwrap())), 1 + 1);
     assert_eq!(cost(&|| drop(jit.load(&kernels::number(99)).unwrap_err())), 1, "a miss reads nothing");
     assert_eq!(cost(&|| drop(jit.load_all(&all[..]).unwrap())), 18 * 2);
@@ -394,4 +397,24 @@ fn a_kernel_whose_entry_vanished_from_a_site_cache_is_built_when_another_one_nee
     std::fs::remove_file(base.path().unwrap()).unwrap();
     assert_eq!(jit.load(&kernels::successor(6)).unwrap().call(), 7);
     assert_eq!(jit.stats().compiled, 2);
+}
+
+#[test]
+fn processes_that_unpack_one_archive_at_once_share_it() {
+    let (place, own) = (Place::new(), Place::new());
+    let site = place.path("site.tar.gz");
+    export(&place, &site);
+    let start = || {
+        let client = own.client(["numbers", "1", "4"]).env("DIJITSO_SITE_CACHE", &site);
+        client.env("DIJITSO_SEALED", "1").spawn()
+    };
+    let running: Vec<_> = (0..8).map(|_| start()).collect();
+    for client in running {
+        let ran = Ran::of(client.wait_with_output().unwrap());
+        assert!(ran.outcome.error.is_none(), "{:?}\n{}", ran.outcome.error, ran.stderr);
+        assert_eq!((origins(&ran), ran.warnings()), (vec![KernelOrigin::Site; 3], 0), "{}", ran.stderr);
+    }
+    let unpacked = own.cache().join("v1/sites");
+    assert_eq!(std::fs::read_dir(unpacked).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(own.cache().join("v1/tmp")).unwrap().count(), 0, "nothing is left behind");
 }

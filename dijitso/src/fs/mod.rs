@@ -96,8 +96,6 @@ impl Fs {
             stamp: Stamp::of(&stat),
             accessed: u64::try_from(stat.st_atime).unwrap_or_default(),
             regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
-            owner: stat.st_uid,
-            mode: stat.st_mode,
             counters: self.counters.clone(),
         })
     }
@@ -237,16 +235,9 @@ pub(crate) struct Opened {
     pub(crate) accessed: u64,
     /// Not a directory, pipe or device.
     pub(crate) regular: bool,
-    owner: u32,
-    mode: u32,
 }
 
 impl Opened {
-    /// Ours or root's, and nobody else may write to it.
-    pub(crate) fn is_installed(&self) -> bool {
-        trust::is_installed(self.owner, self.mode)
-    }
-
     /// The whole file, unless it is larger than `limit` bytes.
     pub(crate) fn read_at_most(self, limit: u64) -> io::Result<Vec<u8>> {
         if self.stamp.size > limit {

@@ -27,12 +27,6 @@ pub(crate) fn check_installed(path: &Path) -> Result<(), String> {
     Walk { us, last: Last::Installed }.check(path)
 }
 
-/// What one `fstat` tells of an open file: whether nobody but root and us could have written it.
-pub(super) fn is_installed(owner: u32, mode: u32) -> bool {
-    let us = rustix::process::geteuid().as_raw();
-    mode & 0o022 == 0 && Walk { us, last: Last::Installed }.trusts(owner)
-}
-
 struct Walk {
     us: u32,
     last: Last,

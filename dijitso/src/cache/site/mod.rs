@@ -119,13 +119,7 @@ impl Site {
         let path = entry_path(&open.v1, content);
         let file = entry::open(&self.fs, &path)?;
         // Who can replace it could do so between this look and the loader's.
-        let trusted = match path.parent().map(check_installed) {
-            Some(Err(problem)) => Err(problem),
-            _ if !file.is_installed() => check_installed(&path)
-                .and_then(|()| Err("it belongs to somebody else, or others can write to it".to_owned())),
-            _ => Ok(()),
-        };
-        trusted.map_err(|problem| Defect::corrupt(problem, file.stamp))?;
+        check_installed(&path).map_err(|problem| Defect::corrupt(problem, file.stamp))?;
         Ok((entry::read_opened(file, content)?, path))
     }
 
@@ -161,10 +155,9 @@ impl Open {
             Ok(file) => file,
             Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
         };
-        // The file itself, too.
         check_installed(&path)?;
-        if !file.is_installed() || !file.regular {
-            return Err(format!("{} is not what was installed", path.display()));
+        if !file.regular {
+            return Err(format!("{} is not a file", path.display()));
         }
         let bytes = file
             .read_at_most(table::LARGEST)

@@ -22,8 +22,8 @@ pub(super) struct Unpacked {
 pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) -> Result<Unpacked, String> {
     let archive = fs.open(path).map_err(|error| format!("it cannot be read: {error}"))?;
     check_installed(path)?;
-    if !archive.is_installed() || !archive.regular {
-        return Err("it is not what was installed".to_owned());
+    if !archive.regular {
+        return Err("it is not a file".to_owned());
     }
     let root = store.sites_dir().join(key(path, &archive.stamp).to_hex());
     if fs.exists(&root) {
