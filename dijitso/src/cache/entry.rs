@@ -71,9 +71,25 @@ pub(crate) struct EntryMeta {
     pub(crate) creator: String,
 }
 
+/// Texts for the top of an archive, compressed. A separate step, because there can be megabytes of them, and
+/// they are known before the compiler has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Texts(Vec<u8>);
+
+impl Texts {
+    pub(crate) fn compress(files: &[(&str, &[u8])]) -> io::Result<Texts> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in files {
+            zip.start_file(*name, options(text.len()))?;
+            zip.write_all(text)?;
+        }
+        Ok(Texts(zip.finish()?.into_inner()))
+    }
+}
+
 /// The bytes of an entry.
 ///
-/// `files` go to the top of the archive (sources, `build.log`), `headers` into a folder of their own.
+/// `texts` and `files` go to the top of the archive (sources, `build.log`), `headers` into a folder of their own.
 ///
 /// # Errors
 /// Two files of one name, or more than 4 GiB.
@@ -81,18 +97,22 @@ pub(crate) fn encode(
     elf: &[u8],
     content: &Signature,
     cpu: CpuFeatures,
+    texts: &Texts,
     files: &[(&str, &[u8])],
     headers: &[(String, String)],
     meta: &EntryMeta,
 ) -> io::Result<Vec<u8>> {
-    let text: usize = files.iter().map(|(_, text)| text.len()).sum();
-    let mut bytes = Vec::with_capacity(elf.len() + text / 2 + 8192);
+    let more: usize = files.iter().map(|(_, text)| text.len()).sum();
+    let mut bytes = Vec::with_capacity(elf.len() + texts.0.len() + more / 2 + 16384);
     bytes.extend_from_slice(elf);
     let mut cursor = Cursor::new(bytes);
     // The archive's offsets count from the beginning of the file, so that no reader has to guess.
     cursor.set_position(elf.len() as u64);
 
     let mut zip = zip::ZipWriter::new(cursor);
+    if !texts.0.is_empty() {
+        zip.merge_archive(zip::ZipArchive::new(Cursor::new(texts.0.as_slice()))?)?;
+    }
     for (name, text) in files {
         zip.start_file(*name, options(text.len()))?;
         zip.write_all(text)?;
@@ -293,7 +313,8 @@ pub(super) mod tests {
     pub(in crate::cache) fn encoded(content: Signature, elf: &[u8]) -> Vec<u8> {
         let files: [(&str, &[u8]); 2] = [("axpy.cpp", b"void axpy() {}"), ("build.log", b"")];
         let headers = [("axpy.h".to_owned(), "void axpy();".to_owned())];
-        encode(elf, &content, CpuFeatures::from_bits(5), &files, &headers, &meta(content)).unwrap()
+        encode(elf, &content, CpuFeatures::from_bits(5), &Texts::default(), &files, &headers, &meta(content))
+            .unwrap()
     }
 
     struct Place {

@@ -18,7 +18,7 @@ pub use browse::{
     Function, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed, RemovedFile, Sizes, Summary,
     Usage,
 };
-pub(crate) use entry::{Defect, EntryMeta, VerifiedEntry, encode};
+pub(crate) use entry::{Defect, EntryMeta, Texts, VerifiedEntry, encode};
 pub(crate) use index::{Dependency, Index, Variant, VariantOutcome};
 pub(crate) use inputs::{Collected, Holds, Inputs, asked_in};
 pub(crate) use lock::Lock;

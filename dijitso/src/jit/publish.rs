@@ -1,13 +1,14 @@
 //! After the compiler: name the library by its content, seal it, publish it, index it, load it.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::engine::{Compiler, Engine};
 use super::opening::Opening;
-use crate::cache::{Collected, Dependency, EntryMeta, Inputs, Variant, VariantOutcome, encode};
+use crate::cache::{Collected, Dependency, EntryMeta, Inputs, Texts, Variant, VariantOutcome, encode};
 use crate::compile::{Built, EXPORTS, Failed, Unit, questions, symbol_name};
 use crate::error::Error;
 use crate::fs::Published;
@@ -22,6 +23,8 @@ pub(super) struct Making<'a> {
     pub(super) unit: &'a Unit,
     pub(super) parts: &'a Parts,
     pub(super) dependencies: &'a [Arc<Loaded>],
+    /// The sources, if there was time to compress them.
+    pub(super) texts: Option<Texts>,
     pub(super) report: Report,
     /// Take the library as it is, without caching it, rather than build once more.
     pub(super) last_attempt: bool,
@@ -144,6 +147,22 @@ impl Engine {
         }
     }
 
+    /// The sources for a unit's entry.
+    pub(super) fn texts(&self, unit: &Unit, parts: &Parts) -> io::Result<Texts> {
+        // Without lines of the Rust file, which are no part of the kernel. They are megabytes with some
+        // generators, so they are not rendered once more for nothing.
+        let rendered = if parts.is_located() {
+            let symbol = symbol_name(&unit.name, &unit.signature.to_hex());
+            &render(parts, &unit.name, &symbol, false)
+        } else {
+            &unit.rendered
+        };
+        let own =
+            rendered.files.iter().filter(|(name, _)| unit.headers.iter().all(|(header, _)| header != name));
+        let files: Vec<(&str, &[u8])> = own.map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+        Texts::compress(&files)
+    }
+
     /// Seals, publishes and indexes; returns the file if it can be loaded as what was just built.
     fn store_entry(
         &self,
@@ -155,26 +174,18 @@ impl Engine {
     ) -> Option<PathBuf> {
         let unit = making.unit;
         let meta = meta(making, built, content, &collected.files);
-        // Without lines of the Rust file, which are no part of the kernel. They are megabytes with some
-        // generators, so they are not rendered once more for nothing.
-        let rendered = if making.parts.is_located() {
-            let symbol = symbol_name(&unit.name, &unit.signature.to_hex());
-            &render(making.parts, &unit.name, &symbol, false)
-        } else {
-            &unit.rendered
-        };
-        let plain = &rendered.files;
-        let files: Vec<(&str, &[u8])> = plain
-            .iter()
-            .filter(|(name, _)| !unit.headers.iter().any(|(header, _)| header == name))
-            .map(|(name, text)| (name.as_str(), text.as_bytes()))
-            .chain([
-                // What the link reads beside them: with it the recorded commands can be run again.
-                (EXPORTS, unit.rendered.version_script.as_bytes()),
-                ("build.log", built.log.as_bytes()),
-            ])
-            .collect();
-        let bytes = match encode(&built.elf, content, unit.flags.features, &files, &unit.headers, &meta) {
+        let files = [
+            // What the link reads beside them: with it the recorded commands can be run again.
+            (EXPORTS, unit.rendered.version_script.as_bytes()),
+            ("build.log", built.log.as_bytes()),
+        ];
+        let late = making.texts.is_none().then(|| self.texts(unit, making.parts)).transpose();
+        let bytes = late.and_then(|late| {
+            let texts = making.texts.as_ref().or(late.as_ref());
+            let (headers, cpu) = (&unit.headers, unit.flags.features);
+            encode(&built.elf, content, cpu, texts.unwrap_or(&Texts::default()), &files, headers, &meta)
+        });
+        let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.cannot_write(&error);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::*;
+use crate::cache::Texts;
 use crate::cache::encode;
 use crate::cache::entry::tests::{elf, encoded, meta};
 use crate::cache::entry::{META, tests};
@@ -37,7 +38,8 @@ impl Place {
 
 fn forged(signature: Signature, files: &[(&str, &[u8])], headers: &[(&str, &str)]) -> Vec<u8> {
     let headers: Vec<_> = headers.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
-    encode(&elf(500), &signature, CpuFeatures::NONE, files, &headers, &meta(signature)).unwrap()
+    encode(&elf(500), &signature, CpuFeatures::NONE, &Texts::default(), files, &headers, &meta(signature))
+        .unwrap()
 }
 
 #[test]
@@ -94,7 +96,8 @@ fn large_texts_and_facts_are_read_from_where_they_are() {
     facts.inputs =
         (0..3000).map(|i| (format!("/usr/include/{i}.h"), digest(format!("{i}").as_bytes()))).collect();
     let files = [("axpy.cpp", text.as_bytes()), ("build.log", &b"warning: x\n"[..])];
-    let bytes = encode(&elf(100_000), &signature, CpuFeatures::NONE, &files, &[], &facts).unwrap();
+    let bytes =
+        encode(&elf(100_000), &signature, CpuFeatures::NONE, &Texts::default(), &files, &[], &facts).unwrap();
     place.put(&signature, &bytes);
     let entry = place.only().unwrap();
     assert_eq!(entry.inputs().len(), 3000);
@@ -135,7 +138,8 @@ fn times_that_no_clock_shows_are_no_panic() {
     for (seconds, created) in [(-1.0, u64::MAX), (1e300, u64::MAX), (0.0, 1 << 62)] {
         let mut facts = meta(signature);
         (facts.compile_seconds, facts.link_seconds, facts.created) = (seconds, seconds, created);
-        let bytes = encode(&elf(64), &signature, CpuFeatures::NONE, &[], &[], &facts).unwrap();
+        let bytes =
+            encode(&elf(64), &signature, CpuFeatures::NONE, &Texts::default(), &[], &[], &facts).unwrap();
         place.put(&signature, &bytes);
         let entry = place.only().unwrap();
         let _ = (entry.built(), entry.last_used());
@@ -158,7 +162,9 @@ fn facts_that_are_none_are_told() {
         "a changed byte shows in the zip's own checksum"
     );
     assert!(bytes.windows(META.len()).any(|w| w == META.as_bytes()));
-    let other = encode(&elf(64), &signature, CpuFeatures::NONE, &[], &[], &meta(digest(b"other"))).unwrap();
+    let other =
+        encode(&elf(64), &signature, CpuFeatures::NONE, &Texts::default(), &[], &[], &meta(digest(b"other")))
+            .unwrap();
     place.put(&signature, &other);
     assert!(place.only().unwrap_err().problem.contains("those of the entry"));
 }

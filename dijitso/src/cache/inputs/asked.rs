@@ -12,7 +12,9 @@ const LONGEST: usize = 256;
 pub(crate) fn asked_in(text: &[u8]) -> Vec<String> {
     let mut names = Vec::new();
     let mut rest = text;
-    while let Some(at) = find(rest) {
+    // Texts have megabytes, and the question is rare.
+    let question = memchr::memmem::Finder::new(QUESTION);
+    while let Some(at) = question.find(rest) {
         rest = &rest[at + QUESTION.len()..];
         if let Some(name) = name_at(rest)
             && !names.contains(&name)
@@ -21,17 +23,6 @@ pub(crate) fn asked_in(text: &[u8]) -> Vec<String> {
         }
     }
     names
-}
-
-fn find(text: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let at = from + text.get(from..)?.iter().position(|byte| *byte == QUESTION[0])?;
-        if text[at..].starts_with(QUESTION) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
 }
 
 fn name_at(text: &[u8]) -> Option<String> {

@@ -12,6 +12,9 @@ use crate::error::Error;
 use crate::report::KernelOrigin;
 use crate::signature::Signature;
 
+/// Texts that take milliseconds to compress, in bytes.
+const LONG: usize = 64 << 10;
+
 /// How often a build is repeated because a header changed under it.
 const ATTEMPTS: u32 = 3;
 
@@ -81,7 +84,7 @@ impl Batch<'_> {
             Err(error) => return self.finish(number, Err(error)),
         }
         self.nodes[number].libraries = libraries;
-        self.signed.push_back(number);
+        self.is_signed(number);
     }
 
     /// Looks for the content of what was signed, and compiles what nobody has.
@@ -100,11 +103,16 @@ impl Batch<'_> {
                     self.nodes[number].packed = true;
                     pack.get_or_insert_with(|| Pack::new(bench)).add(number, unit);
                 }
-                Ok(Some(bench)) => self.pool.start(number, Job::new(bench, unit, linked)),
+                Ok(Some(bench)) => {
+                    if unit.rendered.files.iter().map(|(_, text)| text.len()).sum::<usize>() > LONG {
+                        self.long.push_back(number);
+                    }
+                    self.pool.start(number, Job::new(bench, unit, linked));
+                }
                 // Signed anew.
                 Ok(None) => {
                     self.nodes[number].lock = None;
-                    self.ready.push_back(number);
+                    self.is_ready(number);
                 }
                 Err(error) => self.finish(number, Err(error)),
             }
@@ -114,11 +122,24 @@ impl Batch<'_> {
         }
     }
 
+    /// Does for a unit that is being compiled what can be done before the compiler has ended.
+    pub(super) fn use_the_time(&mut self) {
+        while let Some(number) = self.long.pop_front() {
+            let node = &mut self.nodes[number];
+            if let (Some(unit), Some(parts), None, None) =
+                (&node.unit, &node.parts, &node.texts, &node.outcome)
+            {
+                node.texts = self.engine.texts(unit, parts).ok();
+                return;
+            }
+        }
+    }
+
     /// What is to be compiled for a node: it is in no cache, and nobody else builds it.
     fn claim(&mut self, number: usize) -> Option<(Arc<Unit>, Vec<Linked>)> {
         let unit = self.nodes[number].unit.clone()?;
         if self.is_outdated(number) {
-            self.ready.push_back(number);
+            self.is_ready(number);
             return None;
         }
         if self.found_unit(number, &unit) {
@@ -191,7 +212,7 @@ impl Batch<'_> {
         }
         // It may have failed already.
         match self.nodes[needed].outcome {
-            Some(_) => self.ready.push_back(number),
+            Some(_) => self.is_ready(number),
             None => {
                 self.nodes[needed].dependents.push(number);
                 self.nodes[number].awaits += 1;
@@ -255,6 +276,7 @@ impl Batch<'_> {
             unit: &unit,
             parts: &parts,
             dependencies: &node.libraries,
+            texts: node.texts.take(),
             report: node.report.clone(),
             last_attempt: node.attempts >= ATTEMPTS,
         };
@@ -268,7 +290,7 @@ impl Batch<'_> {
                 // Signed anew: the compiler itself may be what changed.
                 node.unit = None;
                 node.lock = None;
-                self.ready.push_back(number);
+                self.is_ready(number);
             }
             Finished::Failed(error) => self.finish(number, Err(error)),
         }

@@ -7,6 +7,7 @@
 mod build;
 mod discovery;
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use super::Outcome;
 use super::engine::Engine;
 use super::flight::{Lead, Waited};
 use super::lookup::Verified;
-use crate::cache::Lock;
+use crate::cache::{Lock, Texts};
 use crate::compile::{Pool, Unit};
 use crate::error::Error;
 use crate::kernel::Loaded;
@@ -33,13 +34,15 @@ pub(super) struct Batch<'e> {
     numbers: HashMap<Signature, usize>,
     /// Kernels whose dependencies are being looked for, outermost first.
     descents: Vec<Descent>,
-    /// Generated, with all dependencies loaded.
+    /// Generated, with all dependencies loaded; the most urgent first.
     ready: VecDeque<usize>,
     /// The first of these, signed.
     signed: VecDeque<usize>,
     /// Kernels that were compiled together with others, and those of which that was in vain.
     together: usize,
     strays: usize,
+    /// Of those that are being compiled: with texts that take time to compress.
+    long: VecDeque<usize>,
     /// Another process has the lock.
     locked: Vec<usize>,
     /// Another thread builds it.
@@ -65,7 +68,12 @@ struct Node<'e> {
     dependents: Vec<usize>,
     /// How many dependencies are not there yet, and one more while they are being looked for.
     awaits: usize,
+    /// Bytes of text from here to the last of its dependents: what takes longest is begun first, or all but
+    /// one of the cores would wait for it at the end.
+    urgency: usize,
     unit: Option<Arc<Unit>>,
+    /// Its sources, compressed for the cache.
+    texts: Option<Texts>,
     lock: Option<Lock>,
     lock_deadline: Option<Instant>,
     attempts: u32,
@@ -91,6 +99,7 @@ impl<'e> Batch<'e> {
             signed: VecDeque::new(),
             together: 0,
             strays: 0,
+            long: VecDeque::new(),
             locked: Vec::new(),
             foreign: Vec::new(),
             unfinished: 0,
@@ -110,6 +119,7 @@ impl<'e> Batch<'e> {
     }
 
     fn run(&mut self) {
+        self.set_urgencies();
         while self.unfinished > 0 {
             self.retry_locked();
             while self.pool.has_room()
@@ -117,6 +127,7 @@ impl<'e> Batch<'e> {
             {
                 self.start(&group);
             }
+            self.use_the_time();
             let patience = if self.locked.is_empty() { Duration::from_secs(1) } else { self.pause };
             if let Some((number, ended)) = self.pool.next(patience) {
                 self.pause = SHORTEST;
@@ -136,6 +147,38 @@ impl<'e> Batch<'e> {
                 }
             }
         }
+    }
+
+    fn set_urgencies(&mut self) {
+        // Each after its dependents.
+        let mut waiting: Vec<usize> = self.nodes.iter().map(|node| node.dependents.len()).collect();
+        let mut next: Vec<usize> = (0..self.nodes.len()).filter(|&number| waiting[number] == 0).collect();
+        while let Some(number) = next.pop() {
+            let node = &self.nodes[number];
+            let own = node.parts.as_ref().map_or(0, |parts| parts.text.len());
+            let above = node.dependents.iter().map(|&dependent| self.nodes[dependent].urgency).max();
+            self.nodes[number].urgency = own + above.unwrap_or(0);
+            for needed in self.nodes[number].dependencies.clone() {
+                // One that is there has nobody who waits for it.
+                if waiting[needed] > 0 {
+                    waiting[needed] -= 1;
+                    if waiting[needed] == 0 {
+                        next.push(needed);
+                    }
+                }
+            }
+        }
+        let nodes = &self.nodes;
+        self.ready.make_contiguous().sort_by_key(|&number| Reverse(nodes[number].urgency));
+    }
+
+    /// Everything that a node depends on is there.
+    fn is_ready(&mut self, number: usize) {
+        enqueue(&mut self.ready, &self.nodes, number);
+    }
+
+    fn is_signed(&mut self, number: usize) {
+        enqueue(&mut self.signed, &self.nodes, number);
     }
 
     fn wait_for(&mut self, number: usize) {
@@ -205,7 +248,7 @@ impl<'e> Batch<'e> {
         node.lock = None;
         node.outcome = Some(outcome);
         // A batch of thousands must not hold all their texts until its end.
-        (node.parts, node.unit, node.libraries) = (None, None, Vec::new());
+        (node.parts, node.unit, node.texts, node.libraries) = (None, None, None, Vec::new());
         self.unfinished -= 1;
         for dependent in std::mem::take(&mut node.dependents) {
             self.awaits_one_less(dependent);
@@ -216,9 +259,15 @@ impl<'e> Batch<'e> {
         let waiting = &mut self.nodes[number];
         waiting.awaits -= 1;
         if waiting.awaits == 0 && waiting.outcome.is_none() {
-            self.ready.push_back(number);
+            self.is_ready(number);
         }
     }
+}
+
+/// Behind all that are as urgent.
+fn enqueue(queue: &mut VecDeque<usize>, nodes: &[Node<'_>], number: usize) {
+    let at = queue.partition_point(|&other| nodes[other].urgency >= nodes[number].urgency);
+    queue.insert(at, number);
 }
 
 pub(super) fn lost(spec: &AnySpec) -> Error {
