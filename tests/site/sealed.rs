@@ -70,5 +70,5 @@ fn a_sealed_program_creates_nothing() {
         .args(["numbers", "1", "2"])
         .env("DIJITSO_SEALED", "1")
         .run();
-    assert!(ran.error().contains("no site cache"), "{}", ran.error());
+    assert!(ran.error().contains("no cache (HOME is not set)\n  no site cache\n"), "{}", ran.error());
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::engine::Engine;
+use crate::config::origin::Origin;
 use crate::error::{Error, MissingKernel};
 use crate::source::AnySpec;
 
@@ -16,9 +17,14 @@ impl Engine {
 
     /// Where kernels were looked for, in words.
     fn searched(&self) -> Vec<String> {
-        let root = &self.config.cache.root.value;
-        let absent = if self.fs.exists(root) { "" } else { ", which is not there" };
-        let mut searched = vec![format!("cache {}{absent}", root.display())];
+        let root = &self.config.cache.root;
+        let path = root.value.display();
+        let mut searched = vec![match root.origin {
+            // Nobody named one, and there is no home for it.
+            Origin::Default => "no cache (HOME is not set)".to_owned(),
+            _ if self.fs.exists(&root.value) => format!("cache {path}"),
+            _ => format!("cache {path}, which is not there"),
+        }];
         searched.extend(self.sites.iter().map(|site| site.describe()));
         if self.sites.is_empty() {
             searched.push("no site cache".to_owned());
