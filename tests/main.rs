@@ -19,5 +19,6 @@ mod params;
 mod peers;
 mod race;
 mod signatures;
+mod site;
 mod toolchain;
 mod ui_tests;

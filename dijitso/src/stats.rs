@@ -60,6 +60,8 @@ counters! {
     memory_hits,
     /// Kernels loaded from the disk cache.
     disk_hits,
+    /// Kernels loaded from site caches.
+    site_hits,
     /// Kernels built by this process.
     built,
     /// Kernels that another thread of this process was already building.
