@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use dijitso::{Cache, CacheKind, Category, Entry, KernelOrigin, ProblemKind};
+use dijitso::{Cache, CacheKind, Category, Entry, KernelOrigin, KernelSpec, ProblemKind, Source};
 use dijitso_tests::kernels::{self, NUMBER_BASE};
 
 use crate::browse::{entries, filled};
@@ -87,6 +87,13 @@ fn the_sources_that_debuggers_show_go_with_their_kernel() {
     assert_eq!((removed.count(CacheKind::Entry), removed.count(CacheKind::Source)), (1, 1), "{removed:?}");
     let left = cache.find("k00002").unwrap().unit_signature();
     assert!(place.cache().join("v1/sources").join(left.to_hex()).is_dir());
+    assert_eq!(cache.clean().kinds(&[CacheKind::Source]).run().count(CacheKind::Source), 0, "it is shown");
+    let broken = KernelSpec::<kernels::Number>::new("broken", 0, || {
+        // SAFETY: it does not compile.
+        unsafe { Source::new("int broken() { return x; }") }
+    });
+    jit.load(&broken).unwrap_err();
+    assert_eq!(cache.summary().sources.files, 1, "the failure's are in its bundle");
     assert_eq!(cache.clean().run().count(CacheKind::Source), 1);
     assert_eq!(cache.summary().sources.files, 0);
 }

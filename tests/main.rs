@@ -21,5 +21,6 @@ mod peers;
 mod prebuild;
 mod race;
 mod signatures;
+mod site;
 mod toolchain;
 mod ui_tests;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::signature::Signature;
+
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -86,6 +88,15 @@ pub enum Error {
         kernel: Option<String>,
         /// What was tried, each with the reason why it was refused.
         candidates: Vec<(String, String)>,
+    },
+
+    /// The program must not compile, and kernels are missing.
+    #[error("{}", sealed_text(.missing, .searched))]
+    Sealed {
+        /// Every kernel of the request that is nowhere, in its order.
+        missing: Vec<MissingKernel>,
+        /// Where they were looked for.
+        searched: Vec<String>,
     },
 
     /// Two different generators declare the same kernel with the same key.
@@ -216,6 +227,28 @@ pub enum Error {
     },
 }
 
+/// A kernel that a [sealed](crate::JitBuilder::sealed) program asked for and that is nowhere.
+///
+/// ```no_run
+/// # fn f(error: dijitso::Error) {
+/// if let dijitso::Error::Sealed { missing, .. } = error {
+///     for kernel in missing {
+///         println!("{} [{}]: {}", kernel.kernel, kernel.signature.short(), kernel.reason);
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingKernel {
+    /// Name and arguments, with the place of the generator.
+    pub kernel: String,
+    /// Of its spec: [`KernelSpec::signature`](crate::KernelSpec::signature).
+    pub signature: Signature,
+    /// Why no cache has it, each with its reason.
+    pub reason: String,
+}
+
 impl Error {
     /// The message with everything known about the failure, ready to print.
     ///
@@ -271,6 +304,24 @@ fn symbols_hint(undefined: &[String]) -> String {
         "\nnobody defines {}; define it in the source, or name its library with `.link(..)` or its kernel with `.depends_on(..)`",
         undefined.join(", ")
     )
+}
+
+fn sealed_text(missing: &[MissingKernel], searched: &[String]) -> String {
+    let are =
+        if missing.len() == 1 { "1 kernel is".to_owned() } else { format!("{} kernels are", missing.len()) };
+    let mut text = format!("this program is sealed (it must not compile), and {are} missing:");
+    for MissingKernel { kernel, signature, reason } in missing {
+        let _ = write!(text, "\n  {kernel} [{}]: {reason}", signature.short());
+    }
+    text.push_str("\nlooked for in:");
+    for place in searched {
+        let _ = write!(text, "\n  {place}");
+    }
+    text.push_str(
+        "\nprebuild them in build.rs, or export them with `Jit::export` where there is a compiler and name the result \
+         in `.site_cache(..)` or DIJITSO_SITE_CACHE",
+    );
+    text
 }
 
 fn candidates_hint(candidates: &[(String, String)]) -> String {

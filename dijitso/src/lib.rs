@@ -49,8 +49,8 @@ pub use crate::config::settings::Setting;
 pub use crate::cxx::{
     ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
 };
-pub use crate::error::{Error, Result};
-pub use crate::jit::{Jit, JitBuilder, Specs};
+pub use crate::error::{Error, MissingKernel, Result};
+pub use crate::jit::{Exported, Jit, JitBuilder, Specs};
 pub use crate::kernel::Kernel;
 pub use crate::prebuild::{Prebuild, prebuild};
 pub use crate::prebuilt::Prebuilt;

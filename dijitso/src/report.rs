@@ -24,7 +24,7 @@ pub enum KernelOrigin {
     Prebuilt,
     /// The cache directory had it: found by the spec, or compiled already for another spec with the same text.
     Disk,
-    /// A read-only site cache had it. Not yet: this version never says it.
+    /// A site cache had it, see [`site_cache`](crate::JitBuilder::site_cache).
     Site,
     /// Compiled by this call.
     Built,

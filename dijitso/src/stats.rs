@@ -62,6 +62,8 @@ counters! {
     prebuilt_hits,
     /// Kernels loaded from the disk cache.
     disk_hits,
+    /// Kernels loaded from site caches.
+    site_hits,
     /// Kernels built by this process.
     built,
     /// Kernels that another thread of this process was already building.

@@ -119,6 +119,7 @@ fn run(jit: &Jit, words: &[&str], loaded: &mut Vec<Loaded>) -> Result<(), String
             let kernel = jit.load(&kernels::unit(name, text)).map_err(report)?;
             loaded.push(called((*name).to_owned(), &kernel));
         }
+        ("export", [path, what, args @ ..]) => export(jit, Path::new(path), what, args)?,
         ("small", []) => {
             for origin in small_forms::check(jit)? {
                 loaded.push(Loaded { name: "small form".to_owned(), origin, value: 0.0 });
@@ -128,6 +129,19 @@ fn run(jit: &Jit, words: &[&str], loaded: &mut Vec<Loaded>) -> Result<(), String
         _ => return Err(format!("client does not know `{}`", words.join(" "))),
     }
     Ok(())
+}
+
+/// Writes kernels into a site cache.
+fn export(jit: &Jit, path: &Path, what: &str, args: &[&str]) -> Result<(), String> {
+    let exported = match (what, args) {
+        ("numbers", [from, to]) => {
+            let specs: Vec<_> = (number(from)?..number(to)?).map(kernels::number).collect();
+            jit.export(&specs, path)
+        }
+        ("corpus", [part, root]) => return corpus::export(part, Path::new(root), jit, path),
+        _ => return Err(format!("client does not know how to export `{what}`")),
+    };
+    exported.map(|_| ()).map_err(report)
 }
 
 fn called(name: String, kernel: &Kernel<Number>) -> Loaded {

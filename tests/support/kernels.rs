@@ -94,7 +94,7 @@ pub fn unkeyed(path: PathBuf) -> KernelSpec<Number> {
 
 /// Adds one to what `number(i)` returns, by calling its exported function: a dependency.
 pub fn successor(i: u32) -> KernelSpec<Number> {
-    let base = exporting(i);
+    let base = base(i);
     KernelSpec::new("successor", i, move || {
         // SAFETY: has no arguments and no state.
         unsafe {
@@ -107,7 +107,8 @@ pub fn successor(i: u32) -> KernelSpec<Number> {
     .package("dijitso-tests", "1")
 }
 
-fn exporting(i: u32) -> KernelSpec<()> {
+/// What [`successor`] is linked to.
+pub fn base(i: u32) -> KernelSpec<()> {
     KernelSpec::new("base", i, move || {
         let text = format!("#include \"base.h\"\nint base() {{ return {i}; }}\n");
         // SAFETY: `base` has no arguments and no state.

@@ -9,6 +9,11 @@ use dijitso_tests::protocol::{Loaded, Outcome};
 pub(crate) fn main(spec: &KernelSpec<Number>) {
     let jit = Jit::builder().build().expect("a Jit");
     let mut outcome = Outcome::default();
+    if let [_, command, path] = &std::env::args().collect::<Vec<_>>()[..]
+        && command == "export"
+    {
+        jit.export(std::slice::from_ref(spec), path).unwrap_or_else(|e| panic!("{}", e.report()));
+    }
     match jit.load(spec) {
         Ok(kernel) => outcome.kernels.push(Loaded {
             name: spec.name().to_owned(),

@@ -62,7 +62,6 @@ impl Archive {
         &self.seal
     }
 
-    #[cfg(test)]
     pub(crate) fn meta(&self) -> &EntryMeta {
         &self.meta
     }

@@ -16,7 +16,7 @@ use zip::write::SimpleFileOptions;
 
 use super::seal::{self, MACHINE, Seal};
 use crate::config::origin::Flag;
-use crate::fs::{Fs, Stamp};
+use crate::fs::{Fs, Opened, Stamp};
 use crate::signature::{Signature, digest};
 use crate::toolchain::CpuFeatures;
 
@@ -193,7 +193,11 @@ fn options(len: usize) -> SimpleFileOptions {
 ///
 /// Verified before it is loaded, because a library's constructors run inside `dlopen`.
 pub(crate) fn read(fs: &Fs, path: &Path, expected: &Signature) -> Result<VerifiedEntry, Defect> {
-    let file = open(fs, path)?;
+    read_opened(open(fs, path)?, expected)
+}
+
+/// The same for an entry that is open already.
+pub(super) fn read_opened(file: Opened, expected: &Signature) -> Result<VerifiedEntry, Defect> {
     let found = file.stamp;
     let io = |error: io::Error| unreadable(error, found);
     let (seal, elf) = if found.size <= AT_ONCE {
@@ -214,12 +218,12 @@ pub(crate) fn read(fs: &Fs, path: &Path, expected: &Signature) -> Result<Verifie
 }
 
 /// Opens an entry that has room for a seal.
-pub(super) fn open(fs: &Fs, path: &Path) -> Result<crate::fs::Opened, Defect> {
+pub(super) fn open(fs: &Fs, path: &Path) -> Result<Opened, Defect> {
     checked(fs.open(path))
 }
 
 /// What was opened, if it can be an entry.
-pub(super) fn checked(opened: io::Result<crate::fs::Opened>) -> Result<crate::fs::Opened, Defect> {
+pub(super) fn checked(opened: io::Result<Opened>) -> Result<Opened, Defect> {
     let file = match opened {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

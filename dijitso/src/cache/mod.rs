@@ -9,6 +9,7 @@ mod inputs;
 mod lock;
 mod script;
 mod seal;
+mod site;
 mod store;
 mod wire;
 
@@ -23,4 +24,5 @@ pub(crate) use inputs::{Collected, Holds, Inputs, asked_in};
 pub(crate) use lock::Lock;
 pub(crate) use script::{script, without_directory};
 pub(crate) use seal::MACHINE;
+pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
 pub(crate) use store::Store;

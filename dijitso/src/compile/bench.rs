@@ -25,19 +25,20 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// Debug information names its sources, and their directory goes away with the job: where there is some,
-    /// they are kept beside the cache's entries under a name that stays. Returns it.
-    pub(super) fn keep_sources(&self, unit: &Unit, texts: &[(&str, &str)]) -> PathBuf {
+    /// they are kept beside the cache's entries under a name that stays. Returns it, and whether it is new.
+    pub(super) fn keep_sources(&self, unit: &Unit, texts: &[(&str, &str)]) -> Option<(PathBuf, bool)> {
         if !unit.flags.has_debug_information() {
-            return PathBuf::from(".");
+            return None;
         }
         let tmp = self.sources.with_file_name("tmp");
         let place = self.sources.join(unit.signature.to_hex());
+        let new = !self.fs.exists(&place);
         for (name, text) in texts {
             if let Err(error) = self.fs.replace(&tmp, &place.join(name), text.as_bytes()) {
                 log::debug!("{}: debuggers will not find its source: {error}", unit.at);
-                return PathBuf::from(".");
+                return None;
             }
         }
-        place
+        Some((place, new))
     }
 }

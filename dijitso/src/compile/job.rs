@@ -46,6 +46,8 @@ pub(crate) struct Job {
     linked: Vec<Linked>,
     /// The object that was compiled already, together with other units.
     pack: Option<Member>,
+    /// What debuggers would be shown: of no use without a library.
+    sources: Option<PathBuf>,
     scratch: Option<Scratch>,
     next_place: usize,
     stage: Stage,
@@ -77,6 +79,7 @@ impl Job {
             unit,
             linked,
             pack: None,
+            sources: None,
             scratch: None,
             next_place: 0,
             stage: Stage::Compile,
@@ -94,8 +97,8 @@ impl Job {
     /// A job that only links: its unit is in an object that several share.
     pub(super) fn of_pack(bench: Bench, unit: Arc<Unit>, member: Member) -> Job {
         let mut job = Job::new(bench, unit, Vec::new());
-        (job.started, job.compile, job.log) = (member.pack.started, member.compile, member.pack.log.clone());
-        // As it would be compiled alone, which is the same kernel and what somebody can repeat.
+        (job.started, job.compile) = (member.pack.started, member.compile);
+        // As it would be compiled alone, which gives the same and is what somebody can repeat.
         job.commands.push(job.compile_command(&member.dir(), Path::new(".")).to_string());
         job.pack = Some(member);
         job
@@ -117,7 +120,9 @@ impl Job {
             match Scratch::new(&self.bench.fs, std::slice::from_ref(place)).and_then(|s| self.fill(s)) {
                 Ok(()) => {
                     let dir = self.dir();
-                    let known_as = self.bench.keep_sources(&self.unit, &self.texts());
+                    let sources = self.bench.keep_sources(&self.unit, &self.texts());
+                    let known_as = sources.as_ref().map_or(Path::new("."), |(place, _)| place).to_owned();
+                    self.sources = sources.and_then(|(place, new)| new.then_some(place));
                     self.stage = Stage::Compile;
                     self.started = SystemTime::now();
                     let command = self.compile_command(&dir, &known_as);
@@ -139,7 +144,9 @@ impl Job {
     fn compile_command(&self, dir: &Path, known_as: &Path) -> Command {
         let (main, language) = (&self.unit.rendered.main, self.unit.language);
         let (toolchain, flags) = (&self.bench.toolchain, &self.unit.flags);
-        toolchain.compile_command(flags, language, main, OBJECT, COMPILE_DEPS, dir, known_as)
+        let command = toolchain.compile_command(flags, language, main, OBJECT, COMPILE_DEPS, dir, known_as);
+        // As in a pack, so that the same comes out.
+        command.args(if self.unit.pack.is_some() { toolchain.apart() } else { &[] })
     }
 
     fn fill(&mut self, scratch: Scratch) -> std::io::Result<()> {
@@ -257,7 +264,7 @@ impl Job {
             self.linked.iter().filter(|l| !l.headers_only).map(|l| l.soname.clone()).collect();
         let request = LinkRequest {
             object: if self.pack.is_some() { PACK_OBJECT } else { OBJECT },
-            of_pack: self.pack.is_some(),
+            apart: self.unit.pack.is_some(),
             libraries: &libraries,
             link_dirs: &self.unit.link_dirs,
             links: &self.unit.links,
@@ -383,6 +390,9 @@ impl Job {
         self.scratch = None;
         if self.pack.is_some() {
             return Step::Done(Ended::Alone);
+        }
+        if let Some(sources) = self.sources.take() {
+            let _ = self.bench.fs.remove_tree(&sources);
         }
         Step::Done(Ended::Failed(Failed { error, lasting, inputs, missing, started: self.started }))
     }

@@ -3,13 +3,16 @@
 //! Starting a compiler and reading standard headers costs more than most generated kernels: 15 ms without
 //! a header, 120 ms with `<cmath>`. Units that would meet the same text in front of them are therefore
 //! compiled in one go, with a section for each function, and then linked one by one, each with nothing but
-//! what its entry reaches. Every kernel gets the library that it would have got alone:
+//! what its entry reaches. Every kernel gets the code that it would have got alone:
 //!
-//! * a unit takes part only if its text cannot see, or be seen by, the others': no macros, no names outside
-//!   of its namespace, nothing that runs at load time ([`key`]);
+//! * a unit takes part only if its text cannot see, or be seen by, the others': nothing in front of it but
+//!   standard headers, no macros, no names outside of its namespace, nothing that runs at load time ([`key`]);
+//! * it is compiled and linked with the same flags when it is alone;
+//! * a library function that stays a function, and was perhaps not inlined because of the others, sends the
+//!   kernels that reach it to a compile of their own;
 //! * if anything goes wrong, each is compiled alone, and then says for itself what is wrong.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +33,9 @@ pub(crate) const MOST: usize = 32;
 const LONGEST: usize = 8 << 10;
 
 const MAIN: &str = "pack.cpp";
+
+/// What takes longer has something in it that is better compiled, and waited for, alone.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What units that are compiled together have in common; `None` for one that must be compiled alone.
 pub(super) fn key(parts: &Parts, rendered: &Rendered, flags: &FlagSet) -> Option<Signature> {
@@ -59,8 +65,6 @@ pub(crate) struct Pack {
 pub(super) struct Packed {
     scratch: Scratch,
     pub(super) started: SystemTime,
-    /// What the compiler printed.
-    pub(super) log: String,
 }
 
 /// One unit of a compiled pack.
@@ -102,13 +106,14 @@ impl Pack {
         self.write(&dir).ok()?;
         self.scratch = Some(scratch);
         self.started = SystemTime::now();
-        let command =
-            self.bench.toolchain.pack_command(&unit.flags, unit.language, MAIN, OBJECT, COMPILE_DEPS, &dir);
-        Some(Command { timeout: self.bench.timeout, ..command })
+        let toolchain = &self.bench.toolchain;
+        let (flags, language, known_as) = (&unit.flags, unit.language, Path::new("."));
+        let command = toolchain.compile_command(flags, language, MAIN, OBJECT, COMPILE_DEPS, &dir, known_as);
+        Some(Command { timeout: self.bench.timeout.min(PATIENCE), ..command.args(toolchain.apart()) })
     }
 
     /// A directory for each, so that names need not differ.
-    fn write(&self, dir: &std::path::Path) -> std::io::Result<()> {
+    fn write(&self, dir: &Path) -> std::io::Result<()> {
         let fs = &self.bench.fs;
         let mut main = String::new();
         for (number, (_, unit)) in self.units.iter().enumerate() {
@@ -122,23 +127,58 @@ impl Pack {
         fs.write(&dir.join(MAIN), main.as_bytes())
     }
 
-    /// The compiler has ended: the jobs that link, or `None` if each must be compiled alone.
-    pub(super) fn compiled(self, output: &Output) -> Option<Vec<(usize, Job)>> {
-        let scratch = self.scratch?;
+    /// The compiler has ended: the jobs that link, and the numbers of units that must be compiled alone.
+    pub(super) fn compiled(mut self, output: &Output) -> (Vec<(usize, Job)>, Vec<usize>) {
+        let numbers = self.numbers();
+        let (mut jobs, mut alone) = (Vec::new(), Vec::new());
+        let Some((pack, shared)) = self.read(output) else { return (jobs, numbers) };
+        let share = output.elapsed / self.units.len().max(1) as u32;
+        for (number, (key, unit)) in self.units.into_iter().enumerate() {
+            let needs = match unit.symbol.as_deref() {
+                // What is said about it names files of the pack, and what is said about others is not its own.
+                Some(entry) if !mentions(&output_text(output), number) => shared.needs_of(entry, own(entry)),
+                _ => None,
+            };
+            match needs {
+                Some(needs) => {
+                    let member = Member { pack: pack.clone(), number, needs, compile: share };
+                    jobs.push((key, Job::of_pack(self.bench.clone(), unit, member)));
+                }
+                None => alone.push(key),
+            }
+        }
+        (jobs, alone)
+    }
+
+    /// The object, if it is there and every library made from it can be a part of it.
+    fn read(&mut self, output: &Output) -> Option<(Arc<Packed>, Shared)> {
         if output.status != Status::Exited(0) {
             return None;
         }
+        let said = output_text(output);
+        if !said.is_empty() && !(0..self.units.len()).any(|number| mentions(&said, number)) {
+            return None;
+        }
+        let scratch = self.scratch.take()?;
         let object = self.bench.fs.read(&scratch.path().join(OBJECT)).ok()?;
         let shared = Shared::read(&object).ok().filter(|shared| !shared.has_constructors())?;
-        let log =
-            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        let pack = Arc::new(Packed { scratch, started: self.started, log });
-        let share = output.elapsed / self.units.len().max(1) as u32;
-        let jobs = self.units.into_iter().enumerate().map(|(number, (key, unit))| {
-            let needs = shared.needs_of(unit.symbol.as_deref()?)?;
-            let member = Member { pack: pack.clone(), number, needs, compile: share };
-            Some((key, Job::of_pack(self.bench.clone(), unit, member)))
-        });
-        jobs.collect()
+        Some((Arc::new(Packed { scratch, started: self.started }), shared))
     }
+}
+
+/// What the names of all functions of the unit with this entry contain: its namespace.
+fn own(entry: &str) -> &str {
+    let digits = crate::signature::Signature::from_bytes([0; 32]).to_hex().len();
+    entry.get(..entry.len().saturating_sub(digits - 8)).unwrap_or(entry)
+}
+
+fn output_text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+/// Whether a compiler's message names a file of the unit with this number.
+fn mentions(said: &str, number: usize) -> bool {
+    let dir = format!("{number}/");
+    said.match_indices(&dir)
+        .any(|(at, _)| !said[..at].ends_with(|c: char| c.is_alphanumeric() || "/._-".contains(c)))
 }

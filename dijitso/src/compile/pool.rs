@@ -108,11 +108,9 @@ impl<'a> Pool<'a> {
                     }
                 }
                 Owner::Pack(pack) => {
-                    let numbers = pack.numbers();
-                    match pack.compiled(&output) {
-                        Some(jobs) => self.queue.extend(jobs),
-                        None => self.alone(numbers),
-                    }
+                    let (jobs, alone) = pack.compiled(&output);
+                    self.queue.extend(jobs);
+                    self.alone(alone);
                 }
             }
         }

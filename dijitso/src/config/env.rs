@@ -58,6 +58,8 @@ macro_rules! variables {
 
 variables! {
     "DIJITSO_CACHE_DIR": "the cache directory, an absolute path", "see \"The cache\"";
+    "DIJITSO_SITE_CACHE": "site caches, absolute paths with `:` between them", "none";
+    "DIJITSO_SEALED": "`1`: compile nothing; what is missing is an error", "`0`";
     "DIJITSO_CONFIG": "the configuration file, an absolute path", "`$XDG_CONFIG_HOME/dijitso/config.toml`";
     "DIJITSO_CHECK": "`1`: on every disk hit generate nevertheless, and fail if the text is another one", "`0`";
     "DIJITSO_LOAD": "`file`: load kernels from their files; `memory`: from memory; `auto`: from files where that is safe", "`auto`";

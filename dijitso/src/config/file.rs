@@ -149,6 +149,7 @@ mod tests {
             r#"
             [cache]
             dir = "/data/kernels"
+            sites = ["/opt/kernels", "/opt/more.tar.gz"]
             load = "memory"
             durable = true
             lock_wait = 5
@@ -164,6 +165,7 @@ mod tests {
             libs = ["m"]
             rpath_dirs = ["/c"]
             std = "c++20"
+            sealed = true
             profile = "debug"
             cpu = "x86-64-v3"
             timeout = 1.5
@@ -178,6 +180,7 @@ mod tests {
         assert_eq!(layer.origins.len(), KEYS.len(), "a key of the table is not tested here");
         let Params { cache, build, generator } = layer.params;
         assert_eq!(cache.dir, Some("/data/kernels".into()));
+        assert_eq!(cache.sites, [Path::new("/opt/kernels"), Path::new("/opt/more.tar.gz")]);
         assert_eq!(
             (cache.load, cache.durable, cache.failures),
             (Some(Load::Memory), Some(true), Some(false))
@@ -188,10 +191,10 @@ mod tests {
         assert_eq!(build.include_dirs, [Path::new("/a"), Path::new("/b")]);
         assert_eq!((build.profile, build.cpu), (Some(Profile::Debug), Some(Cpu::Named("x86-64-v3".into()))));
         assert_eq!((build.timeout, build.jobs), (Some(Duration::from_millis(1500)), Some(3)));
-        assert_eq!(build.memory_per_job, Some(2 << 30));
+        assert_eq!((build.memory_per_job, build.sealed), (Some(2 << 30), Some(true)));
         assert_eq!((generator.check, generator.log_source), (Some(true), Some(true)));
         let origin = &layer.origins[&("build", "std")];
-        assert!(origin.to_string().ends_with("config.toml, line 18"), "{origin}");
+        assert!(origin.to_string().ends_with("config.toml, line 19"), "{origin}");
     }
 
     #[test]

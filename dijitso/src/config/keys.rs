@@ -29,6 +29,7 @@ macro_rules! keys {
 
 keys! {
     cache.dir = "DIJITSO_CACHE_DIR" => |raw| Some(raw.path()?),
+    cache.sites = "DIJITSO_SITE_CACHE" => |raw| raw.paths()?,
     cache.load = "DIJITSO_LOAD" => |raw| {
         Some(raw.choice(&[("auto", Load::Auto), ("file", Load::File), ("memory", Load::Memory)])?)
     },
@@ -45,6 +46,7 @@ keys! {
     build.libs => |raw| raw.words()?,
     build.rpath_dirs => |raw| raw.paths()?,
     build.std => |raw| Some(raw.text()?),
+    build.sealed = "DIJITSO_SEALED" => |raw| Some(raw.flag()?),
     build.profile = "DIJITSO_PROFILE" => |raw| {
         Some(raw.choice(&[("optimized", Profile::Optimized), ("debug", Profile::Debug)])?)
     },

@@ -52,6 +52,8 @@ pub(crate) struct Config {
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     pub(crate) root: Sourced<PathBuf>,
+    /// In the order of the search.
+    pub(crate) sites: Vec<Sourced<PathBuf>>,
     pub(crate) load: Sourced<Load>,
     pub(crate) durable: Sourced<bool>,
     pub(crate) lock_wait: Sourced<Duration>,
@@ -73,6 +75,7 @@ pub(crate) struct Build {
     pub(crate) libs: Vec<Sourced<String>>,
     pub(crate) rpath_dirs: Vec<Sourced<PathBuf>>,
     pub(crate) std: Option<Sourced<String>>,
+    pub(crate) sealed: Sourced<bool>,
     pub(crate) profile: Sourced<Profile>,
     pub(crate) cpu: Sourced<Cpu>,
     pub(crate) timeout: Sourced<Duration>,
@@ -117,9 +120,10 @@ impl Config {
         if let Some((path, required)) = file::locate(environment)? {
             layers.0.push(file::read(&path, required)?);
         }
+        let build = layers.build()?;
         let config = Config {
-            cache: layers.cache(environment)?,
-            build: layers.build()?,
+            cache: layers.cache(environment, build.sealed.value)?,
+            build,
             generator: layers.generator(),
             compiler_env: environment.for_compilers(),
             path: environment.get("PATH").map(OsString::from),
@@ -168,13 +172,14 @@ impl Config {
 struct Layers(Vec<Layer>);
 
 impl Layers {
-    fn cache(&self, environment: &Environment) -> Result<Cache> {
+    fn cache(&self, environment: &Environment, sealed: bool) -> Result<Cache> {
         fn of<T>(get: fn(&CacheParams) -> &T) -> impl Fn(&Params) -> &T {
             move |params| get(&params.cache)
         }
         let key = |name| ("cache", name);
         Ok(Cache {
-            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment)?,
+            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment, sealed)?,
+            sites: self.paths(key("sites"), of(|c| &c.sites))?,
             load: self.pick_or(key("load"), of(|c| &c.load), Load::Auto),
             durable: self.pick_or(key("durable"), of(|c| &c.durable), false),
             // A dead holder lets go at once, so this only bounds a holder that is stopped or very
@@ -200,6 +205,7 @@ impl Layers {
             libs: self.all(key("libs"), of(|b| &b.libs)),
             rpath_dirs: self.dirs(key("rpath_dirs"), of(|b| &b.rpath_dirs))?,
             std: self.pick(key("std"), of(|b| &b.std)),
+            sealed: self.pick_or(key("sealed"), of(|b| &b.sealed), false),
             profile: self.pick_or(key("profile"), of(|b| &b.profile), Profile::Optimized),
             cpu: self.pick_or(key("cpu"), of(|b| &b.cpu), Cpu::Native),
             timeout: self.pick_or(key("timeout"), of(|b| &b.timeout), Duration::from_secs(600)),
@@ -253,31 +259,34 @@ impl Layers {
     /// Directories, made absolute: the compiler runs in a directory of its own. They become flags, which
     /// are text: another spelling would be another directory.
     fn dirs(&self, key: Key, get: impl Fn(&Params) -> &Vec<PathBuf>) -> Result<Vec<Sourced<PathBuf>>> {
-        self.all(key, get)
-            .into_iter()
-            .map(|dir| match dir.origin {
-                _ if dir.value.to_str().is_none() => {
-                    let problem = format!("`{}` in `{}` must be valid UTF-8", dir.value.display(), key.1);
-                    Err(invalid(problem, &dir.origin))
+        let dirs = self.paths(key, get)?;
+        match dirs.iter().find(|dir| dir.value.to_str().is_none()) {
+            None => Ok(dirs),
+            Some(dir) => {
+                let problem = format!("`{}` in `{}` must be valid UTF-8", dir.value.display(), key.1);
+                Err(invalid(problem, &dir.origin))
+            }
+        }
+    }
+
+    /// Paths of all layers, the nearest to the program first; only the program's may be relative.
+    fn paths(&self, key: Key, get: impl Fn(&Params) -> &Vec<PathBuf>) -> Result<Vec<Sourced<PathBuf>>> {
+        let absolute = |path: Sourced<PathBuf>| match path.origin {
+            Origin::Builder => match std::path::absolute(&path.value) {
+                Ok(value) => Ok(Sourced { value, ..path }),
+                Err(error) => {
+                    let shown = path.value.display();
+                    let problem = format!("`{shown}` cannot be made an absolute path: {error}");
+                    Err(invalid(problem, &path.origin))
                 }
-                Origin::Builder => match std::path::absolute(&dir.value) {
-                    Ok(value) => Ok(Sourced { value, ..dir }),
-                    Err(error) => {
-                        let path = dir.value.display();
-                        Err(invalid(
-                            format!("`{path}` cannot be made an absolute path: {error}"),
-                            &dir.origin,
-                        ))
-                    }
-                },
-                _ if dir.value.is_absolute() => Ok(dir),
-                _ => {
-                    let problem =
-                        format!("`{}` in `{}` must be an absolute path", dir.value.display(), key.1);
-                    Err(invalid(problem, &dir.origin))
-                }
-            })
-            .collect()
+            },
+            _ if path.value.is_absolute() => Ok(path),
+            _ => {
+                let problem = format!("`{}` in `{}` must be an absolute path", path.value.display(), key.1);
+                Err(invalid(problem, &path.origin))
+            }
+        };
+        self.all(key, get).into_iter().map(absolute).collect()
     }
 }
 

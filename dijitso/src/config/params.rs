@@ -42,6 +42,9 @@ pub struct Params {
 pub struct CacheParams {
     /// The cache directory, an absolute path (dijitso: `cache_dir`).
     pub dir: Option<PathBuf>,
+    /// Site caches, each a directory or archive that [`Jit::export`](crate::Jit::export) wrote; read after the
+    /// cache directory, in this order.
+    pub sites: Vec<PathBuf>,
     /// How kernels get from the cache into the process (default: [`Load::Auto`]).
     pub load: Option<Load>,
     /// Flush every new entry to the disk before it is used (default: no; an entry that a power
@@ -89,6 +92,8 @@ pub struct BuildParams {
     pub rpath_dirs: Vec<PathBuf>,
     /// The C++ standard, such as `c++20` (default: the compiler's).
     pub std: Option<String>,
+    /// Compile nothing, see [`JitBuilder::sealed`](crate::JitBuilder::sealed) (default: no).
+    pub sealed: Option<bool>,
     /// Optimised or for a debugger (default: [`Profile::Optimized`]).
     pub profile: Option<Profile>,
     /// The processor to compile for (default: [`Cpu::Native`]).

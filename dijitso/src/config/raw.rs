@@ -30,9 +30,13 @@ impl Raw<'_> {
 
     pub(super) fn paths(self) -> Parsed<Vec<PathBuf>> {
         match self {
-            Raw::Variable(value) => {
-                Ok(value.as_bytes().split(|b| *b == b':').map(|p| OsStr::from_bytes(p).into()).collect())
-            }
+            // An empty one is what `LIST=$LIST:/another` leaves.
+            Raw::Variable(value) => Ok(value
+                .as_bytes()
+                .split(|b| *b == b':')
+                .filter(|path| !path.is_empty())
+                .map(|path| OsStr::from_bytes(path).into())
+                .collect()),
             Raw::Toml(DeValue::String(text)) => Ok(vec![text.as_ref().into()]),
             Raw::Toml(_) => Ok(self.strings("a list of paths")?.into_iter().map(PathBuf::from).collect()),
         }

@@ -5,11 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::Sourced;
 use super::env::{Environment, environment};
+use super::origin::Origin;
 use crate::error::{Error, Result};
+
+/// A cache that nobody can have: no program creates files there.
+const NOWHERE: &str = "/proc/dijitso";
 
 /// The directory that was asked for, else the one of the active conda or virtualenv prefix, else the
 /// user's cache directory. Never a name in a directory that others write to.
-pub(super) fn choose(asked: Option<Sourced<PathBuf>>, env: &Environment) -> Result<Sourced<PathBuf>> {
+///
+/// A sealed program may do without: it writes nothing that it would miss.
+pub(super) fn choose(
+    asked: Option<Sourced<PathBuf>>,
+    env: &Environment,
+    sealed: bool,
+) -> Result<Sourced<PathBuf>> {
     if let Some(asked) = asked {
         check_absolute(&asked)?;
         return Ok(asked);
@@ -25,6 +35,9 @@ pub(super) fn choose(asked: Option<Sourced<PathBuf>>, env: &Environment) -> Resu
     }
     if let Some(home) = env.directory("HOME") {
         return Ok(Sourced { value: home.join(".cache/dijitso"), origin: environment("HOME") });
+    }
+    if sealed {
+        return Ok(Sourced { value: PathBuf::from(NOWHERE), origin: Origin::Default });
     }
     Err(Error::Config {
         problem: "there is no place for the cache: HOME is not set; set DIJITSO_CACHE_DIR to a directory \
@@ -55,11 +68,10 @@ fn check_absolute(dir: &Sourced<PathBuf>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::origin::Origin;
     use super::*;
 
     fn chosen(env: &[(&'static str, &str)]) -> PathBuf {
-        choose(None, &Environment::of(env)).unwrap().value
+        choose(None, &Environment::of(env), false).unwrap().value
     }
 
     #[test]
@@ -84,11 +96,20 @@ mod tests {
     #[test]
     fn relative_paths_are_refused_and_missing_home_is_explained() {
         let asked = Some(Sourced { value: PathBuf::from("~/cache"), origin: Origin::Builder });
-        let error = choose(asked, &Environment::default()).unwrap_err().to_string();
+        let error = choose(asked, &Environment::default(), false).unwrap_err().to_string();
         assert!(error.contains("absolute path") && error.contains('~'), "{error}");
-        let error = choose(None, &Environment::default()).unwrap_err().to_string();
+        let error = choose(None, &Environment::default(), false).unwrap_err().to_string();
         assert!(error.contains("HOME is not set") && error.contains("DIJITSO_CACHE_DIR"), "{error}");
-        let error = choose(None, &Environment::of(&[("XDG_CACHE_HOME", "x")])).unwrap_err().to_string();
+        let error =
+            choose(None, &Environment::of(&[("XDG_CACHE_HOME", "x")]), false).unwrap_err().to_string();
         assert!(error.contains("HOME is not set"), "{error}");
+    }
+
+    #[test]
+    fn a_sealed_program_needs_no_home() {
+        let chosen = |env: &[_]| choose(None, &Environment::of(env), true).unwrap().value;
+        assert_eq!(chosen(&[("HOME", "/h")]), Path::new("/h/.cache/dijitso"));
+        let nowhere = chosen(&[]);
+        assert!(std::fs::create_dir_all(&nowhere).is_err() && !nowhere.exists());
     }
 }

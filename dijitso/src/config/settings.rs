@@ -73,15 +73,16 @@ impl Params {
 
 /// The parameters of a `Jit`.
 pub(crate) fn settings(config: &Config) -> Vec<Setting> {
-    let Cache { root, load, durable, lock_wait, failures } = &config.cache;
+    let Cache { root, sites, load, durable, lock_wait, failures } = &config.cache;
     let Build { cxx, cflags, cxxflags, cppflags, ldflags, include_dirs, lib_dirs, libs, rpath_dirs, .. } =
         &config.build;
-    let Build { std, profile, cpu, timeout, jobs, memory_per_job, .. } = &config.build;
+    let Build { std, sealed, profile, cpu, timeout, jobs, memory_per_job, .. } = &config.build;
     let Generator { check, log_source } = &config.generator;
     let of = |section, name, values| Setting { section, name, values };
     let dirs = |dirs: &[Sourced<std::path::PathBuf>]| each(dirs, |dir| dir.display().to_string());
     vec![
         of("cache", "dir", one(root, |dir| dir.display().to_string())),
+        of("cache", "sites", dirs(sites)),
         of("cache", "load", one(load, load_text)),
         of("cache", "durable", one(durable, bool::to_string)),
         of("cache", "lock_wait", one(lock_wait, seconds)),
@@ -96,6 +97,7 @@ pub(crate) fn settings(config: &Config) -> Vec<Setting> {
         of("build", "libs", each(libs, String::clone)),
         of("build", "rpath_dirs", dirs(rpath_dirs)),
         of("build", "std", std.iter().flat_map(|std| one(std, String::clone)).collect()),
+        of("build", "sealed", one(sealed, bool::to_string)),
         of("build", "profile", one(profile, profile_text)),
         of("build", "cpu", one(cpu, cpu_text)),
         of("build", "timeout", one(timeout, seconds)),

@@ -26,7 +26,7 @@ pub(crate) use kind::{Kind, Mount, keeps_access_times};
 pub(crate) use publish::Published;
 pub(crate) use scratch::Scratch;
 pub(crate) use stamp::Stamp;
-pub(crate) use trust::check_trusted;
+pub(crate) use trust::{check_installed, check_trusted};
 
 use crate::signature::{Signature, digest_reader};
 use crate::stats::Counters;
@@ -191,6 +191,14 @@ impl Fs {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
+    /// Creates a directory and its missing parents, as far as the umask permits readable by everybody, and
+    /// writable by the owner only.
+    pub(crate) fn create_dir_all_public(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        self.counters.file_changes.one();
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
+    }
+
     /// Removes a file; that it is already gone is no error.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.counters.file_changes.one();
@@ -243,6 +251,11 @@ impl Opened {
             return Ok(bytes);
         }
         self.read_at(0, self.stamp.size)
+    }
+
+    /// Its content from the beginning, piece by piece.
+    pub(crate) fn into_reader(self) -> impl Read {
+        io::BufReader::new(File::from(self.fd))
     }
 
     /// Its SHA-256, without holding it in memory.

@@ -15,11 +15,30 @@ use std::path::{Component, Path, PathBuf};
 /// closed to others (0700), nothing needs to be checked, because nobody else gets there.
 pub(crate) fn check_trusted(path: &Path) -> Result<(), String> {
     let us = rustix::process::geteuid().as_raw();
-    Walk { us }.check(path)
+    Walk { us, last: Last::OurDirectory }.check(path)
+}
+
+/// Refuses a directory or file that anybody but root and us could tamper with: for what is only read, and was
+/// installed for many.
+///
+/// Unlike a cache, it must exist.
+pub(crate) fn check_installed(path: &Path) -> Result<(), String> {
+    let us = rustix::process::geteuid().as_raw();
+    Walk { us, last: Last::Installed }.check(path)
 }
 
 struct Walk {
     us: u32,
+    last: Last,
+}
+
+/// What the path must lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// A directory of ours, or nothing.
+    OurDirectory,
+    /// A directory or file of ours or of root's.
+    Installed,
 }
 
 /// A directory that the walk has reached.
@@ -56,7 +75,10 @@ impl Walk {
             let data = match std::fs::symlink_metadata(&here) {
                 Ok(data) => data,
                 // Where we cannot go, we load nothing from.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+                Err(error)
+                    if self.last == Last::OurDirectory
+                        && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) =>
+                {
                     return Ok(());
                 }
                 Err(error) => return Err(format!("`{}` cannot be examined: {error}", here.display())),
@@ -67,7 +89,7 @@ impl Walk {
                     return Err(format!("`{}` is a symbolic link in a circle", here.display()));
                 }
                 if sticky && !self.trusts(data.uid()) {
-                    return Err(foreign(&here, data.uid()));
+                    return Err(self.foreign(&here, data.uid()));
                 }
                 let target = std::fs::read_link(&here)
                     .map_err(|error| format!("`{}` cannot be read: {error}", here.display()))?;
@@ -75,10 +97,13 @@ impl Walk {
                 continue;
             }
             let last = todo.is_empty();
+            if last && data.is_file() && self.last == Last::Installed {
+                return if closed { Ok(()) } else { self.check_entry(&here, &data, last) };
+            }
             if !data.is_dir() {
                 return Err(format!("`{}` is not a directory; remove it, or choose another", here.display()));
             }
-            if last && data.uid() != self.us {
+            if last && data.uid() != self.us && self.last == Last::OurDirectory {
                 return Err(format!(
                     "it belongs to user {}, not to you (user {}); mend it with `chown {} {}`, or set \
                      DIJITSO_CACHE_DIR to a directory of your own",
@@ -89,7 +114,7 @@ impl Walk {
                 ));
             }
             if !closed {
-                self.check_directory(&here, &data, last)?;
+                self.check_entry(&here, &data, last)?;
             }
             reached.push(Reached {
                 closed: closed || (data.uid() == self.us && data.mode() & 0o077 == 0),
@@ -104,9 +129,9 @@ impl Walk {
         uid == 0 || uid == self.us || root_owner() == Some(uid)
     }
 
-    fn check_directory(&self, dir: &Path, data: &std::fs::Metadata, last: bool) -> Result<(), String> {
+    fn check_entry(&self, path: &Path, data: &std::fs::Metadata, last: bool) -> Result<(), String> {
         if !self.trusts(data.uid()) {
-            return Err(foreign(dir, data.uid()));
+            return Err(self.foreign(path, data.uid()));
         }
         let mode = data.permissions().mode();
         let who = match (mode & 0o020 != 0, mode & 0o002 != 0) {
@@ -118,23 +143,27 @@ impl Walk {
         if mode & 0o1000 != 0 && !last {
             return Ok(());
         }
+        let path = path.display();
+        let or = match self.last {
+            Last::OurDirectory => ", or set DIJITSO_CACHE_DIR to a directory of your own",
+            Last::Installed => "",
+        };
         Err(format!(
-            "`{}` can be written by {who}, who could make your programs run other code; mend it with \
-             `chmod g-w,o-w {}`, or set DIJITSO_CACHE_DIR to a directory of your own",
-            dir.display(),
-            dir.display()
+            "`{path}` can be written by {who}, who could make your programs run other code; mend it with \
+             `chmod g-w,o-w {path}`{or}"
         ))
     }
-}
 
-fn foreign(path: &Path, uid: u32) -> String {
-    format!(
-        "`{}` belongs to user {uid}, who could make your programs run other code; set DIJITSO_CACHE_DIR to a \
-         directory of your own, or mend it with `chown {} {}`",
-        path.display(),
-        rustix::process::geteuid().as_raw(),
-        path.display()
-    )
+    fn foreign(&self, path: &Path, uid: u32) -> String {
+        let (path, us) = (path.display(), self.us);
+        let danger = format!("`{path}` belongs to user {uid}, who could make your programs run other code");
+        match self.last {
+            Last::OurDirectory => format!(
+                "{danger}; set DIJITSO_CACHE_DIR to a directory of your own, or mend it with `chown {us} {path}`"
+            ),
+            Last::Installed => format!("{danger}; it must belong to root or to you (`chown root {path}`)"),
+        }
+    }
 }
 
 /// Pushes the components of `path` so that the first is popped first.
@@ -220,6 +249,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_installed_may_be_roots_and_a_file_but_must_be_there() {
+        let top = dir(0o755);
+        let good = below(&top, "good", 0o755);
+        let file = good.join("file");
+        std::fs::write(&file, b"").unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        check_installed(&good).unwrap();
+        check_installed(&file).unwrap();
+        check_installed(Path::new("/usr")).unwrap();
+        assert!(check_installed(&good.join("absent")).unwrap_err().contains("absent"));
+        std::fs::set_permissions(&file, Permissions::from_mode(0o664)).unwrap();
+        let message = check_installed(&file).unwrap_err();
+        assert!(message.contains("its group") && !message.contains("DIJITSO_CACHE_DIR"), "{message}");
+        assert!(check_installed(&below(&top, "bad", 0o775)).is_err());
+        assert!(check_installed(&below(&top, "sticky", 0o1777)).is_err());
+        let as_other = Walk { us: 1234, last: Last::Installed };
+        if rustix::process::geteuid().is_root() {
+            as_other.check(&good).unwrap();
+            chown(&good, Some(1235), None).unwrap();
+            assert!(as_other.check(&good).unwrap_err().contains("user 1235"));
+        }
+    }
+
+    #[test]
     fn what_belongs_to_others_is_refused() {
         if !rustix::process::geteuid().is_root() {
             return;
@@ -235,7 +288,7 @@ mod tests {
         symlink(top.path(), sticky.join("trap")).unwrap();
         std::os::unix::fs::lchown(sticky.join("trap"), Some(1234), None).unwrap();
         assert!(check_trusted(&sticky.join("trap/good")).is_err());
-        let as_other = Walk { us: 1234 };
+        let as_other = Walk { us: 1234, last: Last::OurDirectory };
         as_other.check(&theirs).unwrap();
         assert!(as_other.check(&top.path().join("sticky")).is_err());
     }

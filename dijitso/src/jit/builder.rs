@@ -57,6 +57,52 @@ impl JitBuilder {
         self
     }
 
+    /// One more site cache, a directory or archive that [`Jit::export`] wrote: kernels that the cache directory does
+    /// not have are looked for there, before they are compiled. Several are searched in the order of the calls,
+    /// those of the environment (`DIJITSO_SITE_CACHE`) and the configuration file after them.
+    ///
+    /// A kernel is found by its spec alone, see [the guide](crate::guide::clusters). A site cache is only read. It must
+    /// belong to root or to you, and others must not be able to write to it; one that cannot be used is worth a
+    /// warning.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let cache = tempfile::tempdir().unwrap();
+    /// let builder = dijitso::Jit::builder().site_cache("/opt/solver/kernels");
+    /// # let jit = builder.cache_dir(cache.path()).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn site_cache(mut self, path: impl Into<PathBuf>) -> Self {
+        self.params.cache.sites.push(path.into());
+        self
+    }
+
+    /// Forbids compiling: no compiler is looked for, no generator runs, no process is started. Kernels come from
+    /// the program itself, the cache directory and site caches; those that are in none of them are an error, which
+    /// lists them all: [`Error::Sealed`]. (`DIJITSO_SEALED=1` does the same to any program.)
+    ///
+    /// In the cache directory the flags and headers of a kernel must be what they are here, as always, but any
+    /// compiler may have built it. Without a home directory there is no cache, which is no error then. With
+    /// [`check`](Self::check) generators do run.
+    ///
+    /// ```
+    /// # type F = extern "C" fn(f64) -> f64;
+    /// # fn scale(a: u32) -> dijitso::KernelSpec<F> {
+    /// #     dijitso::spec!(F, "scale", a, move || unsafe { dijitso::Source::new(format!("double scale(double x) {{ return {a} * x; }}")) })
+    /// # }
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let empty = tempfile::tempdir().unwrap();
+    /// # let builder = dijitso::Jit::builder().cache_dir(empty.path());
+    /// let jit = builder.sealed().build()?;
+    /// let Err(dijitso::Error::Sealed { missing, .. }) = jit.load_all(&[scale(1), scale(2)]) else { panic!() };
+    /// assert_eq!(missing.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn sealed(mut self) -> Self {
+        self.params.build.sealed = Some(true);
+        self
+    }
+
     /// How libraries are given to the loader; [`Load::Auto`] if nothing is said (dijitso's `lib_loader` chose between ctypes and import).
     pub fn load_mode(mut self, load: Load) -> Self {
         self.params.cache.load = Some(load);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use super::flight::Flights;
 use super::memory::Memory;
-use crate::cache::{Defect, Store};
+use crate::cache::{Defect, Sites, Store, archive_at};
 use crate::compile::{Bench, Linked, Surroundings, Unit};
 use crate::config::Config;
 use crate::config::origin::Flag;
@@ -28,6 +28,7 @@ pub(super) struct Engine {
     pub(super) fs: Fs,
     pub(super) counters: Arc<Counters>,
     pub(super) store: Store,
+    pub(super) sites: Sites,
     pub(super) memory: Memory,
     /// Kernels that are part of the program.
     pub(super) prebuilt: Tables,
@@ -60,10 +61,24 @@ pub(super) struct Compiler {
 
 impl Engine {
     pub(super) fn new(params: Params, prebuilt: Tables) -> Result<Engine> {
-        let config = Config::resolve(params)?;
-        let counters = Arc::new(Counters::default());
+        Engine::with(Config::resolve(params)?, Arc::default(), prebuilt)
+    }
+
+    /// An engine that builds as this one does, and finds what it needs nowhere but in the cache.
+    pub(super) fn for_export(&self) -> Result<Engine> {
+        let mut config = self.config.clone();
+        config.cache.sites.clear();
+        Engine::with(config, self.counters.clone(), Tables::default())
+    }
+
+    fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {
         let fs = Fs::new(counters.clone());
-        let store = Store::open(&config.cache.root.value, &fs, &config.cache)?;
+        let root = &config.cache.root.value;
+        let store = match config.build.sealed.value {
+            false => Store::open(root, &fs, &config.cache)?,
+            true => Store::open_to_read(root, &fs, &config.cache)?,
+        };
+        let sites = Sites::new(config.cache.sites.iter().map(|site| site.value.clone()), &fs);
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
         let request = request(&config, &environment);
@@ -75,6 +90,7 @@ impl Engine {
             fs,
             counters,
             store,
+            sites,
             memory: Memory::default(),
             prebuilt,
             flights: Flights::default(),
@@ -87,6 +103,11 @@ impl Engine {
             unwritable: Once::new(),
             no_compiler: Once::new(),
         })
+    }
+
+    /// Whether compiling is forbidden.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.config.build.sealed.value
     }
 
     pub(super) fn context(&self) -> Arc<Context> {
@@ -212,13 +233,15 @@ impl Engine {
                     let (elf, headers) = (kept.elf.clone(), kept.headers.clone());
                     return Ok(Linked { name, soname: loaded.soname.clone(), elf, headers, headers_only });
                 }
-                let (elf, headers) = self.store.read_for_dependents(&loaded.content).map_err(|defect| {
+                let archive = archive_at(&self.store, loaded.path.as_deref(), &loaded.content);
+                let mut archive = archive.map_err(|defect| {
                     self.store.quarantine(&loaded.content, &defect);
                     let leads_to = |d: &Arc<Loaded>| {
                         closure(std::slice::from_ref(d)).iter().any(|l| l.content == loaded.content)
                     };
                     (dependencies.iter().position(leads_to).unwrap_or_default(), defect)
                 })?;
+                let (elf, headers) = (archive.elf().to_vec(), archive.headers());
                 Ok(Linked { name, soname: loaded.soname.clone(), elf, headers, headers_only })
             })
             .collect()
@@ -245,6 +268,9 @@ fn readable(value: &OsStr) -> String {
 }
 
 fn find(config: &Config, fs: &Fs, counters: &Arc<Counters>, store: &Store) -> Result<Context> {
+    if config.build.sealed.value {
+        return Ok(Context { compiler: Err(Vec::new()) });
+    }
     let compiler = Toolchain::find(config, fs, counters, Some(&store.toolchains_dir()));
     let compiler = match compiler {
         Ok(toolchain) => {

@@ -7,17 +7,17 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::memory;
 use super::opening::Opening;
-use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry};
+use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, archive_at};
 use crate::compile::{Unit, symbol_name};
 use crate::error::{Error, Result};
 use crate::kernel::Loaded;
-use crate::report::Report;
+use crate::report::{KernelOrigin, Report};
 use crate::signature::Signature;
 use crate::source::{AnySpec, Parts, render};
 
-/// What the index knows of a spec.
+/// What is known of a spec without generating it.
 pub(super) enum Found {
-    Hit(Arc<Loaded>),
+    Hit(Arc<Loaded>, KernelOrigin),
     /// An intact entry that cannot be used, for a reason that compiling again does not remove.
     Failed(Error),
     Miss(String),
@@ -43,7 +43,7 @@ pub(super) struct Verified {
 
 /// How many kernels deep a lookup follows recorded dependencies. What is deeper is generated, which ends at
 /// kernels that are less deep.
-const DEEPEST: usize = 100;
+pub(super) const DEEPEST: usize = 100;
 
 /// Where the dependencies of a variant come from.
 enum Below<'a> {
@@ -53,7 +53,7 @@ enum Below<'a> {
     Recorded(&'a mut Verified, usize),
 }
 
-enum Opened {
+pub(super) enum Opened {
     Loaded(Arc<Loaded>),
     Unusable(String),
     Failed(Error),
@@ -61,7 +61,7 @@ enum Opened {
 
 impl Engine {
     /// Looks for a kernel by its spec: the generator does not run, no process is started.
-    pub(super) fn look_up(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
+    fn look_up(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
         let key = self.index_key(spec);
         let Some(mut index) = self.store.index(&key) else {
             return Found::Miss("not in the cache".to_owned());
@@ -78,7 +78,7 @@ impl Engine {
             let below = Below::Recorded(&mut *verified, 0);
             match self.open_variant(spec.name(), &spec.at(), &key, &mut index, position, below) {
                 Opened::Loaded(loaded) => {
-                    if digest.is_none() {
+                    if digest.is_none() && !self.is_sealed() {
                         self.no_compiler.call_once(|| {
                             log::warn!(
                                 "no usable compiler: {} and others come from the cache as some compiler left \
@@ -93,7 +93,7 @@ impl Engine {
                     {
                         return Found::Failed(error);
                     }
-                    return Found::Hit(loaded);
+                    return Found::Hit(loaded, KernelOrigin::Disk);
                 }
                 Opened::Failed(error) => return Found::Failed(error),
                 // The reason of the newest variant is the one worth telling.
@@ -105,14 +105,22 @@ impl Engine {
         Found::Miss(reason.unwrap_or_else(|| "not in the cache".to_owned()))
     }
 
+    /// Looks for a kernel by its spec in the user's cache, and then in site caches.
+    pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
+        match self.look_up(spec, verified) {
+            Found::Miss(reason) => self.look_up_sites(spec, reason),
+            found => found,
+        }
+    }
+
     /// Looks for a kernel by its spec, and leaves it at that.
-    pub(super) fn look_only(&self, spec: &AnySpec) -> Result<Option<Arc<Loaded>>> {
+    pub(super) fn look_only(&self, spec: &AnySpec) -> Result<Option<(Arc<Loaded>, KernelOrigin)>> {
         spec.check_name()?;
         memory::claim(spec)?;
-        match self.look_up(spec, &mut Verified::default()) {
-            Found::Hit(loaded) => {
+        match self.look_in_caches(spec, &mut Verified::default()) {
+            Found::Hit(loaded, origin) => {
                 self.memory.put(spec, &loaded);
-                Ok(Some(loaded))
+                Ok(Some((loaded, origin)))
             }
             Found::Failed(error) => Err(error),
             Found::Miss(reason) => {
@@ -226,11 +234,17 @@ impl Engine {
         if let Some(loaded) = verified.opened.get(&place) {
             return Opened::Loaded(loaded.clone());
         }
+        let name = &dependency.name;
         let (mut index, position) = match self.recorded(dependency, depth) {
             Ok(found) => found,
-            Err(why) => return Opened::Unusable(why),
+            Err(why) => {
+                let Some((site, kernel)) = self.on_site(&dependency.content) else {
+                    return Opened::Unusable(why);
+                };
+                return self.open_site_kernel(site, &kernel, name, name, depth);
+            }
         };
-        let (name, below) = (&dependency.name, Below::Recorded(&mut *verified, depth));
+        let below = Below::Recorded(&mut *verified, depth);
         let opened = self.open_variant(name, name, &dependency.key, &mut index, position, below);
         if let Opened::Loaded(loaded) = &opened {
             verified.opened.insert(place, loaded.clone());
@@ -244,7 +258,10 @@ impl Engine {
         if verified.opened.contains_key(&place) || verified.holding.contains(&place) {
             return Ok(());
         }
-        let (index, position) = self.recorded(dependency, depth)?;
+        let (index, position) = match self.recorded(dependency, depth) {
+            Ok(found) => found,
+            Err(why) => return self.on_site(&dependency.content).map(|_| ()).ok_or(why),
+        };
         let variant = &index.variants[position];
         if let Holds::No(reason) = variant.inputs.holds(&self.store) {
             return Err(reason);
@@ -302,7 +319,9 @@ impl Engine {
         }
         let path = self.store.entry_path(content);
         report.lookup += start.elapsed();
-        let opening = Opening { name, at, unit, content, dependencies, has_entry, kept: None, report };
+        let in_place = self.store.loadable_in_place();
+        let opening =
+            Opening { name, at, unit, content, dependencies, has_entry, kept: None, in_place, report };
         match self.open_library(opening, &elf, Some(path)) {
             Ok(loaded) => {
                 self.counters.disk_hits.one();
@@ -313,14 +332,15 @@ impl Engine {
     }
 
     /// With checking on: what the generator writes now must be what the entry was made from.
-    fn check(&self, spec: &AnySpec, loaded: &Loaded) -> Result<()> {
+    pub(super) fn check(&self, spec: &AnySpec, loaded: &Loaded) -> Result<()> {
         self.counters.generated.one();
         let _working = self.flights.working(spec.signature(), spec.description());
         let parts = spec.generate()?;
-        let mut archive = self.store.archive(&loaded.content).map_err(|defect| Error::Stale {
-            kernel: spec.at(),
-            diff: format!("the cached text cannot be read: {defect}"),
-        })?;
+        let mut archive =
+            archive_at(&self.store, loaded.path.as_deref(), &loaded.content).map_err(|defect| {
+                let diff = format!("the cached text cannot be read: {defect}");
+                Error::Stale { kernel: spec.at(), diff }
+            })?;
         let symbol = symbol_name(spec.name(), &archive.unit().to_hex());
         for (file, now) in &render(&parts, spec.name(), &symbol, false).files {
             let header = parts.headers.iter().any(|(name, _)| name == file);

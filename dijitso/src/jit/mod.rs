@@ -1,29 +1,33 @@
 //! `Jit`: from a kernel spec to a loaded kernel, through memory, the disk cache and the compiler.
 //!
-//! The way of one kernel: [`Jit::load`] looks into the memory table and the prebuilt kernels; [`batch`] takes what is not
-//! there; [`lookup`] asks the disk; the spec's generator runs; [`engine`] prepares the unit; `compile`
-//! builds it; [`publish`] names, seals, stores and loads it.
+//! The way of one kernel: [`Jit::load`] looks into the memory table and the prebuilt kernels; [`batch`] takes what
+//! is not there; [`lookup`] asks the disk, [`sites`] the site caches; the spec's generator runs; [`engine`] prepares
+//! the unit; `compile` builds it; [`publish`] names, seals, stores and loads it.
 
 mod batch;
 mod builder;
 mod engine;
+mod export;
 mod flight;
 mod lookup;
 mod memory;
 mod opening;
 mod publish;
+mod sealed;
+mod sites;
 mod specs;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use builder::JitBuilder;
+pub use export::Exported;
 pub use specs::Specs;
 
 use crate::cache::Cache;
 use crate::config::settings::{Setting, settings};
 use crate::cxx::KernelFn;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::{Kernel, Loaded};
 use crate::report::KernelOrigin;
 use crate::source::{AnySpec, KernelSpec};
@@ -64,14 +68,14 @@ impl Jit {
         JitBuilder::default()
     }
 
-    /// Loads one kernel: memory, then the kernels that are part of the program, then the cache, then generating
-    /// and compiling it.
+    /// Loads one kernel: memory, then the kernels that are part of the program, then the cache, then site caches, then
+    /// generating and compiling it.
     ///
     /// Blocks until the kernel is there. Other threads and processes that want the same kernel at the
     /// same time share the work. dijitso calls this `jit`.
     ///
     /// # Errors
-    /// Whatever stands in the way, see [`Error`]; nothing is left half done.
+    /// Whatever stands in the way, see [`Error`](crate::Error); nothing is left half done.
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {
@@ -101,8 +105,9 @@ impl Jit {
     /// one type, or a tuple of references to specs of different types.
     ///
     /// # Errors
-    /// The first failure in the order of the request (as [`Error::Batch`] if there were more); the other
-    /// kernels are built and cached all the same.
+    /// The first failure in the order of the request (as [`Error::Batch`](crate::Error::Batch) if there were
+    /// more); the other kernels are built and cached all the same. In a [sealed](JitBuilder::sealed) program
+    /// [`Error::Sealed`](crate::Error::Sealed), which lists all kernels that are missing.
     ///
     /// ```no_run
     /// # type F = unsafe extern "C" fn(f64) -> f64;
@@ -129,11 +134,9 @@ impl Jit {
                 Err(error) => errors.push(error),
             }
         }
-        let others = errors.len().saturating_sub(1);
-        match errors.into_iter().next() {
+        match sealed::combined(errors) {
             None => Ok(specs.kernels(loaded)),
-            Some(error) if others == 0 => Err(error),
-            Some(first) => Err(Error::Batch { first: Arc::new(first), others }),
+            Some(error) => Err(error),
         }
     }
 
@@ -189,14 +192,15 @@ impl Jit {
         Cache::of(self.cache_dir())
     }
 
-    /// The kernel, if it is loaded, part of the program, or in the cache and everything that it was made from still holds. Nothing
-    /// is generated (unless checking is on), nothing compiled, and nobody waited for.
+    /// The kernel, if it is loaded, or part of the program, or in the cache and everything that it was made from still
+    /// holds, or in a site cache. Nothing is generated (unless checking is on), nothing compiled, and nobody waited for.
     ///
     /// dijitso calls this `lookup_lib` (and `load_library` for what is on disk).
     ///
     /// # Errors
-    /// A kernel that is there and cannot be used: [`Error::Load`], [`Error::TooManyLibraries`],
-    /// [`Error::Collision`], [`Error::Stale`].
+    /// A kernel that is there and cannot be used: [`Error::Load`](crate::Error::Load),
+    /// [`Error::TooManyLibraries`](crate::Error::TooManyLibraries),
+    /// [`Error::Collision`](crate::Error::Collision), [`Error::Stale`](crate::Error::Stale).
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {
@@ -220,7 +224,7 @@ impl Jit {
                 self.0.counters.memory_hits.one();
                 Some((loaded, KernelOrigin::Memory))
             }
-            None => self.0.look_only(any)?.map(|loaded| (loaded, KernelOrigin::Disk)),
+            None => self.0.look_only(any)?,
         };
         Ok(found.map(|(loaded, origin)| {
             self.0.flights.loaded(any, loaded.content);

@@ -25,6 +25,8 @@ pub(super) struct Opening<'a> {
     pub(super) has_entry: bool,
     /// Set if no file will hold the library.
     pub(super) kept: Option<Kept>,
+    /// Whether its file may be mapped, if nobody says otherwise.
+    pub(super) in_place: bool,
     pub(super) report: Report,
 }
 
@@ -36,12 +38,13 @@ impl Engine {
         elf: &[u8],
         path: Option<PathBuf>,
     ) -> Result<Arc<Loaded>> {
-        let Opening { name, at, unit, content, dependencies, has_entry, kept, mut report } = opening;
+        let Opening { name, at, unit, content, dependencies, has_entry, kept, in_place, mut report } =
+            opening;
         let start = Instant::now();
         let in_place = match self.config.cache.load.value {
             Load::File => true,
             Load::Memory => false,
-            Load::Auto => self.store.loadable_in_place(),
+            Load::Auto => in_place,
         };
         let soname = soname(content);
         let library = match path.as_deref().filter(|_| in_place) {

@@ -138,6 +138,7 @@ impl Engine {
             dependencies: making.dependencies.to_vec(),
             has_entry: unit.symbol.is_some(),
             kept,
+            in_place: self.store.loadable_in_place(),
             report,
         };
         match self.open_library(opening, &built.elf, stored) {

@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     homes: HashMap<String, SectionIndex>,
     /// Sections and undefined symbols that a section refers to.
     references: HashMap<SectionIndex, (Vec<SectionIndex>, Vec<String>)>,
+    /// The functions in a section.
+    functions: HashMap<SectionIndex, Vec<String>>,
 }
 
 impl Shared {
@@ -27,7 +29,8 @@ impl Shared {
     pub(crate) fn read(object: &[u8]) -> Result<Shared, String> {
         let all = link_needs(object)?;
         let damaged = |error: object::Error| format!("is damaged ({error})");
-        let mut shared = Shared { all, homes: HashMap::new(), references: HashMap::new() };
+        let mut shared =
+            Shared { all, homes: HashMap::new(), references: HashMap::new(), functions: HashMap::new() };
         shared.read_references(object).map_err(damaged)?;
         Ok(shared)
     }
@@ -36,11 +39,15 @@ impl Shared {
         let sections = Header::parse(object)?.sections(LITTLE, object)?;
         let symbols = sections.symbols(LITTLE, object, elf::SHT_SYMTAB)?;
         for (index, symbol) in symbols.enumerate() {
-            if !symbol.is_local()
-                && let Some(home) = symbols.symbol_section(LITTLE, symbol, index)?
-            {
-                let name = String::from_utf8_lossy(symbol.name(LITTLE, symbols.strings())?).into_owned();
-                self.homes.insert(name, home);
+            let Some(home) = symbols.symbol_section(LITTLE, symbol, index)? else { continue };
+            let name = || -> object::Result<String> {
+                Ok(String::from_utf8_lossy(symbol.name(LITTLE, symbols.strings())?).into_owned())
+            };
+            if symbol.st_type() == elf::STT_FUNC {
+                self.functions.entry(home).or_default().push(name()?);
+            }
+            if !symbol.is_local() {
+                self.homes.insert(name()?, home);
             }
         }
         for section in sections.iter() {
@@ -69,19 +76,27 @@ impl Shared {
         self.all.constructors
     }
 
-    /// What the unit with this entry needs; `None` if the object has no such entry.
-    pub(crate) fn needs_of(&self, entry: &str) -> Option<LinkNeeds> {
+    /// What the unit with this entry needs; `None` if the object has no such entry, or if the entry reaches a
+    /// function without `own` in its name. Such a function of a header may have more callers here than in the
+    /// unit alone, and with one caller the compiler would have put it into that one, with other roundings.
+    pub(crate) fn needs_of(&self, entry: &str, own: &str) -> Option<LinkNeeds> {
         let home = *self.homes.get(entry)?;
-        // Tables for exceptions refer to functions, and not the other way round.
-        if self.all.undefined.iter().any(|symbol| symbol.contains("personality")) {
-            return Some(self.all.clone());
-        }
         let (mut seen, mut next) = (HashSet::from([home]), vec![home]);
         let mut needed = HashSet::new();
         while let Some(section) = next.pop() {
             let Some((targets, undefined)) = self.references.get(&section) else { continue };
             needed.extend(undefined.iter());
             next.extend(targets.iter().copied().filter(|target| seen.insert(*target)));
+        }
+        let foreign = |name: &&String| !name.contains(own) && *name != "__clang_call_terminate";
+        let mut functions = seen.iter().filter_map(|section| self.functions.get(section)).flatten();
+        if let Some(foreign) = functions.find(foreign) {
+            log::debug!("{entry} shares {foreign} with others");
+            return None;
+        }
+        // Tables for exceptions refer to functions, and not the other way round.
+        if self.all.undefined.iter().any(|symbol| symbol.contains("personality")) {
+            return Some(self.all.clone());
         }
         let undefined = self.all.undefined.iter().filter(|name| needed.contains(name)).cloned().collect();
         Some(LinkNeeds { undefined, constructors: self.all.constructors })
@@ -105,7 +120,7 @@ mod tests {
     }
 
     fn undefined(shared: &Shared, entry: &str) -> Vec<String> {
-        let needs = shared.needs_of(entry).unwrap();
+        let needs = shared.needs_of(entry, "").unwrap();
         needs.undefined.into_iter().filter(|name| name != "_GLOBAL_OFFSET_TABLE_").collect()
     }
 
@@ -124,7 +139,9 @@ mod tests {
         assert_eq!(undefined(&shared, "a"), ["sin"]);
         assert_eq!(undefined(&shared, "b"), ["cos"]);
         assert!(undefined(&shared, "c").is_empty());
-        assert!(shared.needs_of("d").is_none());
+        assert!(shared.needs_of("d", "").is_none());
+        // `deep` is not `a`'s own.
+        assert!(shared.needs_of("a", "a").is_none());
     }
 
     #[test]

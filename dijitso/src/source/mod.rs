@@ -19,7 +19,7 @@ mod tests;
 mod text;
 
 pub(crate) use any::{AnySpec, GeneratorId};
-pub(crate) use parts::Parts;
+pub(crate) use parts::{Parts, reaches};
 pub(crate) use render::{Rendered, render};
 
 pub use crate::cxx::Language;

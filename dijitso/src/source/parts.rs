@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::any::AnySpec;
+use super::scan::code_only;
 use super::text::Text;
 use crate::cxx::{FnAbi, Language};
 use crate::signature::Signature;
@@ -85,28 +86,95 @@ impl Parts {
     /// of it alone: C++ in its own namespace, with nothing in front of it but includes, one exported
     /// function, no word that reaches further, and at most `longest` bytes.
     pub(crate) fn keeps_to_itself(&self, longest: usize) -> bool {
-        // Linkage, assembly, pragmas; and files, lines and counters, which would be others.
-        const REACHING: [&str; 9] = [
-            "extern",
-            "asm",
-            "_Pragma",
-            "__FILE__",
-            "__BASE_FILE__",
-            "__COUNTER__",
-            "__INCLUDE_LEVEL__",
-            "__builtin_FILE",
-            "source_location",
-        ];
-        // `%:` is another spelling of `#`, `??=` of both in old standards.
-        let reaching =
-            |text: &str| ["#", "%:", "??="].iter().chain(&REACHING).any(|word| text.contains(word));
+        let standard = |preamble: &Preamble| matches!(preamble, Preamble::Include(header) if STANDARD.contains(&header.as_str()));
         self.kind == Kind::Enclosed
             && self.language == Language::Cxx
             && self.abi.is_some()
-            && self.preamble.iter().all(|preamble| matches!(preamble, Preamble::Include(_)))
+            && self.preamble.iter().all(standard)
             && (self.defines.is_empty() && self.headers.is_empty() && self.exports.is_empty())
             && (self.links.is_empty() && self.link_dirs.is_empty() && self.dependencies.is_empty())
             && self.text.len() <= longest
-            && !reaching(&self.text.to_string())
+            && stays_inside(&self.text.to_string())
     }
+}
+
+/// Headers that may come in front of units that are compiled together: read a second time they do nothing, and
+/// none of their macros is one of the words below (as `assert` is, which shows the file's name). Nobody knows
+/// that of other headers.
+const STANDARD: [&str; 38] = [
+    "<algorithm>",
+    "<array>",
+    "<bit>",
+    "<bitset>",
+    "<climits>",
+    "<cmath>",
+    "<complex>",
+    "<concepts>",
+    "<cstddef>",
+    "<cstdint>",
+    "<cstdlib>",
+    "<cstring>",
+    "<deque>",
+    "<functional>",
+    "<initializer_list>",
+    "<iterator>",
+    "<limits>",
+    "<list>",
+    "<map>",
+    "<memory>",
+    "<new>",
+    "<numbers>",
+    "<numeric>",
+    "<optional>",
+    "<random>",
+    "<ratio>",
+    "<set>",
+    "<span>",
+    "<stdexcept>",
+    "<string>",
+    "<string_view>",
+    "<tuple>",
+    "<type_traits>",
+    "<unordered_map>",
+    "<utility>",
+    "<valarray>",
+    "<variant>",
+    "<vector>",
+];
+
+/// Whether a word does what no namespace keeps inside: linkage, assembly, pragmas; or tells of files, lines and
+/// counters, which would be others.
+pub(crate) fn reaches(text: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "retain",
+        "extern",
+        "asm",
+        "_Pragma",
+        "__FILE__",
+        "__BASE_FILE__",
+        "__COUNTER__",
+        "__INCLUDE_LEVEL__",
+        "__builtin_FILE",
+        "source_location",
+    ];
+    WORDS.iter().any(|word| text.contains(word))
+}
+
+/// Whether a text ends in the namespace in which it began, and reaches nothing outside.
+fn stays_inside(text: &str) -> bool {
+    // `#` and its other spellings; lines joined within a word; other spellings of braces.
+    let disguised = ["#", "%:", "??", "\\\n", "\\\r", "<%", "%>"];
+    if reaches(text) || disguised.iter().any(|part| text.contains(part)) {
+        return false;
+    }
+    let mut depth = 0usize;
+    for byte in code_only(text).bytes() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return false,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0
 }

@@ -207,8 +207,12 @@ impl FlagSet {
 
     /// Whether they do to each of several units in one file what they would do to it alone.
     pub(crate) fn treat_units_alike(&self) -> bool {
-        let mut groups = words::grouped(&self.compile).map(|group| group.text());
-        groups.all(words::is_for_any_unit)
+        // A macro can hold what a text may not.
+        let plain = |group: words::Group<'_>| !group.value("-D").is_some_and(crate::source::reaches);
+        let level = self.compile.iter().rfind(|flag| flag.text.starts_with("-O"));
+        // Without optimization all strings of a file lie in one section.
+        level.is_some_and(|flag| flag.text != "-O0")
+            && words::grouped(&self.compile).all(|group| words::is_for_any_unit(group.text()) && plain(group))
             && !self.link.iter().any(|flag| flag.text.contains("-Map") || flag.text.contains("gc-sections"))
     }
 

@@ -26,8 +26,8 @@ pub(crate) struct LinkNeeds {
 #[derive(Debug)]
 pub(crate) struct LinkRequest<'a> {
     pub(crate) object: &'a str,
-    /// Whether other units are in the object, too: only what the exports reach is linked.
-    pub(crate) of_pack: bool,
+    /// Whether other units can be in the object, too: only what the exports reach is linked.
+    pub(crate) apart: bool,
     /// Other kernels' libraries.
     pub(crate) libraries: &'a [String],
     /// Directories for `links`, searched before those of the configuration.
@@ -77,7 +77,7 @@ pub(super) fn commands(driver: &Driver, link: &Link<'_>, request: &LinkRequest<'
         true => command.arg(format!("-Wl,--dependency-file,{}", request.depfile)),
         false => command.arg("-Wl,--trace"),
     };
-    if request.of_pack {
+    if request.apart {
         command = command.arg("-Wl,--gc-sections");
     }
     if !link.allow_undefined {
@@ -104,7 +104,7 @@ fn fast_link(
     if template.joins_code {
         command = command.args(["-z", "noseparate-code"]);
     }
-    if request.of_pack {
+    if request.apart {
         command = command.arg("--gc-sections");
     }
     command = command.arg(format!("--version-script={}", request.version_script));

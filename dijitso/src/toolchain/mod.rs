@@ -286,24 +286,21 @@ impl Toolchain {
         command.args(["-MD", "-MF", depfile, "-x", dialect(language), "-c", main, "-o", object])
     }
 
-    /// The same for a text that holds several units: a section for each function, so that each unit can be
-    /// linked without the others.
-    pub(crate) fn pack_command(
-        &self,
-        flags: &FlagSet,
-        language: Language,
-        main: &str,
-        object: &str,
-        depfile: &str,
-        cwd: &Path,
-    ) -> Command {
-        let known_as = Path::new(".");
-        let command = self.compile_command(flags, language, main, object, depfile, cwd, known_as);
-        let command = command.args(["-ffunction-sections", "-fdata-sections"]);
+    /// Flags for units that can be compiled together with others: a section for each function, so that each
+    /// can be linked without the others, and nothing that depends on how much or what else is in the file.
+    pub(crate) fn apart(&self) -> &'static [&'static str] {
         match self.family() {
-            // It inlines less where a file has become large by inlining: each unit alone would be small.
-            Family::Gcc => command.args(["--param=large-unit-insns=100000000"]),
-            Family::Clang => command,
+            // It inlines and clones less where a file has become large: each unit alone would be small. And a
+            // helper that is the same in many units must not become one with many callers: what is inlined
+            // decides which products and sums become one instruction, and so the last digit of a result.
+            Family::Gcc => &[
+                "-ffunction-sections",
+                "-fdata-sections",
+                "-fno-ipa-icf",
+                "--param=large-unit-insns=100000000",
+                "--param=ipa-cp-large-unit-insns=100000000",
+            ],
+            Family::Clang => &["-ffunction-sections", "-fdata-sections"],
         }
     }
 

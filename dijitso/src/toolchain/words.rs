@@ -224,7 +224,13 @@ pub(super) fn grouped(mut flags: &[Flag]) -> impl Iterator<Item = Group<'_>> {
 /// information, profiles, sanitizers, plug-ins and intermediate code belong to a whole file.
 pub(super) fn is_for_any_unit(text: &str) -> bool {
     const PREFIXES: [&str; 10] = ["-O", "-m", "-W", "-D", "-U", "-I", "-i", "-std=", "-f", "-pedantic"];
-    const NOT: [&str; 28] = [
+    const NOT: [&str; 34] = [
+        "-ftest-coverage",
+        "-fopt-info",
+        "-ftime-report",
+        "-ftime-trace",
+        "-fpatchable-function-entry",
+        "-fxray",
         "-Wl,",
         "-Wa,",
         "-Wp,",

@@ -39,6 +39,17 @@ pub fn check(part: &str, root: &Path, jit: &Jit) -> Result<Vec<Loaded>, String> 
     }
 }
 
+/// Writes every kernel of one part into a site cache.
+///
+/// # Errors
+/// What could not be built or written.
+pub fn export(part: &str, root: &Path, jit: &Jit, path: &Path) -> Result<(), String> {
+    match part {
+        "ffc_jit" => modules::export(root, jit, path),
+        _ => Err(format!("no export of the part `{part}`")),
+    }
+}
+
 fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
 }

@@ -100,6 +100,19 @@ pub fn files(root: &Path) -> Result<Vec<ModuleFiles>, String> {
     files.collect()
 }
 
+/// The wrappers of all forms, and all modules: each can be asked for.
+pub(super) fn export(root: &Path, jit: &Jit, path: &Path) -> Result<(), String> {
+    let folder = root.join("ffc_jit");
+    let manifest = Manifest::read(&folder)?;
+    let modules = specs(root, &folder, &manifest, jit, Dependencies::Declared)?;
+    let wrappers: Vec<_> =
+        manifest.top.iter().map(|(name, top)| wrapper(root, name, top, &modules[&top.module])).collect();
+    jit.export(&wrappers, path).map_err(|e| e.report())?;
+    let modules: Vec<_> = modules.into_values().collect();
+    jit.export(&modules, path).map_err(|e| e.report())?;
+    Ok(())
+}
+
 /// Loads the wrappers of all forms in one batch, which brings all modules with it, and compares.
 pub(super) fn check(root: &Path, jit: &Jit, how: Dependencies) -> Result<Vec<Loaded>, String> {
     let folder = root.join("ffc_jit");

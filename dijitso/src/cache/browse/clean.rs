@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::summary::size;
 use super::{Cache, CacheKind, Entry, Removed, RemovedFile};
-use crate::cache::{Index, Variant, VariantOutcome};
+use crate::cache::{Index, Variant, VariantOutcome, site};
 use crate::fs::Scratch;
 use crate::signature::Signature;
 
@@ -17,8 +17,8 @@ const SETTLED: Duration = Duration::from_secs(3600);
 type Condition<'a> = Box<dyn Fn(&Entry) -> bool + 'a>;
 
 /// What to remove from a cache. Without a condition: all kernels, damaged entries, failures, what the index
-/// knows of them, and what killed programs left; what is known about compilers stays, and so do files that
-/// are no part of a cache.
+/// knows of them, unpacked archives of site caches, and what killed programs left; what is known about compilers
+/// stays, and so do files that are no part of a cache.
 ///
 /// A kernel that a program has loaded stays loaded: its file loses its name, not its content. A program that
 /// loads one later builds it again. What is removed is also forgotten by the index, and so are remembered
@@ -120,7 +120,7 @@ impl<'a> Clean<'a> {
 
     /// Removes what was chosen and returns what that was. What cannot be removed is in
     /// [`Removed::failed`], and the rest is removed all the same. From a directory that others can write to
-    /// nothing is removed: a link in it could lead anywhere.
+    /// nothing is removed: a link in it could lead anywhere; nor from a site cache, which others read.
     pub fn run(self) -> Removed {
         let mut work = Work {
             clean: &self,
@@ -134,9 +134,12 @@ impl<'a> Clean<'a> {
             work.removed.failed.push((self.cache.dir().to_owned(), error.to_string()));
             return work.removed;
         }
-        if self.wants(CacheKind::Entry) {
-            work.entries();
+        if site::table_of(&self.cache.store).is_some() {
+            let text = "it is a site cache, which others read; export to a new directory, and rename it";
+            work.removed.failed.push((self.cache.dir().to_owned(), text.to_owned()));
+            return work.removed;
         }
+        work.entries();
         work.sources();
         // What is no entry has no name, age or use, so it goes only if nothing of these is asked.
         if self.wants(CacheKind::Damaged) && self.unconditional() {
@@ -146,6 +149,9 @@ impl<'a> Clean<'a> {
             work.failures();
         }
         work.index();
+        if self.wants(CacheKind::Site) && self.unconditional() {
+            work.sites();
+        }
         if self.wanted(CacheKind::Toolchain) && self.unconditional() {
             work.toolchains();
         }
@@ -194,6 +200,7 @@ impl Work<'_, '_> {
             let used = entry.last_used().unwrap_or_else(|| entry.built());
             let fits = self.clean.fits(entry.name(), entry.built(), used);
             if fits
+                && self.clean.wants(CacheKind::Entry)
                 && self.clean.matching.iter().all(|holds| holds(&entry))
                 && self.remove(CacheKind::Entry, entry.path())
             {
@@ -298,6 +305,13 @@ impl Work<'_, '_> {
             return self.removed.failed.push((path.to_owned(), error.to_string()));
         }
         self.removed.shortened += 1;
+    }
+
+    fn sites(&mut self) {
+        let dir = self.clean.cache.store.sites_dir();
+        for name in self.clean.cache.store.fs().list(&dir).unwrap_or_default() {
+            self.remove(CacheKind::Site, &dir.join(name));
+        }
     }
 
     fn toolchains(&mut self) {

@@ -23,6 +23,8 @@ pub enum CacheKind {
     Failure,
     /// The sources that debuggers show of a kernel.
     Source,
+    /// The content of a site cache's archive.
+    Site,
     /// What is known about a compiler, or about its headers.
     Toolchain,
     /// What a killed program left behind.
@@ -37,6 +39,7 @@ impl fmt::Display for CacheKind {
             CacheKind::Index => "index",
             CacheKind::Failure => "failure",
             CacheKind::Source => "source",
+            CacheKind::Site => "site",
             CacheKind::Toolchain => "toolchain",
             CacheKind::Temporary => "temporary",
         })

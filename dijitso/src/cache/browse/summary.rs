@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Cache;
-use crate::cache::VariantOutcome;
+use crate::cache::{VariantOutcome, site};
 use crate::fs::Fs;
 
 /// Files and their bytes.
@@ -49,7 +49,7 @@ pub struct Summary {
     pub kernels: BTreeMap<String, Usage>,
     /// What is no intact entry, and entries that were set aside.
     pub damaged: Usage,
-    /// Index files.
+    /// Index files; of a site cache, its table.
     pub index: Usage,
     /// Failures that are remembered in the index, so that an unchanged retry need not compile.
     pub remembered_failures: usize,
@@ -57,6 +57,8 @@ pub struct Summary {
     pub failures: Usage,
     /// Directories with the sources that debuggers show.
     pub sources: Usage,
+    /// Archives of site caches, unpacked.
+    pub sites: Usage,
     /// What is known about compilers and their headers.
     pub toolchains: Usage,
     /// Files that are being written, or that killed programs left.
@@ -76,6 +78,7 @@ impl Summary {
             self.index,
             self.failures,
             self.sources,
+            self.sites,
             self.toolchains,
             self.temporary,
         ];
@@ -117,6 +120,9 @@ impl Cache {
             summary.remembered_failures +=
                 failures.filter(|v| matches!(v.outcome, VariantOutcome::Failure(_))).count();
         });
+        if let Some(table) = site::table_of(store) {
+            summary.index.add(size(fs, &table));
+        }
         let each = |usage: &mut Usage, dir: &Path| {
             for name in fs.list(dir).unwrap_or_default() {
                 usage.add(size(fs, &dir.join(name)));
@@ -124,6 +130,7 @@ impl Cache {
         };
         each(&mut summary.failures, &store.failures_dir());
         each(&mut summary.sources, &store.sources_dir());
+        each(&mut summary.sites, &store.sites_dir());
         each(&mut summary.toolchains, &store.toolchains_dir());
         each(&mut summary.toolchains, &store.sets_dir());
         each(&mut summary.temporary, &store.tmp_dir());

@@ -7,7 +7,7 @@ use super::{Cache, Entry};
 use crate::cache::archive::Archive;
 use crate::cache::entry;
 use crate::cache::seal::MACHINE;
-use crate::cache::{Defect, Index, VariantOutcome, elf};
+use crate::cache::{Defect, Index, VariantOutcome, elf, site};
 use crate::signature::Signature;
 
 /// Kinds of [`Problem`]s.
@@ -28,7 +28,8 @@ pub enum ProblemKind {
     Foreign,
     /// An entry that a load found damaged and set aside.
     SetAside,
-    /// An index file that cannot be read, or that leads to an entry that is not there: a load passes it over.
+    /// An index file, or the table of a site cache, that cannot be read, or that leads to an entry that is not
+    /// there: a load passes it over.
     Index,
 }
 
@@ -210,6 +211,16 @@ impl Cache {
                 }
             }
         });
+        if let Some(table) = site::table_of(store) {
+            found.indices += 1;
+            let problems = site::check_table(store, &table).into_iter();
+            found.problems.extend(problems.map(|text| Problem {
+                kind: ProblemKind::Index,
+                path: table.clone(),
+                signature: None,
+                text,
+            }));
+        }
         found
     }
 

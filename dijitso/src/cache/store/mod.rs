@@ -9,6 +9,7 @@
 //! <root>/v1/toolchains/                               what is known about compilers
 //! <root>/v1/failures/<kernel>-<unit>/                 bundles that reproduce failed builds
 //! <root>/v1/sources/<unit>/                           sources of kernels with debug information
+//! <root>/v1/sites/<signature>/                        archives of site caches, unpacked
 //! <root>/v1/locks/<signature>                         held while somebody builds
 //! <root>/v1/tmp/                                      files that are being written
 //! ```
@@ -27,7 +28,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rustix::io::Errno;
 
 use super::archive::Archive;
-use super::entry::{self, Defect, Headers, VerifiedEntry};
+use super::entry::{self, Defect, VerifiedEntry};
 use super::index::{self, Index, Variant};
 use super::lock::Lock;
 use crate::config::Cache;
@@ -59,6 +60,15 @@ impl Store {
     /// # Errors
     /// [`Error::CacheDir`] if others could make this program run their code through it.
     pub(crate) fn open(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
+        let store = Store::open_to_read(root, fs, params)?;
+        if let Err(error) = store.create() {
+            log::debug!("cache {}: {error}", root.display());
+        }
+        Ok(store)
+    }
+
+    /// The same for who will hardly write: what is missing is created by the first who does.
+    pub(crate) fn open_to_read(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
         let store = Store {
             v1: root.join("v1"),
             root: root.to_owned(),
@@ -68,9 +78,6 @@ impl Store {
             warned: Mutex::default(),
         };
         store.check_trusted()?;
-        if let Err(error) = store.create() {
-            log::debug!("cache {}: {error}", root.display());
-        }
         Ok(store)
     }
 
@@ -104,7 +111,7 @@ impl Store {
     }
 
     /// Creates what is missing.
-    fn create(&self) -> io::Result<()> {
+    pub(super) fn create(&self) -> io::Result<()> {
         let tmp = self.tmp_dir();
         if self.fs.exists(&tmp) {
             return Ok(());
@@ -161,6 +168,11 @@ impl Store {
         self.v1.join("toolchains")
     }
 
+    /// Where archives of site caches are unpacked.
+    pub(super) fn sites_dir(&self) -> PathBuf {
+        self.v1.join("sites")
+    }
+
     /// Where the entry of this name is, or would be.
     pub(crate) fn entry_path(&self, content: &Signature) -> PathBuf {
         self.place("", content, ".so")
@@ -201,12 +213,6 @@ impl Store {
     /// Reads and verifies everything in an entry.
     pub(crate) fn archive(&self, content: &Signature) -> Result<Archive, Defect> {
         Archive::open(&self.fs, &self.entry_path(content), content)
-    }
-
-    /// What the build of another kernel needs of this one: its library and its headers.
-    pub(crate) fn read_for_dependents(&self, content: &Signature) -> Result<(Vec<u8>, Headers), Defect> {
-        let mut archive = self.archive(content)?;
-        Ok((archive.elf().to_vec(), archive.headers()))
     }
 
     /// Makes an encoded entry visible to everybody.

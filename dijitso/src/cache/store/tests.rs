@@ -15,6 +15,7 @@ pub(in crate::cache) fn params() -> Cache {
     }
     Cache {
         root: sourced(PathBuf::new()),
+        sites: Vec::new(),
         load: sourced(Load::Auto),
         durable: sourced(false),
         lock_wait: sourced(Duration::ZERO),
@@ -66,7 +67,7 @@ fn entries_come_and_go() {
     assert_eq!(store.publish(&content(), &bytes).unwrap(), Published::New);
     assert_eq!(store.publish(&content(), &bytes).unwrap(), Published::Existing);
     assert_eq!(store.read(&content()).unwrap().elf, elf(3000));
-    let (library, headers) = store.read_for_dependents(&content()).unwrap();
+    let (library, headers) = store.archive(&content()).map(|mut a| (a.elf().to_vec(), a.headers())).unwrap();
     assert_eq!((library, headers.len()), (elf(3000), 1));
 }
 

@@ -240,11 +240,9 @@ impl Batch<'_> {
     }
 
     pub(super) fn retry_locked(&mut self) {
-        for number in std::mem::take(&mut self.locked) {
-            if self.pool.has_room() {
-                self.start(&[number]);
-            } else {
-                self.locked.push(number);
+        if self.pool.has_room() {
+            for number in std::mem::take(&mut self.locked) {
+                self.is_signed(number);
             }
         }
     }

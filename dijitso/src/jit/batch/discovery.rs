@@ -71,7 +71,7 @@ impl Batch<'_> {
         self.nodes.len() - 1
     }
 
-    /// Memory, then whoever builds it already, then the disk, then the generator. With `alone`, what
+    /// Memory, then whoever builds it already, then the disk and site caches, then the generator. With `alone`, what
     /// another thread does is not waited for. The caller must [`descend`](Self::descend) then.
     pub(super) fn begin(&mut self, number: usize, alone: bool) {
         let spec = self.nodes[number].spec.clone();
@@ -96,11 +96,15 @@ impl Batch<'_> {
         }
         if self.nodes[number].parts.is_none() {
             let start = Instant::now();
-            let found = self.engine.look_up(&spec, &mut self.verified);
+            let found = self.engine.look_in_caches(&spec, &mut self.verified);
             self.nodes[number].report.lookup = start.elapsed();
             match found {
-                Found::Hit(loaded) => return self.finish(number, Ok((loaded, KernelOrigin::Disk))),
+                Found::Hit(loaded, origin) => return self.finish(number, Ok((loaded, origin))),
                 Found::Failed(error) => return self.finish(number, Err(error)),
+                Found::Miss(reason) if self.engine.is_sealed() => {
+                    let error = self.engine.missing(&spec, reason);
+                    return self.finish(number, Err(error));
+                }
                 Found::Miss(reason) => {
                     log::debug!("{}: {reason}", spec.at());
                     self.engine.counters.miss(&reason);

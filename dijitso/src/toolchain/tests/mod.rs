@@ -109,7 +109,7 @@ impl Bench {
         let needs = needs(&std::fs::read(cwd.join("unit.o")).unwrap());
         let request = LinkRequest {
             object: "unit.o",
-            of_pack: false,
+            apart: false,
             libraries: &[],
             link_dirs: &[],
             links: &[],

@@ -1,0 +1,223 @@
+//! The archive form of a site cache: reproducible when written, and believed in nothing when read.
+
+use std::io::{self, Read, Write as _};
+use std::path::{Component, Path};
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use tar::{Builder, EntryType, Header};
+
+use super::TABLE;
+use crate::signature::Signature;
+
+/// The largest file and the largest content of an archive that is unpacked: beyond what anybody means.
+const LARGEST_FILE: u64 = 1 << 30;
+const LARGEST: u64 = 1 << 36;
+
+/// Packs files, which come with their names; the same files always give the same bytes.
+pub(super) fn pack<'a>(
+    files: impl Iterator<Item = io::Result<(String, std::borrow::Cow<'a, [u8]>)>>,
+) -> io::Result<Vec<u8>> {
+    // The encoder writes no name and no time of its own.
+    let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for file in files {
+        let (name, bytes) = file?;
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(0o644);
+        header.set_size(bytes.len() as u64);
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        archive.append_data(&mut header, &name, &*bytes)?;
+    }
+    let mut encoder = archive.into_inner()?;
+    encoder.flush()?;
+    encoder.finish()
+}
+
+/// What a name in an archive stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Packed {
+    Table,
+    Entry(Signature),
+}
+
+/// Hands every file to `take`; an error says in words why the archive is refused.
+///
+/// Only what [`pack`] writes is accepted, whoever packed it: files of the known names, and the directories
+/// they are in.
+pub(super) fn unpack(
+    archive: impl Read,
+    mut take: impl FnMut(Packed, Vec<u8>) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut content = MultiGzDecoder::new(archive).take(LARGEST);
+    let illegible = |error: io::Error| format!("it is no intact archive: {error}");
+    let mut tar = tar::Archive::new(&mut content);
+    for entry in tar.entries().map_err(illegible)? {
+        let entry = entry.map_err(illegible)?;
+        let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = entry.path().map_err(illegible)?;
+        match entry.header().entry_type() {
+            EntryType::Directory if is_plain(&path) => continue,
+            EntryType::Regular => {}
+            other => return Err(format!("`{shown}` in it is no file but {other:?}")),
+        }
+        let Some(packed) = is_plain(&path).then(|| named(&path)).flatten() else {
+            return Err(format!("`{shown}` in it is no file of a site cache"));
+        };
+        let size = entry.size();
+        if size > LARGEST_FILE {
+            return Err(format!("`{shown}` in it has {size} bytes"));
+        }
+        let mut bytes = Vec::new();
+        entry.take(size).read_to_end(&mut bytes).map_err(illegible)?;
+        if bytes.len() as u64 != size {
+            return Err(format!("it is truncated in `{shown}`"));
+        }
+        take(packed, bytes)?;
+    }
+    // Up to its checksum.
+    io::copy(&mut content, &mut io::sink()).map_err(illegible)?;
+    if content.limit() == 0 {
+        return Err(format!("its content has more than {LARGEST} bytes"));
+    }
+    Ok(())
+}
+
+/// Leads downwards only.
+fn is_plain(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+fn named(path: &Path) -> Option<Packed> {
+    let parts: Vec<&str> = path
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .map(|part| part.as_os_str().to_str())
+        .collect::<Option<_>>()?;
+    match parts[..] {
+        ["v1", TABLE] => Some(Packed::Table),
+        ["v1", folder, file] => {
+            let signature = Signature::from_hex(file.strip_suffix(".so")?)?;
+            // In one way only: upper case would be another file.
+            (super::place(&signature) == format!("{folder}/{file}")).then_some(Packed::Entry(signature))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::digest;
+
+    fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+        pack(files.iter().map(|(name, bytes)| Ok(((*name).to_owned(), (*bytes).into())))).unwrap()
+    }
+
+    fn names(archive: &[u8]) -> Result<Vec<(Packed, usize)>, String> {
+        let mut found = Vec::new();
+        unpack(archive, |name, bytes| {
+            found.push((name, bytes.len()));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// An archive with one member whose header is made by `change`; names are written as they are.
+    fn crafted(name: &str, change: impl FnOnce(&mut Header)) -> Vec<u8> {
+        let mut header = Header::new_ustar();
+        header.set_size(1);
+        header.set_mode(0o644);
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        change(&mut header);
+        header.set_cksum();
+        let mut bytes = header.as_bytes().to_vec();
+        if header.entry_type() != EntryType::Directory {
+            bytes.push(b'x');
+        }
+        bytes.resize(512 * 4, 0);
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_is_packed_comes_out_and_is_the_same_every_time() {
+        let signature = digest(b"entry");
+        let entry = format!("v1/{}", super::super::place(&signature));
+        let archive = packed(&[(&entry, b"library"), ("v1/table", b"t")]);
+        assert_eq!(names(&archive).unwrap(), [(Packed::Entry(signature), 7), (Packed::Table, 1)]);
+        assert_eq!(archive, packed(&[(&entry, b"library"), ("v1/table", b"t")]));
+    }
+
+    #[test]
+    fn cut_anywhere_or_changed_it_is_refused() {
+        let good = packed(&[("v1/table", &[7; 5000])]);
+        for len in 0..good.len() {
+            assert!(names(&good[..len]).is_err(), "length {len} of {}", good.len());
+        }
+        for at in 10..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            // The last byte of the compressed part has bits that mean nothing.
+            let mut content = Vec::new();
+            let unpacked = unpack(&*bad, |_, bytes| {
+                content = bytes;
+                Ok(())
+            });
+            assert!(unpacked.is_err() || content == [7; 5000], "byte {at}");
+        }
+        assert!(names(&[]).is_err());
+        assert!(names(b"no archive").is_err());
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in ["../table", "/v1/table", "v1/../v1/table", "v1/table/../../x", "table", "v1/other", "v1"]
+        {
+            let error = names(&crafted(name, |_| {})).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
+        let upper = format!("v1/{}", super::super::place(&digest(b"x"))).to_uppercase().replace("V1", "v1");
+        assert!(names(&crafted(&upper, |_| {})).is_err());
+        assert_eq!(names(&crafted("./v1/table", |_| {})).unwrap(), [(Packed::Table, 1)]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        for kind in [
+            EntryType::Symlink,
+            EntryType::Link,
+            EntryType::Char,
+            EntryType::Block,
+            EntryType::Fifo,
+            EntryType::GNUSparse,
+        ] {
+            let archive = crafted("v1/table", |header| {
+                header.set_entry_type(kind);
+                header.set_link_name("/etc/passwd").unwrap();
+            });
+            assert!(names(&archive).is_err(), "{kind:?}");
+        }
+        let directory = |name| {
+            crafted(name, |header| {
+                header.set_entry_type(EntryType::Directory);
+                header.set_size(0);
+            })
+        };
+        assert_eq!(names(&directory("v1/")).unwrap(), []);
+        assert!(names(&directory("../v1/")).is_err());
+    }
+
+    #[test]
+    fn sizes_beyond_sense_are_refused_before_they_are_read() {
+        for size in [LARGEST_FILE + 1, 1 << 40] {
+            let error = names(&crafted("v1/table", |header| header.set_size(size))).unwrap_err();
+            assert!(error.contains(&size.to_string()), "{error}");
+        }
+        assert!(names(&crafted("v1/table", |header| header.set_size(LARGEST_FILE))).is_err(), "truncated");
+    }
+}
