@@ -178,6 +178,12 @@ fn every_target_of_a_package_has_the_kernels_and_cargo_builds_no_more_than_it_mu
         assert_eq!(system_calls_of_loads(&strace), [""; 0]);
     }
 
+    // The same where nothing may be compiled; what is not there is told at once, all of it.
+    let sealed = run(&["sealed"]);
+    assert_eq!(sealed[..12], lines[..12]);
+    let told = sealed[12..].join("\n");
+    assert!(told.contains("extra(1)") && told.contains("extra(2)"), "{told}");
+
     // The same program, compiling now: equal signatures and results.
     let (said, _) = package.ok(&["run", "--quiet", "--", "jit"]);
     let jit: Vec<&str> = said.lines().filter(|line| !line.starts_with("compiled")).collect();

@@ -16,11 +16,17 @@ pub use table::PREBUILT;
 
 /// With or without the prebuilt kernels.
 pub fn jit(prebuilt: bool) -> Result<Jit> {
-    let builder = Jit::builder()
-        .cpu(dijitso::Cpu::Generic)
-        .std("c++17")
-        .include_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/include"));
-    if prebuilt { builder.prebuilt(&PREBUILT).build() } else { builder.build() }
+    if prebuilt { builder().prebuilt(&PREBUILT).build() } else { builder().build() }
+}
+
+/// With the prebuilt kernels, and nothing but these.
+pub fn sealed() -> Result<Jit> {
+    builder().prebuilt(&PREBUILT).sealed().build()
+}
+
+fn builder() -> dijitso::JitBuilder {
+    let include = concat!(env!("CARGO_MANIFEST_DIR"), "/include");
+    Jit::builder().cpu(dijitso::Cpu::Generic).std("c++17").include_dir(include)
 }
 
 /// Loads and calls every kernel: a line for each, with its name, its spec's signature, what it computed and where
