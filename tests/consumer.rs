@@ -183,6 +183,7 @@ fn every_target_of_a_package_has_the_kernels_and_cargo_builds_no_more_than_it_mu
     assert_eq!(sealed[..12], lines[..12]);
     let told = sealed[12..].join("\n");
     assert!(told.contains("extra(1)") && told.contains("extra(2)"), "{told}");
+    assert!(told.contains("11 prebuilt kernels"), "{told}");
 
     // The same program, compiling now: equal signatures and results.
     let (said, _) = package.ok(&["run", "--quiet", "--", "jit"]);

@@ -19,12 +19,16 @@ impl Engine {
     fn searched(&self) -> Vec<String> {
         let root = &self.config.cache.root;
         let path = root.value.display();
-        let mut searched = vec![match root.origin {
+        let mut searched = Vec::new();
+        if !self.prebuilt.is_empty() {
+            searched.push(format!("{} prebuilt kernels", self.prebuilt.len()));
+        }
+        searched.push(match root.origin {
             // Nobody named one, and there is no home for it.
             Origin::Default => "no cache (HOME is not set)".to_owned(),
             _ if self.fs.exists(&root.value) => format!("cache {path}"),
             _ => format!("cache {path}, which is not there"),
-        }];
+        });
         searched.extend(self.sites.iter().map(|site| site.describe()));
         if self.sites.is_empty() {
             searched.push("no site cache".to_owned());

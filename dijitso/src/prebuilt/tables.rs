@@ -47,6 +47,11 @@ impl Tables {
         self.0.is_empty()
     }
 
+    /// How many kernels there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|table| table.prebuilt.len()).sum()
+    }
+
     /// The kernel of a spec, if it is here and runs on this processor. `claim` is asked whether the spec's
     /// generator may have this signature, which another one may have taken.
     pub(crate) fn get(
