@@ -74,7 +74,10 @@ impl Unit {
         for (i, dependency) in around.dependencies.iter().enumerate() {
             ingredients.insert(format!("dependency {i}"), dependency.to_hex());
         }
-        let rendered = render(parts, spec.name(), &full, true);
+        let rendered = match parts.is_located() {
+            true => render(parts, spec.name(), &full, true),
+            false => plain.with_symbol(parts, spec.name(), &full),
+        };
         Ok(Unit {
             pack: super::pack::key(parts, &rendered, &flags),
             name: spec.name().to_owned(),

@@ -69,10 +69,29 @@ pub(crate) fn render(parts: &Parts, name: &str, symbol: &str, lines: bool) -> Re
     let mut files = vec![(text_file, text), (main.clone(), unit)];
     files.extend(parts.headers.iter().cloned());
 
-    let entry = parts.entry.as_ref().map(|_| symbol.to_owned());
-    let exports: Vec<String> = entry.into_iter().chain(parts.exports.iter().cloned()).collect();
+    let exports = exports(parts, symbol);
     let version_script = version_script(&exports);
     Rendered { files, main, exports, version_script }
+}
+
+impl Rendered {
+    /// The same with the entry exported as `symbol`: the text, megabytes with some generators, is not written
+    /// again. Only for text that does not know its lines.
+    pub(crate) fn with_symbol(mut self, parts: &Parts, name: &str, symbol: &str) -> Rendered {
+        let text_file = format!("{name}.{}", parts.language.extension());
+        let unit = Unit::new(parts, name, symbol).render(&self.main, &text_file, false);
+        if let Some((_, text)) = self.files.iter_mut().find(|(file, _)| *file == self.main) {
+            *text = unit;
+        }
+        self.exports = exports(parts, symbol);
+        self.version_script = version_script(&self.exports);
+        self
+    }
+}
+
+fn exports(parts: &Parts, symbol: &str) -> Vec<String> {
+    let entry = parts.entry.as_ref().map(|_| symbol.to_owned());
+    entry.into_iter().chain(parts.exports.iter().cloned()).collect()
 }
 
 /// `{ global: a; b; local: *; };`, each name literally unless it is a pattern.

@@ -73,3 +73,16 @@ fn the_hashed_form_has_no_lines_and_only_the_text_counts() {
     assert_eq!(sign(1, "void k() {}", placeholder), sign(99, "void k() {}", placeholder));
     assert_ne!(sign(1, "void k() {}", placeholder), sign(1, "void k() { }", placeholder));
 }
+
+#[test]
+fn another_symbol_is_as_if_it_had_been_rendered_with_it() {
+    type F = extern "C" fn(f64) -> f64;
+    let other = format!("dijitso_k_{}", "e".repeat(64));
+    for source in [source::<F>("double k(double x) { return x; }"), whole("extern \"C\" double k(double x);")]
+    {
+        let parts = super::check::complete(source.include("<cmath>").into_parts(), "k").unwrap();
+        let moved = render(&parts, "k", SYMBOL, true).with_symbol(&parts, "k", &other);
+        assert_eq!(moved, render(&parts, "k", &other, true));
+        assert_ne!(moved, render(&parts, "k", SYMBOL, true));
+    }
+}
