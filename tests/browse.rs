@@ -151,7 +151,7 @@ fn one_damaged_file_hides_no_other() {
     flipped[100] ^= 1;
     replace(all[1].path(), &flipped);
     std::fs::remove_file(all[2].path()).unwrap();
-    std::os::unix::fs::symlink("/nonexistent", all[2].path()).unwrap();
+    std::os::unix::fs::symlink("/nonexistent/entry", all[2].path()).unwrap();
     std::fs::remove_file(all[3].path()).unwrap();
     std::fs::create_dir(all[3].path()).unwrap();
     let folder = all[4].path().parent().unwrap();

@@ -14,6 +14,7 @@ use dijitso_tests::protocol::{ShimMode, ShimStep};
 struct Package {
     dir: PathBuf,
     shim: Shim,
+    _elsewhere: Option<tempfile::TempDir>,
 }
 
 fn root() -> PathBuf {
@@ -29,14 +30,23 @@ fn fresh(name: &str) -> PathBuf {
 
 impl Package {
     fn empty(name: &str) -> Package {
-        let dir = fresh(name);
+        Package::at(fresh(name), name, None)
+    }
+
+    /// Outside of this workspace, whose version cargo gives to a package that inherits it from a nearer one.
+    fn elsewhere(name: &str) -> Package {
+        let dir = tempfile::tempdir().unwrap();
+        Package::at(dir.path().canonicalize().unwrap(), name, Some(dir))
+    }
+
+    fn at(dir: PathBuf, name: &str, elsewhere: Option<tempfile::TempDir>) -> Package {
         let shims = fresh(&format!("{name}.shims"));
         install(crate::harness::SHIM.as_ref(), &shims.join("c++"));
         let shim = Shim::at(shims.join("c++"));
         shim.set(ShimMode::Pass, ShimStep::Compile);
         // The versions that everything else here is tested with, and no look at any registry.
         std::fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
-        Package { dir, shim }
+        Package { dir, shim, _elsewhere: elsewhere }
     }
 
     /// A copy of `tests/consumer`.
@@ -349,7 +359,7 @@ fn has_amx() -> bool {
 
 #[test]
 fn two_versions_of_dijitso_in_one_lockfile_are_told_where_the_table_is_compiled() {
-    let package = Package::empty("versions");
+    let package = Package::elsewhere("versions");
     // The next version, whose tables have another format.
     let next = package.dir.join("next");
     for name in ["dijitso", "dijitso-macros"] {

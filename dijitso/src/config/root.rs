@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_prefix_that_is_gone_or_not_ours_is_passed_over() {
         assert_eq!(
-            chosen(&[("CONDA_PREFIX", "/nonexistent"), ("HOME", "/h")]),
+            chosen(&[("CONDA_PREFIX", "/nonexistent/prefix"), ("HOME", "/h")]),
             Path::new("/h/.cache/dijitso")
         );
     }
