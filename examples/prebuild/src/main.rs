@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release -p prebuild
-//! env -i HOME=/nonexistent target/release/prebuild   # without a compiler, a cache, a home
+//! env -i DIJITSO_SEALED=1 target/release/prebuild     # without a compiler, a cache, a home
 //! target/release/prebuild 5                          # a degree that was not prebuilt is compiled now
 //! ```
 
