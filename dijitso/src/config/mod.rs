@@ -122,7 +122,7 @@ impl Config {
         }
         let build = layers.build()?;
         let config = Config {
-            cache: layers.cache(environment, build.sealed.value)?,
+            cache: layers.cache(environment)?,
             build,
             generator: layers.generator(),
             compiler_env: environment.for_compilers(),
@@ -172,13 +172,13 @@ impl Config {
 struct Layers(Vec<Layer>);
 
 impl Layers {
-    fn cache(&self, environment: &Environment, sealed: bool) -> Result<Cache> {
+    fn cache(&self, environment: &Environment) -> Result<Cache> {
         fn of<T>(get: fn(&CacheParams) -> &T) -> impl Fn(&Params) -> &T {
             move |params| get(&params.cache)
         }
         let key = |name| ("cache", name);
         Ok(Cache {
-            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment, sealed)?,
+            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment)?,
             sites: self.paths(key("sites"), of(|c| &c.sites))?,
             load: self.pick_or(key("load"), of(|c| &c.load), Load::Auto),
             durable: self.pick_or(key("durable"), of(|c| &c.durable), false),

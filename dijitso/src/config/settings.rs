@@ -79,9 +79,10 @@ pub(crate) fn settings(config: &Config) -> Vec<Setting> {
     let Build { std, sealed, profile, cpu, timeout, jobs, memory_per_job, .. } = &config.build;
     let Generator { check, log_source } = &config.generator;
     let of = |section, name, values| Setting { section, name, values };
-    let dirs = |dirs: &[Sourced<std::path::PathBuf>]| each(dirs, |dir| dir.display().to_string());
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let dirs = |dirs: &[Sourced<std::path::PathBuf>]| each(dirs, path);
     vec![
-        of("cache", "dir", one(root, |dir| dir.display().to_string())),
+        of("cache", "dir", if config.cache.homeless().is_some() { Vec::new() } else { one(root, path) }),
         of("cache", "sites", dirs(sites)),
         of("cache", "load", one(load, load_text)),
         of("cache", "durable", one(durable, bool::to_string)),

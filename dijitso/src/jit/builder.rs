@@ -223,12 +223,16 @@ impl JitBuilder {
         self
     }
 
-    /// Resolves the parameters, opens the cache and looks for the compiler.
+    /// Resolves the parameters, and looks whether the cache directory may be trusted. Nothing is created or
+    /// started: the compiler is looked for when a kernel is wanted that is not part of the program.
+    ///
+    /// Without a cache directory, because nobody named one and `HOME` is not set, kernels are built in memory, with
+    /// one warning.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for a parameter that makes no sense, wherever it was set;
     /// [`Error::CacheDir`](crate::Error::CacheDir) for a directory that must not be trusted. A missing
-    /// compiler is no error here: kernels that are in the cache load without one.
+    /// compiler, or one that refuses its flags, is no error here: kernels that are in the cache load without one.
     pub fn build(mut self) -> Result<Jit> {
         if let Some(words) = self.words.take() {
             self.params.build.cxx = Some(shlex::split(&words).ok_or_else(|| Error::Config {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use super::flight::Flights;
@@ -39,17 +40,20 @@ pub(super) struct Engine {
     request: Signature,
     /// Variables that compilers read, as they are set here, sorted by name.
     pub(super) environment: Vec<(String, String)>,
-    context: Mutex<Arc<Context>>,
+    /// `None` until a kernel is wanted that is not part of the program.
+    context: Mutex<Option<Arc<Context>>>,
     sweep: Once,
     pub(super) build_ids: Mutex<HashMap<usize, Signature>>,
     unwritable: Once,
     pub(super) no_compiler: Once,
 }
 
-/// The compiler, as far as there is one.
+/// The compiler, as far as there is one; else why there is none, or why it cannot be used.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub(super) compiler: std::result::Result<Compiler, Vec<(String, String)>>,
+    pub(super) compiler: Result<Compiler>,
+    /// Nobody has asked yet since it was looked for: a broken compiler is not tried twice in one load.
+    fresh: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -74,15 +78,11 @@ impl Engine {
     fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {
         let fs = Fs::new(counters.clone());
         let root = &config.cache.root.value;
-        let store = match config.build.sealed.value {
-            false => Store::open(root, &fs, &config.cache)?,
-            true => Store::open_to_read(root, &fs, &config.cache)?,
-        };
+        let store = Store::open(root, &fs, &config.cache)?;
         let sites = Sites::new(config.cache.sites.iter().map(|site| site.value.clone()), &fs);
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
         let request = request(&config, &environment);
-        let context = Mutex::new(Arc::new(find(&config, &fs, &counters, &store)?));
         let limits =
             Limits::new(config.build.jobs.as_ref().map(|jobs| jobs.value), config.build.memory_per_job.value);
         Ok(Engine {
@@ -97,7 +97,7 @@ impl Engine {
             limits,
             request,
             environment,
-            context,
+            context: Mutex::default(),
             sweep: Once::new(),
             build_ids: Mutex::default(),
             unwritable: Once::new(),
@@ -110,33 +110,60 @@ impl Engine {
         self.config.build.sealed.value
     }
 
+    /// The compiler. It is looked for when the first kernel is wanted that is not part of the program: a program
+    /// that brings all its kernels starts no process and reads no file for a compiler that it does not need.
     pub(super) fn context(&self) -> Arc<Context> {
-        self.context.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who comes meanwhile waits, or would ask the compiler the same.
+        context.get_or_insert_with(|| Arc::new(self.find_compiler(true))).clone()
     }
 
     /// The compiler as it is now: a compiler that was replaced since the last look is looked at again,
     /// or its kernels would be stored under its predecessor's name.
-    pub(super) fn current(&self) -> Result<Arc<Context>> {
+    pub(super) fn current(&self) -> Arc<Context> {
         let context = self.context();
         if let Ok(compiler) = &context.compiler
             && compiler.toolchain.unchanged(&self.fs)
         {
-            return Ok(context);
+            return context;
         }
-        let found = Arc::new(find(&self.config, &self.fs, &self.counters, &self.store)?);
-        *self.context.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
-        Ok(found)
+        let found = Arc::new(self.find_compiler(false));
+        *self.context.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        found
+    }
+
+    fn find_compiler(&self, fresh: bool) -> Context {
+        let compiler = match self.is_sealed() {
+            true => Err(Error::NoCompiler { kernel: None, candidates: Vec::new() }),
+            false => self.try_compiler(),
+        };
+        if let Err(error) = &compiler {
+            log::debug!("no compiler: {error}");
+        }
+        Context { compiler, fresh: AtomicBool::new(fresh) }
+    }
+
+    fn try_compiler(&self) -> Result<Compiler> {
+        // What is learned about the compiler is kept in the cache.
+        self.store.create_softly();
+        let memos = self.store.toolchains_dir();
+        let toolchain = Toolchain::find(&self.config, &self.fs, &self.counters, Some(&memos))
+            .map_err(|candidates| Error::NoCompiler { kernel: None, candidates })?;
+        let mut signer = Signer::quiet("dijitso compiler 1");
+        signer.field("identity", &toolchain.identity());
+        signer.field("cpu", &toolchain.resolved_cpu(&self.config, &self.counters)?);
+        Ok(Compiler { digest: signer.finish(), toolchain })
     }
 
     /// The compiler as it was last seen; [`Engine::bench`] looks again before it is used.
     pub(super) fn toolchain(&self) -> Result<Toolchain> {
         let mut context = self.context();
-        if context.compiler.is_err() {
-            context = self.current()?;
+        if context.compiler.is_err() && !context.fresh.swap(false, Ordering::Relaxed) {
+            context = self.current();
         }
         match &context.compiler {
             Ok(compiler) => Ok(compiler.toolchain.clone()),
-            Err(candidates) => Err(Error::NoCompiler { kernel: None, candidates: candidates.clone() }),
+            Err(error) => Err(error.clone()),
         }
     }
 
@@ -193,7 +220,7 @@ impl Engine {
 
     /// All that a job needs; `None` if the unit was signed with another compiler than is there now.
     pub(super) fn bench(&self, unit: &Unit) -> Result<Option<Bench>> {
-        self.current()?;
+        self.current();
         let toolchain = self.toolchain()?;
         if toolchain.identity() != unit.toolchain {
             return Ok(None);
@@ -251,11 +278,14 @@ impl Engine {
     pub(super) fn cannot_write(&self, error: &std::io::Error) {
         self.counters.publish_failures.one();
         self.unwritable.call_once(|| {
-            log::warn!(
-                "cannot write to the cache {}: {error}; kernels are built and used, but the next run will \
-                 have to build them again",
-                self.config.cache.root.value.display()
-            );
+            let again = "kernels are built and used, but the next run will have to build them again";
+            match self.config.cache.homeless() {
+                Some(why) => log::warn!("{why}; {again}"),
+                None => {
+                    let root = self.config.cache.root.value.display();
+                    log::warn!("cannot write to the cache {root}: {error}; {again}");
+                }
+            }
         });
     }
 }
@@ -265,26 +295,6 @@ fn readable(value: &OsStr) -> String {
     let lossy =
         || format!("{} (bytes {})", value.to_string_lossy(), digest(value.as_encoded_bytes()).short());
     value.to_str().map_or_else(lossy, str::to_owned)
-}
-
-fn find(config: &Config, fs: &Fs, counters: &Arc<Counters>, store: &Store) -> Result<Context> {
-    if config.build.sealed.value {
-        return Ok(Context { compiler: Err(Vec::new()) });
-    }
-    let compiler = Toolchain::find(config, fs, counters, Some(&store.toolchains_dir()));
-    let compiler = match compiler {
-        Ok(toolchain) => {
-            let mut signer = Signer::quiet("dijitso compiler 1");
-            signer.field("identity", &toolchain.identity());
-            signer.field("cpu", &toolchain.resolved_cpu(config, counters)?);
-            Ok(Compiler { digest: signer.finish(), toolchain })
-        }
-        Err(candidates) => {
-            log::debug!("no compiler: {candidates:?}");
-            Err(candidates)
-        }
-    };
-    Ok(Context { compiler })
 }
 
 fn request(config: &Config, environment: &[(String, String)]) -> Signature {

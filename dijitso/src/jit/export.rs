@@ -104,8 +104,17 @@ impl Engine {
             let links = kernel.dependencies.iter().map(|d| d.content).collect();
             let Some(entry) = kernel.path.as_deref() else {
                 let root = self.config.cache.root.value.clone();
-                let problem = format!("{} could not be cached in it, and so cannot be exported", kernel.at);
-                return Err(Error::CacheDir { path: root, problem });
+                let at = &kernel.at;
+                return Err(match self.config.cache.homeless() {
+                    Some(why) => Error::Config {
+                        problem: format!("kernel {at} cannot be exported without being cached: {why}"),
+                        origin: self.config.cache.root.origin.to_string(),
+                    },
+                    None => Error::CacheDir {
+                        path: root,
+                        problem: format!("{at} could not be cached in it, and so cannot be exported"),
+                    },
+                });
             };
             export.add_entry(&self.fs, entry, &kernel.content, links).map_err(|defect| Error::Load {
                 kernel: kernel.at.clone(),

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use crate::config::origin::Origin;
 use crate::error::{Error, MissingKernel};
 use crate::source::AnySpec;
 
@@ -23,9 +22,8 @@ impl Engine {
         if !self.prebuilt.is_empty() {
             searched.push(format!("{} prebuilt kernels", self.prebuilt.len()));
         }
-        searched.push(match root.origin {
-            // Nobody named one, and there is no home for it.
-            Origin::Default => "no cache (HOME is not set)".to_owned(),
+        searched.push(match self.config.cache.homeless() {
+            Some(_) => "no cache (HOME is not set)".to_owned(),
             _ if self.fs.exists(&root.value) => format!("cache {path}"),
             _ => format!("cache {path}, which is not there"),
         });

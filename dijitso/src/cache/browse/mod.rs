@@ -111,15 +111,21 @@ impl Cache {
     /// file and default have it.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings that make no sense.
+    /// [`Error::Config`] for settings that make no sense, and if there is no directory, not even a home.
     ///
-    /// ```
+    /// ```no_run
     /// # fn main() -> dijitso::Result<()> {
     /// println!("{}", dijitso::Cache::open_default()?.dir().display());
     /// # Ok(()) }
     /// ```
     pub fn open_default() -> Result<Cache> {
-        Cache::open(Config::resolve(Params::default())?.cache.root.value)
+        let cache = Config::resolve(Params::default())?.cache;
+        match cache.homeless() {
+            Some(why) => {
+                Err(Error::Config { problem: why.to_owned(), origin: cache.root.origin.to_string() })
+            }
+            None => Cache::open(cache.root.value),
+        }
     }
 
     /// The directory (dijitso's `cache_dir`).

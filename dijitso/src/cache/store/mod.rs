@@ -54,21 +54,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the cache at `root`, and creates it if it can be created. If it cannot (read-only, full), reads
-    /// find nothing and writes return the system's error.
+    /// Opens the cache at `root`. Nothing is created yet: the first who writes does that. If it cannot be done
+    /// (read-only, full), reads find nothing and writes return the system's error.
     ///
     /// # Errors
     /// [`Error::CacheDir`] if others could make this program run their code through it.
     pub(crate) fn open(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
-        let store = Store::open_to_read(root, fs, params)?;
-        if let Err(error) = store.create() {
-            log::debug!("cache {}: {error}", root.display());
-        }
-        Ok(store)
-    }
-
-    /// The same for who will hardly write: what is missing is created by the first who does.
-    pub(crate) fn open_to_read(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
         let store = Store {
             v1: root.join("v1"),
             root: root.to_owned(),
@@ -79,6 +70,13 @@ impl Store {
         };
         store.check_trusted()?;
         Ok(store)
+    }
+
+    /// Creates what is missing, if that can be done: for those who are about to write, and can do without.
+    pub(crate) fn create_softly(&self) {
+        if let Err(error) = self.create() {
+            log::debug!("cache {}: {error}", self.root.display());
+        }
     }
 
     /// A cache that is only looked at, wherever it is from and whoever it belongs to: nothing in it is loaded,

@@ -127,6 +127,10 @@ impl Batch<'_> {
             Some(Error::NoCompiler { candidates, .. }) => {
                 Err(Error::NoCompiler { kernel: Some(spec.at()), candidates: candidates.clone() })
             }
+            Some(Error::Config { problem, origin }) => Err(Error::Config {
+                problem: format!("kernel {}: {problem}", spec.at()),
+                origin: origin.clone(),
+            }),
             Some(error) => Err(error.clone()),
         }
     }
