@@ -168,7 +168,7 @@ pub enum Profile {
 /// let jit = dijitso::Jit::builder().cpu(Cpu::Named("x86-64-v3".into()));
 /// # let _ = jit;
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cpu {
     /// This machine's; stored as the features it has, and checked before a kernel is loaded.

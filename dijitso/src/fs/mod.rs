@@ -23,7 +23,7 @@ use rustix::io::Errno;
 
 pub(crate) use folder::{NewFolder, is_component};
 pub(crate) use kind::{Kind, Mount, keeps_access_times};
-pub(crate) use publish::Published;
+pub(crate) use publish::{Content, Published};
 pub(crate) use scratch::Scratch;
 pub(crate) use stamp::Stamp;
 pub(crate) use trust::{check_installed, check_trusted};
@@ -89,7 +89,8 @@ impl Fs {
         }
     }
 
-    fn opened(&self, fd: OwnedFd) -> io::Result<Opened> {
+    /// The same for what is open already.
+    pub(crate) fn opened(&self, fd: OwnedFd) -> io::Result<Opened> {
         let stat = rustix::fs::fstat(&fd)?;
         Ok(Opened {
             fd,

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
+use super::derived::Derived;
 use super::flight::Flights;
+use super::luggage::Collection;
 use super::memory::Memory;
 use crate::cache::{Defect, Sites, Store, archive_at};
 use crate::compile::{Bench, Linked, Surroundings, Unit};
 use crate::config::Config;
 use crate::config::origin::Flag;
-use crate::config::params::Params;
+use crate::config::params::{Cpu, Params, Profile};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Scratch};
 use crate::kernel::{Loaded, closure};
@@ -24,11 +26,11 @@ use crate::stats::Counters;
 use crate::toolchain::Toolchain;
 
 #[derive(Debug)]
-pub(super) struct Engine {
-    pub(super) config: Config,
-    pub(super) fs: Fs,
-    pub(super) counters: Arc<Counters>,
-    pub(super) store: Store,
+pub(crate) struct Engine {
+    pub(crate) config: Config,
+    pub(crate) fs: Fs,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) store: Store,
     pub(super) sites: Sites,
     pub(super) memory: Memory,
     /// Kernels that are part of the program.
@@ -46,6 +48,11 @@ pub(super) struct Engine {
     pub(super) build_ids: Mutex<HashMap<usize, Signature>>,
     unwritable: Once,
     pub(super) no_compiler: Once,
+    /// What is built for other ranks, too.
+    pub(super) collection: Collection,
+    pub(super) derived: Derived,
+    /// The address of the engine that this one is derived from, and which outlives it.
+    pub(super) base: Option<usize>,
 }
 
 /// The compiler, as far as there is one; else why there is none, or why it cannot be used.
@@ -75,6 +82,12 @@ impl Engine {
         Engine::with(config, self.counters.clone(), Tables::default())
     }
 
+    /// An engine for the same program, with other parameters.
+    pub(super) fn with_config(&self, config: Config) -> Result<Engine> {
+        let engine = Engine::with(config, self.counters.clone(), self.prebuilt.again())?;
+        Ok(Engine { base: Some(std::ptr::from_ref(self).addr()), ..engine })
+    }
+
     fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {
         let fs = Fs::new(counters.clone());
         let root = &config.cache.root.value;
@@ -102,7 +115,26 @@ impl Engine {
             build_ids: Mutex::default(),
             unwritable: Once::new(),
             no_compiler: Once::new(),
+            collection: Collection::default(),
+            derived: Derived::default(),
+            base: None,
         })
+    }
+
+    /// What it is, for messages: `cache /home/user/.cache/dijitso, cpu native, profile optimized`.
+    pub(crate) fn description(&self) -> String {
+        let build = &self.config.build;
+        let cpu = match &build.cpu.value {
+            Cpu::Native => "native",
+            Cpu::Generic => "generic",
+            Cpu::Named(name) => name,
+        };
+        let profile = match build.profile.value {
+            Profile::Optimized => "optimized",
+            Profile::Debug => "debug",
+        };
+        let cache = self.config.cache.root.value.display();
+        format!("cache {cache}, cpu {cpu}, profile {profile}")
     }
 
     /// Whether compiling is forbidden.
@@ -256,11 +288,14 @@ impl Engine {
             .iter()
             .map(|loaded| {
                 let (name, headers_only) = (loaded.name.clone(), !direct(loaded));
-                if let Some(kept) = loaded.kept.get() {
-                    let (elf, headers) = (kept.elf.clone(), kept.headers.clone());
+                if let Some(kept) = loaded.kept.get()
+                    && let Ok(elf) = kept.elf()
+                {
+                    let headers = kept.headers.clone();
                     return Ok(Linked { name, soname: loaded.soname.clone(), elf, headers, headers_only });
                 }
-                let archive = archive_at(&self.store, loaded.path.as_deref(), &loaded.content);
+                let archive =
+                    archive_at(&self.store, loaded.path.get().map(PathBuf::as_path), &loaded.content);
                 let mut archive = archive.map_err(|defect| {
                     self.store.quarantine(&loaded.content, &defect);
                     let leads_to = |d: &Arc<Loaded>| {

@@ -1,5 +1,6 @@
 //! Writing site caches.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,7 +85,7 @@ impl Jit {
         let engine = self.0.for_export()?;
         let any = specs.any();
         let (mut loaded, mut errors) = (Vec::with_capacity(any.len()), Vec::new());
-        for outcome in Batch::load(&engine, &any) {
+        for outcome in Batch::load(&engine, &any, HashSet::new()) {
             match outcome {
                 Ok((kernel, _)) => loaded.push(kernel),
                 Err(error) => errors.push(error),
@@ -102,7 +103,7 @@ impl Engine {
         let mut export = SiteExport::default();
         for kernel in closure(loaded) {
             let links = kernel.dependencies.iter().map(|d| d.content).collect();
-            let Some(entry) = kernel.path.as_deref() else {
+            let Some(entry) = kernel.path.get() else {
                 let root = self.config.cache.root.value.clone();
                 let at = &kernel.at;
                 return Err(match self.config.cache.homeless() {

@@ -9,7 +9,7 @@ use crate::source::AnySpec;
 
 impl Engine {
     /// The error for one kernel that is nowhere.
-    pub(super) fn missing(&self, spec: &AnySpec, reason: String) -> Error {
+    pub(crate) fn missing(&self, spec: &AnySpec, reason: String) -> Error {
         let missing = MissingKernel { kernel: spec.at(), signature: spec.signature(), reason };
         Error::Sealed { missing: vec![missing], searched: self.searched() }
     }
@@ -36,7 +36,7 @@ impl Engine {
 }
 
 /// One error for several, if there are any: all missing kernels together, before anything else.
-pub(super) fn combined(errors: Vec<Error>) -> Option<Error> {
+pub(crate) fn combined(errors: Vec<Error>) -> Option<Error> {
     let (mut all, mut places, mut seen, mut others) = (Vec::new(), None, HashSet::new(), Vec::new());
     for error in errors {
         match error {

@@ -43,6 +43,12 @@ impl Tables {
         Tables(prebuilt.iter().map(table).collect())
     }
 
+    /// The same tables, from which nothing was taken yet.
+    pub(crate) fn again(&self) -> Tables {
+        let prebuilt: Vec<&'static Prebuilt> = self.0.iter().map(|table| table.prebuilt).collect();
+        Tables::new(&prebuilt)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -105,11 +111,14 @@ fn loaded(spec: &AnySpec, variant: &'static Variant) -> Loaded {
         name: spec.name().to_owned(),
         at: spec.at(),
         content: Signature::from_bytes(variant.content),
+        unit: Signature::from_bytes(variant.content),
+        cpu: features(variant),
         soname: String::new(),
         code: Code::Program(variant),
         entry: variant.entry.0.addr(),
         dependencies: Vec::new(),
-        path: None,
+        path: OnceCell::new(),
+        len: 0,
         kept: OnceCell::new(),
         report: Report::default(),
     }

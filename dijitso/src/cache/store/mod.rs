@@ -28,12 +28,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rustix::io::Errno;
 
 use super::archive::Archive;
+use super::bytes::Bytes;
 use super::entry::{self, Defect, VerifiedEntry};
 use super::index::{self, Index, Variant};
 use super::lock::Lock;
 use crate::config::Cache;
 use crate::error::Error;
-use crate::fs::{Fs, Kind, Mount, Published, Scratch, check_trusted};
+use crate::fs::{Content, Fs, Kind, Mount, Published, Scratch, check_trusted};
 use crate::signature::Signature;
 
 /// Tells backup programs to leave the directory out (<https://bford.info/cachedir/>).
@@ -214,9 +215,23 @@ impl Store {
     }
 
     /// Makes an encoded entry visible to everybody.
-    pub(crate) fn publish(&self, content: &Signature, bytes: &[u8]) -> io::Result<Published> {
-        let path = self.entry_path(content);
-        self.write(&path, || self.fs.publish(&self.tmp_dir(), &path, bytes, self.durable))
+    ///
+    /// If something damaged is there under its name, it is set aside.
+    pub(crate) fn publish<'a>(
+        &self,
+        content: &Signature,
+        bytes: impl Into<Content<'a>>,
+    ) -> io::Result<Published> {
+        let (path, bytes) = (self.entry_path(content), bytes.into());
+        let publish = || self.write(&path, || self.fs.publish(&self.tmp_dir(), &path, bytes, self.durable));
+        let published = publish()?;
+        if published == Published::Existing
+            && let Err(defect) = Bytes::open(&self.fs, &path, content)
+        {
+            self.quarantine(content, &defect);
+            return publish();
+        }
+        Ok(published)
     }
 
     /// Sets a damaged entry aside, so that it is built once more and not on every call.

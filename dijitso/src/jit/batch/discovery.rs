@@ -41,6 +41,7 @@ impl Batch<'_> {
             return number;
         }
         let number = self.add(spec, None);
+        self.nodes[number].renewed = self.forced.contains(&signature);
         self.numbers.insert(signature, number);
         self.begin(number, false);
         number
@@ -87,6 +88,7 @@ impl Batch<'_> {
         }
         // Only now: another thread may have loaded it before we got the lead.
         match self.engine.memory.get(&spec) {
+            Ok(Some(_)) if self.nodes[number].renewed => {}
             Ok(Some(loaded)) => {
                 self.engine.counters.memory_hits.one();
                 return self.finish(number, Ok((loaded, KernelOrigin::Memory)));
@@ -96,7 +98,10 @@ impl Batch<'_> {
         }
         if self.nodes[number].parts.is_none() {
             let start = Instant::now();
-            let found = self.engine.look_in_caches(&spec, &mut self.verified);
+            let found = match self.nodes[number].renewed {
+                false => self.engine.look_in_caches(&spec, &mut self.verified),
+                true => Found::Miss("it is loaded, but its file is gone".to_owned()),
+            };
             self.nodes[number].report.lookup = start.elapsed();
             match found {
                 Found::Hit(loaded, origin) => return self.finish(number, Ok((loaded, origin))),

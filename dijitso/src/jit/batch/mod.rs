@@ -53,6 +53,8 @@ pub(super) struct Batch<'e> {
     pool: Pool<'e>,
     /// Dependencies that were looked up.
     verified: Verified,
+    /// Kernels that are built in any case.
+    forced: HashSet<Signature>,
     /// Why there is no compiler: asked once, or a broken one would be tried for every kernel.
     no_compiler: Option<Error>,
 }
@@ -81,15 +83,15 @@ struct Node<'e> {
     packed: bool,
     /// Not to be compiled together with others again.
     alone: bool,
-    /// It was loaded, but its entry is gone and a dependent's build needs it.
+    /// It was loaded, but its entry is gone and a dependent's build, or another rank, needs it.
     renewed: bool,
     report: Report,
     outcome: Option<Outcome>,
 }
 
 impl<'e> Batch<'e> {
-    /// The outcome of every spec, in their order.
-    pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec]) -> Vec<Outcome> {
+    /// The outcome of every spec, in their order. Those that are `forced` are built, wherever they are loaded or cached.
+    pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec], forced: HashSet<Signature>) -> Vec<Outcome> {
         let mut batch = Batch {
             engine,
             nodes: Vec::with_capacity(specs.len()),
@@ -106,6 +108,7 @@ impl<'e> Batch<'e> {
             pause: SHORTEST,
             pool: Pool::new(&engine.counters, &engine.limits),
             verified: Verified::default(),
+            forced,
             no_compiler: None,
         };
         let numbers: Vec<usize> = specs.iter().map(|spec| batch.node(spec)).collect();
@@ -185,6 +188,8 @@ impl<'e> Batch<'e> {
         let signature = self.nodes[number].spec.signature();
         let deadline = Instant::now() + self.engine.config.cache.lock_wait.value;
         match self.engine.flights.wait(signature, self.blocked_by(number), deadline) {
+            // The other thread may have found it loaded.
+            Waited::Landed(Ok(_)) if self.nodes[number].renewed => self.begin(number, true),
             Waited::Landed(Ok((loaded, _))) => {
                 self.engine.counters.shared.one();
                 self.finish(number, Ok((loaded, KernelOrigin::Memory)));
