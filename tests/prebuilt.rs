@@ -102,3 +102,22 @@ fn a_cache_that_cannot_be_trusted_is_refused_at_once_all_the_same() {
     let error = Jit::builder().cache_dir(&cache).prebuilt(table(0)).build().unwrap_err().to_string();
     assert!(error.contains("chmod g-w,o-w"), "{error}");
 }
+
+#[test]
+fn who_cannot_run_what_was_prebuilt_is_told_so() {
+    let place = Place::new();
+    // No processor has it: it is from a version to come.
+    let table = table(1 << 127);
+    let (spec, other) = (kernels::number(5), kernels::number(205));
+    let sealed = place.builder().prebuilt(table).sealed().build().unwrap();
+    let error = sealed.load_all([spec.clone(), other]).unwrap_err().to_string();
+    let why = "prebuilt for processors with unknown feature 127, which this one does not have";
+    assert_eq!(error.matches(why).count(), 1, "{error}");
+    assert!(error.contains(&format!("{}]: {why}; not in the cache", spec.signature().short())), "{error}");
+    let lost = place.builder().prebuilt(table).cxx("/no/such/compiler").build().unwrap();
+    let error = lost.load(&spec).unwrap_err().to_string();
+    assert!(error.contains(why) && error.contains("/no/such/compiler"), "{error}");
+    // With a compiler it is as if it were not there.
+    let kernel = place.builder().prebuilt(table).build().unwrap().load(&spec).unwrap();
+    assert_eq!((kernel.call(), kernel.origin()), (NUMBER_BASE + 5, KernelOrigin::Built));
+}

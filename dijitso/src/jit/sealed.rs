@@ -10,6 +10,10 @@ use crate::source::AnySpec;
 impl Engine {
     /// The error for one kernel that is nowhere.
     pub(crate) fn missing(&self, spec: &AnySpec, reason: String) -> Error {
+        let reason = match self.prebuilt.unfit(spec) {
+            Some(why) => format!("{why}; {reason}"),
+            None => reason,
+        };
         let missing = MissingKernel { kernel: spec.at(), signature: spec.signature(), reason };
         Error::Sealed { missing: vec![missing], searched: self.searched() }
     }

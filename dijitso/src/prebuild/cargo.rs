@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::config::env::COMPILER_VARIABLES;
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub(super) struct Cargo {
     /// Variables that compilers read, as they are set here.
     pub(super) compiler_environment: Vec<(String, OsString)>,
     host: String,
+    /// Lines for cargo, for when the script succeeds.
+    told: Mutex<String>,
 }
 
 /// Variables that the `cc` crate reads for a target, each alone and with the target's or host's name.
@@ -73,6 +76,7 @@ impl Cargo {
             fs: Fs::new(counters),
             target: needed("TARGET")?,
             host: needed("HOST")?,
+            told: Mutex::default(),
             out_dir,
             package: needed("CARGO_PKG_NAME")?,
             version: needed("CARGO_PKG_VERSION")?,
@@ -107,6 +111,12 @@ impl Cargo {
         self.forms(name).iter().find_map(|form| variable(form)?.into_string().ok())
     }
 
+    /// The form in which a variable of the `cc` crate is set, for messages.
+    pub(super) fn set_form(&self, name: &str) -> String {
+        let set = self.forms(name).into_iter().find(|form| variable(form).is_some());
+        set.unwrap_or_else(|| name.to_owned())
+    }
+
     fn forms(&self, name: &str) -> [String; 4] {
         let kind = if self.host == self.target { "HOST" } else { "TARGET" };
         [
@@ -123,13 +133,33 @@ impl Cargo {
 
     /// Everything that may decide what is compiled, beside files.
     pub(super) fn rerun_for_environment(&self) {
-        let mut lines = String::new();
         let of_target = OF_TARGET.iter().flat_map(|name| self.forms(name));
         let others = OF_CC.iter().chain(&COMPILER_VARIABLES).map(|name| (*name).to_owned());
         for name in of_target.chain(others) {
-            let _ = writeln!(lines, "cargo::rerun-if-env-changed={name}");
+            self.tell(format_args!("rerun-if-env-changed={name}"));
         }
-        print!("{lines}");
+    }
+
+    /// `cargo::rerun-if-changed` for every file.
+    pub(super) fn rerun_for_files<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) {
+        for file in files {
+            self.tell(format_args!("rerun-if-changed={}", file.display()));
+        }
+    }
+
+    pub(super) fn search_dir(&self, dir: &Path) {
+        self.tell(format_args!("rustc-link-search=native={}", dir.display()));
+    }
+
+    fn tell(&self, line: std::fmt::Arguments<'_>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(told, "cargo::{line}");
+    }
+
+    /// What cargo is to be told if the script goes on. A script that fails is run again in any case, and of one
+    /// that fails cargo shows every line, hundreds of headers before the compiler's first word.
+    pub(super) fn told(&self) -> String {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a file what it should be. One that is so already keeps its time: whatever depends on it stays as it is.
@@ -146,19 +176,6 @@ impl Cargo {
             .and_then(|()| self.fs.replace(&tmp, path, bytes))
             .map_err(|error| Error::io("cannot write", path, &error))
     }
-}
-
-/// `cargo::rerun-if-changed` for every file.
-pub(super) fn rerun_for_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) {
-    let mut lines = String::new();
-    for file in files {
-        let _ = writeln!(lines, "cargo::rerun-if-changed={}", file.display());
-    }
-    print!("{lines}");
-}
-
-pub(super) fn search_dir(dir: &Path) {
-    println!("cargo::rustc-link-search=native={}", dir.display());
 }
 
 /// The build script does something that cannot be.

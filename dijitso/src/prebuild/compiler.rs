@@ -28,7 +28,7 @@ pub(super) struct Compilers<'a> {
     cxx: OnceCell<Result<Compiler>>,
     c: OnceCell<Result<Compiler>>,
     /// What the code may use, by command line.
-    features: HashMap<Vec<OsString>, CpuFeatures>,
+    features: HashMap<Vec<OsString>, Result<CpuFeatures>>,
 }
 
 #[derive(Debug, Clone)]
@@ -105,9 +105,15 @@ impl<'a> Compilers<'a> {
         language: Language,
         kernel: &str,
     ) -> Result<CpuFeatures> {
-        if let Some(features) = self.features.get(&command.args) {
-            return Ok(*features);
+        if let Some(known) = self.features.get(&command.args) {
+            return known.clone();
         }
+        let features = self.ask_features(command, language, kernel);
+        self.features.insert(command.args.clone(), features.clone());
+        features
+    }
+
+    fn ask_features(&self, command: &Command, language: Language, kernel: &str) -> Result<CpuFeatures> {
         let mut question = command.clone().args(["-dM", "-E", "-x", dialect(language), "/dev/null"]);
         // The kernel's own directory is made when it is compiled.
         question.cwd.clone_from(&self.cargo.out_dir);
@@ -121,10 +127,7 @@ impl<'a> Compilers<'a> {
                 bundle: None,
             });
         }
-        let features =
-            CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout));
-        self.features.insert(command.args.clone(), features);
-        Ok(features)
+        Ok(CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout)))
     }
 }
 
@@ -147,6 +150,32 @@ pub(super) fn own_flags(planned: &Planned) -> Result<Vec<String>> {
     Ok(flags.into_iter().map(|flag| flag.text).collect())
 }
 
+/// The flags of cargo, the script and the environment, as the engine takes them: nothing that makes something else than
+/// an object, and absolute paths, because the compiler runs in a directory of its own.
+fn checked(
+    cargo: &Cargo,
+    asked: &Prebuild,
+    language: Language,
+    flags: Vec<OsString>,
+) -> Result<Vec<OsString>> {
+    let variable = match language {
+        Language::Cxx => "CXXFLAGS",
+        Language::C => "CFLAGS",
+    };
+    let flag = |word: OsString| {
+        let text = word.into_string().map_err(|word| {
+            misused(&format!("the flag `{}` in {variable} must be valid UTF-8", word.to_string_lossy()))
+        })?;
+        let origin = match asked.flags.contains(&text) {
+            true => Origin::Builder,
+            false => Origin::Environment(cargo.set_form(variable)),
+        };
+        Ok(Flag { text, origin })
+    };
+    let flags: Vec<Flag> = flags.into_iter().map(flag).collect::<Result<_>>()?;
+    Ok(checked_flags(flags)?.into_iter().map(|flag| flag.text.into()).collect())
+}
+
 impl Compiler {
     fn find(cargo: &Cargo, asked: &Prebuild, language: Language) -> Result<Compiler> {
         let mut build = cc::Build::new();
@@ -166,7 +195,7 @@ impl Compiler {
         let tool = build.try_get_compiler().map_err(|error| missing(error.to_string(), "cc".to_owned()))?;
         let command = tool.to_command();
         let words: Vec<OsString> = command.get_args().map(OsStr::to_owned).collect();
-        let flags = words.len() - tool.args().len().min(words.len());
+        let first_flag = words.len() - tool.args().len().min(words.len());
         let Some(program) = resolve(&cargo.fs, command.get_program(), cargo.path.as_deref()) else {
             let tried = command.get_program().to_string_lossy().into_owned();
             let variable = format!("CXX_{}", cargo.target.replace(['-', '.'], "_"));
@@ -184,15 +213,18 @@ impl Compiler {
             return Err(misused("compilers with the manners of cl.exe are not supported"));
         }
         let mut silent = 0;
-        let of_user = |flag: &&OsString| {
+        let mut of_user = |flag: &&OsString| {
             let quiet = flag.as_os_str() == "-w";
             silent += u32::from(quiet);
             !quiet || (silent > 1 && language == Language::Cxx)
         };
+        // Static or not is decided by the link.
+        let compiles = |flag: &&OsString| of_user(flag) && flag.as_os_str() != "-static";
+        let flags: Vec<OsString> = words[first_flag..].iter().filter(compiles).cloned().collect();
         Ok(Compiler {
             program,
-            flags: words[flags..].iter().filter(of_user).cloned().collect(),
-            words: words[..flags].to_vec(),
+            flags: checked(cargo, asked, language, flags)?,
+            words: words[..first_flag].to_vec(),
             env: command
                 .get_envs()
                 .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))

@@ -14,7 +14,7 @@ use super::cargo::Cargo;
 use super::symbols::Linked;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Stamp};
-use crate::signature::Signature;
+use crate::signature::{Signature, digest};
 use crate::toolchain::CpuFeatures;
 
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) key: Signature,
     pub(super) inputs: Vec<(PathBuf, Stamp)>,
     pub(super) features: CpuFeatures,
+    /// Of the object: it was not written in one step, nor by us.
+    object: Signature,
 }
 
 const OBJECT: &str = "unit.o";
@@ -55,7 +57,7 @@ impl Shelf {
         let holds =
             record.key == *key && record.inputs.iter().all(|(path, then)| self.now(path) == Some(*then));
         let object = self.fs.read(&self.dir(symbol).join(OBJECT)).ok().filter(|_| holds)?;
-        Some((record, object))
+        (digest(&object) == record.object).then_some((record, object))
     }
 
     fn now(&self, path: &Path) -> Option<Stamp> {
@@ -94,7 +96,7 @@ impl Shelf {
         let settled =
             stamps.iter().all(|(stamp, _)| stamp.is_some_and(|stamp| !stamp.changed_after(started)));
         let inputs = stamps.into_iter().filter_map(|(stamp, path)| Some((path, stamp?))).collect();
-        let record = Record { key, inputs, features };
+        let record = Record { key, inputs, features, object: digest(&object) };
         if settled && let Ok(text) = serde_json::to_vec(&record) {
             // Without it the kernel is compiled again next time.
             let _ = self.fs.write(&self.record(symbol), &text);

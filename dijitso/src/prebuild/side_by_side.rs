@@ -1,10 +1,10 @@
 //! Compiling what is not on the shelf, with as many compilers as cargo's jobserver and the memory allow.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::cargo::{Cargo, rerun_for_files};
+use super::cargo::Cargo;
 use super::compiler::{Compilers, TIMEOUT, cannot_start};
 use super::jobserver::{JobServer, Token};
 use super::plan::Plan;
@@ -63,14 +63,21 @@ pub(super) fn objects(
         }
     }
     run(cargo, tasks, |task, started, output| all.ended(task, started, output));
-    rerun_for_files(&all.inputs);
+    cargo.rerun_for_files(&all.inputs);
     if all.errors.is_empty() {
         return Ok(all.objects);
     }
     all.errors.sort_by_key(|(kernel, _)| *kernel);
     // Whatever is wrong with it is wrong for every processor.
     all.errors.dedup_by_key(|(kernel, _)| *kernel);
-    Err(all.errors.into_iter().map(|(_, error)| error).collect())
+    let mut errors: Vec<Error> = all.errors.into_iter().map(|(_, error)| error).collect();
+    // And flags that the compiler refuses are refused for every kernel.
+    let mut told = HashSet::new();
+    errors.retain(|error| match error {
+        Error::Compile { log, command, .. } => told.insert(format!("{command}\n{log}")),
+        other => told.insert(other.to_string()),
+    });
+    Err(errors)
 }
 
 struct All<'a> {

@@ -130,7 +130,9 @@ impl Batch<'_> {
         match &self.no_compiler {
             None => Ok(()),
             Some(Error::NoCompiler { candidates, .. }) => {
-                Err(Error::NoCompiler { kernel: Some(spec.at()), candidates: candidates.clone() })
+                let unfit = self.engine.prebuilt.unfit(spec).map(|why| format!(" ({why})"));
+                let kernel = Some(spec.at() + &unfit.unwrap_or_default());
+                Err(Error::NoCompiler { kernel, candidates: candidates.clone() })
             }
             Some(Error::Config { problem, origin }) => Err(Error::Config {
                 problem: format!("kernel {}: {problem}", spec.at()),

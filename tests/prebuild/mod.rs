@@ -1,6 +1,8 @@
 //! `prebuild()`, as a build script calls it, but without cargo: what is compiled when, what is said, what the archive
 //! holds. What cargo makes of it is in `consumer`.
 
+mod faults;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::SystemTime;
