@@ -17,6 +17,7 @@ mod cache;
 mod compile;
 mod config;
 mod cxx;
+mod distribute;
 mod error;
 mod fs;
 mod jit;
@@ -50,6 +51,9 @@ pub use crate::config::params::{BuildParams, CacheParams, Cpu, GeneratorParams, 
 pub use crate::config::settings::Setting;
 pub use crate::cxx::{
     ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
+};
+pub use crate::distribute::{
+    Channel, Communicator, Idle, LARGEST_MESSAGE, Lost, Solo, ThreadGroup, Threads, Traffic,
 };
 pub use crate::error::{Error, MissingKernel, Result};
 pub use crate::jit::{Exported, Jit, JitBuilder, Specs};
