@@ -44,7 +44,9 @@ pub use crate::cache::{
     Usage,
 };
 pub use crate::config::origin::{Flag, Origin};
-pub use crate::config::params::{BuildParams, CacheParams, Cpu, GeneratorParams, Load, Params, Profile};
+pub use crate::config::params::{
+    BuildOn, BuildParams, CacheParams, Cpu, GeneratorParams, Load, Network, Params, Profile,
+};
 pub use crate::config::settings::Setting;
 pub use crate::cxx::{
     ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
