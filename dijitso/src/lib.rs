@@ -15,6 +15,7 @@ mod cache;
 mod compile;
 mod config;
 mod cxx;
+mod distribute;
 mod error;
 mod fs;
 mod jit;
@@ -51,6 +52,7 @@ pub use crate::config::settings::Setting;
 pub use crate::cxx::{
     ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
 };
+pub use crate::distribute::Role;
 pub use crate::error::{Error, MissingKernel, Result};
 pub use crate::jit::{Exported, Jit, JitBuilder, Specs};
 pub use crate::kernel::Kernel;
