@@ -199,7 +199,7 @@ impl Jit {
     /// # Ok(()) }
     /// ```
     pub fn cache(&self) -> Cache {
-        Cache::of(self.cache_dir())
+        Cache::of(self.cache_dir(), self.0.config.cache.network.value)
     }
 
     /// The kernel, if it is loaded, or part of the program, or in the cache and everything that it was made from still

@@ -33,6 +33,7 @@ use super::entry::{self, Defect, VerifiedEntry};
 use super::index::{self, Index, Variant};
 use super::lock::Lock;
 use crate::config::Cache;
+use crate::config::params::Network;
 use crate::error::Error;
 use crate::fs::{Content, Fs, Kind, Mount, Published, Scratch, check_trusted};
 use crate::signature::Signature;
@@ -49,6 +50,7 @@ pub(crate) struct Store {
     v1: PathBuf,
     fs: Fs,
     durable: bool,
+    network: Network,
     mount: OnceLock<Mount>,
     /// Entries that were warned about.
     warned: Mutex<HashSet<Signature>>,
@@ -66,6 +68,7 @@ impl Store {
             root: root.to_owned(),
             fs: fs.clone(),
             durable: params.durable.value,
+            network: params.network.value,
             mount: OnceLock::new(),
             warned: Mutex::default(),
         };
@@ -82,12 +85,13 @@ impl Store {
 
     /// A cache that is only looked at, wherever it is from and whoever it belongs to: nothing in it is loaded,
     /// and nothing is created.
-    pub(super) fn look_at(root: &Path, fs: &Fs) -> Store {
+    pub(super) fn look_at(root: &Path, fs: &Fs, network: Network) -> Store {
         Store {
             v1: root.join("v1"),
             root: root.to_owned(),
             fs: fs.clone(),
             durable: false,
+            network,
             mount: OnceLock::new(),
             warned: Mutex::default(),
         }
@@ -126,15 +130,25 @@ impl Store {
         &self.fs
     }
 
-    /// What it is on; a local file system until it exists.
+    /// What it is on; until it exists, a local file system unless the user says otherwise.
     pub(crate) fn mount(&self) -> Mount {
         if let Some(mount) = self.mount.get() {
             return *mount;
         }
         match Mount::of(&self.v1) {
-            Ok(mount) => *self.mount.get_or_init(|| mount),
-            Err(_) => Mount { kind: Kind::Local, noexec: false },
+            Ok(mount) => *self.mount.get_or_init(|| self.as_told(mount)),
+            Err(_) => self.as_told(Mount { file_system: 0, kind: Kind::Local, noexec: false }),
         }
+    }
+
+    /// With what was said about it, which its type cannot tell.
+    fn as_told(&self, mount: Mount) -> Mount {
+        let kind = match self.network {
+            Network::Auto => mount.kind,
+            Network::Yes => Kind::Network,
+            Network::No => Kind::Local,
+        };
+        Mount { kind, ..mount }
     }
 
     /// Whether other machines may see it.
@@ -354,7 +368,9 @@ impl Store {
     /// Removes what killed programs left behind; never what somebody still works on. Returns how many files
     /// and directories.
     pub(crate) fn sweep(&self) -> usize {
-        Scratch::sweep_all(&self.fs, &self.tmp_dir()) + Scratch::sweep_all(&self.fs, &self.v1.join("locks"))
+        let kind = self.mount().kind;
+        let swept = |dir: &Path| Scratch::sweep_all(&self.fs, dir, kind);
+        swept(&self.tmp_dir()) + swept(&self.v1.join("locks"))
     }
 }
 
