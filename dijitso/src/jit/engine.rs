@@ -10,6 +10,7 @@ use super::derived::Derived;
 use super::flight::Flights;
 use super::luggage::Collection;
 use super::memory::Memory;
+use super::together::Notes;
 use crate::cache::{Defect, Sites, Store, archive_at};
 use crate::compile::{Bench, Linked, Surroundings, Unit};
 use crate::config::Config;
@@ -51,6 +52,7 @@ pub(crate) struct Engine {
     /// What is built for other ranks, too.
     pub(super) collection: Collection,
     pub(super) derived: Derived,
+    pub(super) notes: Notes,
     /// The address of the engine that this one is derived from, and which outlives it.
     pub(super) base: Option<usize>,
 }
@@ -117,6 +119,7 @@ impl Engine {
             no_compiler: Once::new(),
             collection: Collection::default(),
             derived: Derived::default(),
+            notes: Notes::default(),
             base: None,
         })
     }
@@ -138,7 +141,7 @@ impl Engine {
     }
 
     /// Whether compiling is forbidden.
-    pub(super) fn is_sealed(&self) -> bool {
+    pub(crate) fn is_sealed(&self) -> bool {
         self.config.build.sealed.value
     }
 

@@ -22,8 +22,8 @@ mod received;
 mod sealed;
 mod sites;
 mod specs;
+mod together;
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,14 +39,16 @@ use crate::kernel::{Kernel, Loaded};
 use crate::report::KernelOrigin;
 use crate::source::{AnySpec, KernelSpec};
 use crate::stats::Stats;
-use batch::Batch;
+use batch::{Batch, Beforehand};
 pub(crate) use derived::Derivation;
 pub(crate) use engine::Engine;
 pub(crate) use facts::{Facts, Packed};
 pub(crate) use lookup::Found;
 pub(crate) use luggage::Luggage;
 pub(crate) use needed::Needed;
+pub(crate) use memory::claim;
 pub(crate) use received::Place;
+pub(crate) use sealed::combined;
 
 /// What became of one spec.
 pub(crate) type Outcome = Result<(Arc<Loaded>, KernelOrigin)>;
@@ -243,7 +245,7 @@ impl Jit {
 }
 
 impl Engine {
-    fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
+    pub(crate) fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
         if self.prebuilt.is_empty() {
             return self.load_others(specs);
         }
@@ -264,7 +266,7 @@ impl Engine {
     }
 
     fn load_others(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
-        let outcomes = Batch::load(self, specs, HashSet::new());
+        let outcomes = Batch::load(self, specs, Beforehand::default());
         self.note_loads(specs, &outcomes);
         outcomes
     }
