@@ -27,7 +27,7 @@ pub(crate) struct Layout {
     /// The different processors, sorted by the lowest rank that has each.
     pub(crate) cpus: Vec<CpuFeatures>,
     /// By rank, an index of `cpus`.
-    pub(crate) cpu_of: Vec<u16>,
+    pub(crate) cpu_of: Vec<u32>,
     leaders: Vec<usize>,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Chart {
     pub(super) directories: Vec<bool>,
     /// By rank.
     pub(super) slots: Vec<u16>,
-    pub(super) cpu_of: Vec<u16>,
+    pub(super) cpu_of: Vec<u32>,
     pub(super) cpus: Vec<u128>,
 }
 

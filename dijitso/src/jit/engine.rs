@@ -93,7 +93,10 @@ impl Engine {
     fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {
         let fs = Fs::new(counters.clone());
         let root = &config.cache.root.value;
-        let store = Store::open(root, &fs, &config.cache)?;
+        let store = match config.build.sealed.value {
+            false => Store::open(root, &fs, &config.cache)?,
+            true => Store::open_to_read(root, &fs, &config.cache)?,
+        };
         let sites = Sites::new(config.cache.sites.iter().map(|site| site.value.clone()), &fs);
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();

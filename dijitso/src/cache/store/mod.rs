@@ -17,6 +17,7 @@
 //! A cache is a convenience: what goes wrong with it is a miss or a warning, never the program's failure.
 //! The one exception is a directory that others could tamper with.
 
+mod sight;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -38,6 +39,8 @@ use crate::error::Error;
 use crate::fs::{Content, Fs, Kind, Mount, Published, Scratch, check_trusted};
 use crate::signature::Signature;
 
+pub(crate) use sight::Sight;
+
 /// Tells backup programs to leave the directory out (<https://bford.info/cachedir/>).
 const TAG: &str =
     "Signature: 8a477f597d28d172789f06886806bc55\n# Kernels that dijitso compiled; safe to delete.\n";
@@ -51,6 +54,8 @@ pub(crate) struct Store {
     fs: Fs,
     durable: bool,
     network: Network,
+    /// Whether this program puts anything into it.
+    writes: bool,
     mount: OnceLock<Mount>,
     /// Entries that were warned about.
     warned: Mutex<HashSet<Signature>>,
@@ -69,11 +74,17 @@ impl Store {
             fs: fs.clone(),
             durable: params.durable.value,
             network: params.network.value,
+            writes: true,
             mount: OnceLock::new(),
             warned: Mutex::default(),
         };
         store.check_trusted()?;
         Ok(store)
+    }
+
+    /// The same for a program that builds nothing: if there is no cache, it does without.
+    pub(crate) fn open_to_read(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
+        Ok(Store { writes: false, ..Store::open(root, fs, params)? })
     }
 
     /// Creates what is missing, if that can be done: for those who are about to write, and can do without.
@@ -92,12 +103,13 @@ impl Store {
             fs: fs.clone(),
             durable: false,
             network,
+            writes: false,
             mount: OnceLock::new(),
             warned: Mutex::default(),
         }
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
