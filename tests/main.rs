@@ -7,6 +7,7 @@ mod clean;
 mod consumer;
 mod corpus;
 mod cxx_errors;
+mod distribute;
 mod engine;
 mod faults;
 mod floors;
