@@ -22,6 +22,8 @@ mod received;
 mod sealed;
 mod sites;
 mod specs;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::path::Path;
