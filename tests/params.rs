@@ -66,6 +66,8 @@ fn a_wrong_variable_stops_the_program_with_what_is_allowed() {
     let place = Place::new();
     for (name, value, allowed) in [
         ("DIJITSO_LOAD", "ram", "auto, file, memory"),
+        ("DIJITSO_CACHE_NETWORK", "nfs", "auto, yes, no"),
+        ("DIJITSO_BUILD_ON", "nodes", "root, node, process, spread"),
         ("DIJITSO_PROFILE", "fast", "optimized, debug"),
         ("DIJITSO_JOBS", "0", "at least 1"),
         ("DIJITSO_JOBS", "all", "whole number"),
@@ -222,4 +224,15 @@ fn the_parameters_in_force_are_shown_with_who_set_them() {
     let wrong =
         Params { build: BuildParams { jobs: Some(0), ..BuildParams::default() }, ..Params::default() };
     assert!(matches!(wrong.resolve(), Err(Error::Config { .. })));
+}
+
+#[test]
+fn kernels_on_a_network_file_system_load_from_memory() {
+    let place = Place::new();
+    let memory_loads = |network: &str| {
+        let ran = place.client(["numbers", "1", "2"]).env("DIJITSO_CACHE_NETWORK", network).ok();
+        ran.outcome.stats.memory_loads
+    };
+    assert_eq!(memory_loads("no"), 0);
+    assert_eq!(memory_loads("yes"), 1);
 }

@@ -229,6 +229,13 @@ pub enum Error {
         message: String,
     },
 
+    /// Ranks that load kernels together are out of step, or one of them is gone.
+    #[error("{problem}")]
+    Communication {
+        /// Which rank, doing what for which kernels, and what to do about it.
+        problem: String,
+    },
+
     /// Several kernels of one batch failed; this is the first in the order of the request.
     #[error("{first}\n({others} more of this batch failed too)")]
     Batch {

@@ -90,6 +90,10 @@ counters! {
     file_stats,
     /// Files created, linked, renamed or removed.
     file_changes,
+    /// Messages sent to other ranks.
+    messages_sent,
+    /// Bytes in these messages.
+    message_bytes,
 }
 
 /// One monotone count.

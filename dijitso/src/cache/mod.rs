@@ -31,5 +31,5 @@ pub(crate) use routes::Routes;
 pub(crate) use script::{script, without_directory};
 pub(crate) use seal::{LEN as SEAL_LEN, MACHINE, Seal};
 pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
-pub(crate) use store::Store;
+pub(crate) use store::{Sight, Store};
 pub(crate) use verifier::Verifier;

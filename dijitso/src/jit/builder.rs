@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Jit;
 use super::engine::Engine;
 use crate::config::origin::Origin;
-use crate::config::params::{Cpu, Load, Params, Profile};
+use crate::config::params::{BuildOn, Cpu, Load, Network, Params, Profile};
 use crate::error::{Error, Result};
 use crate::prebuilt::{Prebuilt, Tables};
 
@@ -122,6 +122,23 @@ impl JitBuilder {
         self
     }
 
+    /// Whether the cache directory is on a network file system; as its type says, if nothing is said.
+    ///
+    /// [`Network::Yes`] is for clusters with a file system that is not known here, [`Network::No`] for a local one that
+    /// looks like one of those.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let cache = tempfile::tempdir().unwrap();
+    /// let builder = dijitso::Jit::builder().network(dijitso::Network::Yes);
+    /// # let jit = builder.cache_dir(cache.path()).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn network(mut self, network: Network) -> Self {
+        self.params.cache.network = Some(network);
+        self
+    }
+
     /// How long to wait for another process or thread that builds the same kernel, before building it too;
     /// 300 s if nothing is said.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
@@ -213,6 +230,13 @@ impl JitBuilder {
     /// process may use. Fewer run while memory is short.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.params.build.jobs = Some(jobs);
+        self
+    }
+
+    /// Which ranks of a communicator build; if nothing is said, rank 0 for one kernel and all for several (`buildon` in
+    /// dijitso's `create_comms_and_role`).
+    pub fn build_on(mut self, strategy: BuildOn) -> Self {
+        self.params.build.build_on = Some(strategy);
         self
     }
 

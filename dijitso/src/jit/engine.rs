@@ -10,6 +10,7 @@ use super::derived::Derived;
 use super::flight::Flights;
 use super::luggage::Collection;
 use super::memory::Memory;
+use super::together::Notes;
 use crate::cache::{Defect, Sites, Store, archive_at};
 use crate::compile::{Bench, Linked, Surroundings, Unit};
 use crate::config::Config;
@@ -51,6 +52,7 @@ pub(crate) struct Engine {
     /// What is built for other ranks, too.
     pub(super) collection: Collection,
     pub(super) derived: Derived,
+    pub(super) notes: Notes,
     /// The address of the engine that this one is derived from, and which outlives it.
     pub(super) base: Option<usize>,
 }
@@ -91,7 +93,10 @@ impl Engine {
     fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {
         let fs = Fs::new(counters.clone());
         let root = &config.cache.root.value;
-        let store = Store::open(root, &fs, &config.cache)?;
+        let store = match config.build.sealed.value {
+            false => Store::open(root, &fs, &config.cache)?,
+            true => Store::open_to_read(root, &fs, &config.cache)?,
+        };
         let sites = Sites::new(config.cache.sites.iter().map(|site| site.value.clone()), &fs);
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
@@ -117,6 +122,7 @@ impl Engine {
             no_compiler: Once::new(),
             collection: Collection::default(),
             derived: Derived::default(),
+            notes: Notes::default(),
             base: None,
         })
     }
@@ -138,7 +144,7 @@ impl Engine {
     }
 
     /// Whether compiling is forbidden.
-    pub(super) fn is_sealed(&self) -> bool {
+    pub(crate) fn is_sealed(&self) -> bool {
         self.config.build.sealed.value
     }
 

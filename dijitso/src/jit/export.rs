@@ -1,10 +1,9 @@
 //! Writing site caches.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::batch::Batch;
+use super::batch::{Batch, Beforehand};
 use super::engine::Engine;
 use super::{Jit, Specs, sealed};
 use crate::cache::SiteExport;
@@ -85,7 +84,7 @@ impl Jit {
         let engine = self.0.for_export()?;
         let any = specs.any();
         let (mut loaded, mut errors) = (Vec::with_capacity(any.len()), Vec::new());
-        for outcome in Batch::load(&engine, &any, HashSet::new()) {
+        for outcome in Batch::load(&engine, &any, Beforehand::default()) {
             match outcome {
                 Ok((kernel, _)) => loaded.push(kernel),
                 Err(error) => errors.push(error),

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Outcome;
-use super::batch::Batch;
+use super::batch::{Batch, Beforehand};
 use super::engine::Engine;
 use super::facts::Packed;
 use crate::signature::Signature;
-use crate::source::AnySpec;
+use crate::source::{AnySpec, Parts};
 
 /// The kernels that were built during a collective build, by content.
 #[derive(Debug, Default)]
@@ -80,17 +80,21 @@ impl Engine {
     /// Loads kernels as [`Jit::load_all`](super::Jit::load_all) does, without prebuilt ones, and returns whatever was
     /// built on the way: for these specs, for their dependencies, and by their generators.
     ///
-    /// Those that are `forced` are built in any case, wherever they are loaded or cached: their bytes are wanted.
+    /// Those that are `forced` are built in any case, wherever they are loaded or cached: their bytes are wanted. Those with
+    /// `parts` were generated already.
     pub(crate) fn build_packed(
         self: &Arc<Engine>,
         specs: &[&AnySpec],
         forced: &[bool],
+        parts: &[Option<Arc<Parts>>],
     ) -> (Vec<Outcome>, Luggage) {
         let collecting = self.collection.begin();
         let _acting = self.act();
         let forced =
             specs.iter().zip(forced).filter(|(_, forced)| **forced).map(|(spec, _)| spec.signature());
-        let outcomes = Batch::load(self, specs, forced.collect());
+        let parts = specs.iter().zip(parts).filter_map(|(spec, parts)| Some((spec.signature(), parts.clone()?)));
+        let beforehand = Beforehand { forced: forced.collect(), parts: parts.collect() };
+        let outcomes = Batch::load(self, specs, beforehand);
         self.note_loads(specs, &outcomes);
         (outcomes, collecting.luggage())
     }

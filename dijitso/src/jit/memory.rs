@@ -71,7 +71,7 @@ impl Memory {
 ///
 /// Without this, two functions with one name and one key would silently share whatever was built first,
 /// which is what Python dijitso does with its user-given names.
-pub(super) fn claim(spec: &AnySpec) -> Result<()> {
+pub(crate) fn claim(spec: &AnySpec) -> Result<()> {
     let mut table = GENERATORS.lock().unwrap_or_else(PoisonError::into_inner);
     let (first, place) =
         table.entry(spec.signature()).or_insert_with(|| (spec.generator_id().clone(), spec.location()));

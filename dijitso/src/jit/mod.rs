@@ -24,8 +24,8 @@ mod sites;
 mod specs;
 #[cfg(test)]
 mod tests;
+mod together;
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,14 +41,16 @@ use crate::kernel::{Kernel, Loaded};
 use crate::report::KernelOrigin;
 use crate::source::{AnySpec, KernelSpec};
 use crate::stats::Stats;
-use batch::Batch;
+use batch::{Batch, Beforehand};
 pub(crate) use derived::Derivation;
 pub(crate) use engine::Engine;
 pub(crate) use facts::{Facts, Packed};
 pub(crate) use lookup::Found;
 pub(crate) use luggage::Luggage;
 pub(crate) use needed::Needed;
+pub(crate) use memory::claim;
 pub(crate) use received::Place;
+pub(crate) use sealed::combined;
 
 /// What became of one spec.
 pub(crate) type Outcome = Result<(Arc<Loaded>, KernelOrigin)>;
@@ -201,7 +203,7 @@ impl Jit {
     /// # Ok(()) }
     /// ```
     pub fn cache(&self) -> Cache {
-        Cache::of(self.cache_dir())
+        Cache::of(self.cache_dir(), self.0.config.cache.network.value)
     }
 
     /// The kernel, if it is loaded, or part of the program, or in the cache and everything that it was made from still
@@ -245,7 +247,7 @@ impl Jit {
 }
 
 impl Engine {
-    fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
+    pub(crate) fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
         if self.prebuilt.is_empty() {
             return self.load_others(specs);
         }
@@ -266,7 +268,7 @@ impl Engine {
     }
 
     fn load_others(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
-        let outcomes = Batch::load(self, specs, HashSet::new());
+        let outcomes = Batch::load(self, specs, Beforehand::default());
         self.note_loads(specs, &outcomes);
         outcomes
     }

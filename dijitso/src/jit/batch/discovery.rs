@@ -41,7 +41,8 @@ impl Batch<'_> {
             return number;
         }
         let number = self.add(spec, None);
-        self.nodes[number].renewed = self.forced.contains(&signature);
+        self.nodes[number].renewed = self.beforehand.forced.contains(&signature);
+        self.nodes[number].parts = self.beforehand.parts.remove(&signature);
         self.numbers.insert(signature, number);
         self.begin(number, false);
         number
@@ -81,7 +82,11 @@ impl Batch<'_> {
         }
         match self.engine.flights.join(&spec) {
             Joined::Lead(lead) => self.nodes[number].lead = Some(lead),
-            Joined::Again(parts) => self.nodes[number].parts = parts,
+            Joined::Again(parts) => {
+                if let Some(parts) = parts {
+                    self.nodes[number].parts = Some(parts);
+                }
+            }
             Joined::Busy if alone => {}
             Joined::Busy => return self.foreign.push(number),
             Joined::Cycle(error) => return self.finish(number, Err(error)),

@@ -54,9 +54,18 @@ pub(super) struct Batch<'e> {
     /// Dependencies that were looked up.
     verified: Verified,
     /// Kernels that are built in any case.
-    forced: HashSet<Signature>,
+    beforehand: Beforehand,
     /// Why there is no compiler: asked once, or a broken one would be tried for every kernel.
     no_compiler: Option<Error>,
+}
+
+/// What is known of kernels before a batch begins, by their specs.
+#[derive(Debug, Default)]
+pub(super) struct Beforehand {
+    /// They are built, wherever they are loaded or cached.
+    pub(super) forced: HashSet<Signature>,
+    /// Their generators have run.
+    pub(super) parts: HashMap<Signature, Arc<Parts>>,
 }
 
 struct Node<'e> {
@@ -90,8 +99,8 @@ struct Node<'e> {
 }
 
 impl<'e> Batch<'e> {
-    /// The outcome of every spec, in their order. Those that are `forced` are built, wherever they are loaded or cached.
-    pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec], forced: HashSet<Signature>) -> Vec<Outcome> {
+    /// The outcome of every spec, in their order.
+    pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec], beforehand: Beforehand) -> Vec<Outcome> {
         let mut batch = Batch {
             engine,
             nodes: Vec::with_capacity(specs.len()),
@@ -108,7 +117,7 @@ impl<'e> Batch<'e> {
             pause: SHORTEST,
             pool: Pool::new(&engine.counters, &engine.limits),
             verified: Verified::default(),
-            forced,
+            beforehand,
             no_compiler: None,
         };
         let numbers: Vec<usize> = specs.iter().map(|spec| batch.node(spec)).collect();

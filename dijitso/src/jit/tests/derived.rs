@@ -14,7 +14,7 @@ fn an_engine_for_other_processors_has_kernels_of_its_own() {
     assert!(Arc::ptr_eq(&generic, &here.engine().derived(&for_cpu(Cpu::Generic)).unwrap()));
     assert!(Arc::ptr_eq(here.engine(), &here.engine().derived(&Derivation::default()).unwrap()));
     let spec = number(1);
-    let (outcomes, luggage) = generic.build_packed(&[spec.any()], &[false]);
+    let (outcomes, luggage) = generic.build_packed(&[spec.any()], &[false], &[]);
     let packed = luggage.get(&content(&outcomes[0])).unwrap();
     assert!(packed.facts.cpu.missing_on(CpuFeatures::of_host()).is_empty());
     let native = here.jit.load(&spec).unwrap();
@@ -31,7 +31,7 @@ fn a_level_can_be_compiled_for() {
     let here = Rank::new();
     let level = CpuFeatures::of_host().level();
     let engine = here.engine().derived(&for_cpu(level.cpu())).unwrap();
-    let (outcomes, luggage) = engine.build_packed(&[number(1).any()], &[false]);
+    let (outcomes, luggage) = engine.build_packed(&[number(1).any()], &[false], &[]);
     let packed = luggage.get(&content(&outcomes[0])).unwrap();
     assert_eq!(packed.facts.cpu.level(), level);
 }
@@ -41,7 +41,7 @@ fn what_a_generator_loads_is_for_the_same_processors() {
     let here = Rank::new();
     let spec = asking(&here.jit, 2);
     let generic = here.engine().derived(&for_cpu(Cpu::Generic)).unwrap();
-    let (outcomes, luggage) = generic.build_packed(&[spec.any()], &[false]);
+    let (outcomes, luggage) = generic.build_packed(&[spec.any()], &[false], &[]);
     let loaded = &outcomes[0].as_ref().unwrap().0;
     assert_eq!((call(loaded), luggage.len()), (20, 2));
     assert_eq!(generic.needed(spec.any(), loaded, &luggage).len(), 2);
@@ -60,7 +60,7 @@ fn a_subdirectory_is_another_cache() {
     };
     let spec = number(1);
     let own = derive("rank-3").unwrap();
-    let (outcomes, _) = own.build_packed(&[spec.any()], &[false]);
+    let (outcomes, _) = own.build_packed(&[spec.any()], &[false], &[]);
     let path = outcomes[0].as_ref().unwrap().0.path.get().unwrap().clone();
     assert!(path.starts_with(here.cache().join("rank-3/v1")), "{}", path.display());
     assert!(here.jit.lookup(&spec).unwrap().is_none());

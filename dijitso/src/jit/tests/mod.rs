@@ -52,7 +52,7 @@ impl Rank {
     }
 
     fn build(&self, spec: &AnySpec) -> (Arc<Loaded>, Luggage) {
-        let (mut outcomes, luggage) = self.engine().build_packed(&[spec], &[false]);
+        let (mut outcomes, luggage) = self.engine().build_packed(&[spec], &[false], &[]);
         (outcomes.pop().unwrap().unwrap().0, luggage)
     }
 

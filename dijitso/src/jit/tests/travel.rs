@@ -123,14 +123,14 @@ fn bytes_that_are_gone_are_built_again_when_they_are_wanted() {
 
     let specs = [spec.any(), number(2).any()].map(AnySpec::clone);
     let specs: Vec<&AnySpec> = specs.iter().collect();
-    let (outcomes, luggage) = here.engine().build_packed(&specs, &[true, false]);
+    let (outcomes, luggage) = here.engine().build_packed(&specs, &[true, false], &[]);
     assert_eq!(content(&outcomes[0]), loaded.content);
     assert!(Arc::ptr_eq(&outcomes[0].as_ref().unwrap().0, &loaded), "it stays loaded once");
     assert_eq!(luggage.len(), 3, "its dependency had to be built for it");
     let there = Rank::new();
     assert_eq!(call(&there.receive(spec.any(), &here.pack(spec.any(), &loaded, &luggage))), 2);
     // Not forced, it is only found.
-    let (outcomes, luggage) = here.engine().build_packed(&specs, &[false, false]);
+    let (outcomes, luggage) = here.engine().build_packed(&specs, &[false, false], &[]);
     assert!(matches!(outcomes[0], Ok((_, KernelOrigin::Memory))) && luggage.len() == 0);
 }
 
@@ -139,7 +139,7 @@ fn forced_is_built_even_if_a_cache_has_it() {
     let here = Rank::new();
     here.jit.load(&number(4)).unwrap();
     let next = here.again();
-    let (outcomes, luggage) = next.engine().build_packed(&[number(4).any()], &[true]);
+    let (outcomes, luggage) = next.engine().build_packed(&[number(4).any()], &[true], &[]);
     assert!(matches!(&outcomes[0], Ok((_, KernelOrigin::Built))));
     assert!(luggage.get(&content(&outcomes[0])).is_some());
     assert_eq!(next.stats().compiled, 1);
@@ -170,7 +170,7 @@ fn two_specs_of_one_text_each_find_it_after_the_journey() {
         |key: u32| KernelSpec::<Number>::new("twin", key, || source("int twin() { return 2; }".to_owned()));
     let specs = [twin(1), twin(2)];
     let any: Vec<&AnySpec> = specs.iter().map(|spec| spec.any()).collect();
-    let (outcomes, luggage) = here.engine().build_packed(&any, &[false; 2]);
+    let (outcomes, luggage) = here.engine().build_packed(&any, &[false; 2], &[]);
     assert_eq!((content(&outcomes[0]), luggage.len()), (content(&outcomes[1]), 1));
     for (spec, outcome) in specs.iter().zip(&outcomes) {
         let packed = here.pack(spec.any(), &outcome.as_ref().unwrap().0, &luggage);
@@ -187,7 +187,7 @@ fn nothing_is_kept_when_nobody_collects() {
     let here = Rank::new();
     here.build(number(1).any());
     here.jit.load(&number(2)).unwrap();
-    let (_, luggage) = here.engine().build_packed(&[], &[]);
+    let (_, luggage) = here.engine().build_packed(&[], &[], &[]);
     assert_eq!(luggage.len(), 0);
 }
 
@@ -195,6 +195,6 @@ fn nothing_is_kept_when_nobody_collects() {
 fn a_failure_is_an_outcome_and_the_others_travel() {
     let here = Rank::new();
     let bad = KernelSpec::<Number>::new("bad", (), || source("int bad() { return x; }".to_owned()));
-    let (outcomes, luggage) = here.engine().build_packed(&[bad.any(), number(1).any()], &[false; 2]);
+    let (outcomes, luggage) = here.engine().build_packed(&[bad.any(), number(1).any()], &[false; 2], &[]);
     assert!(outcomes[0].is_err() && luggage.get(&content(&outcomes[1])).is_some());
 }
