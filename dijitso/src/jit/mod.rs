@@ -22,6 +22,8 @@ mod received;
 mod sealed;
 mod sites;
 mod specs;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use std::path::Path;
