@@ -24,8 +24,11 @@ pub(in crate::cache) fn params() -> Cache {
     }
 }
 
+/// A cache that somebody has begun to fill.
 pub(in crate::cache) fn store(root: &Path) -> Store {
-    Store::open(root, &Fs::new(Default::default()), &params()).unwrap()
+    let store = Store::open(root, &Fs::new(Default::default()), &params()).unwrap();
+    store.create_softly();
+    store
 }
 
 fn variant(n: u32) -> Variant {
@@ -246,7 +249,9 @@ fn what_the_user_says_about_the_file_system_counts() {
     let told = |network| {
         let mut params = params();
         params.network.value = network;
-        Store::open(dir.path(), &Fs::new(Default::default()), &params).unwrap()
+        let store = Store::open(dir.path(), &Fs::new(Default::default()), &params).unwrap();
+        store.create_softly();
+        store
     };
     let network = told(Network::Yes);
     assert!(network.is_shared() && !network.loadable_in_place());
