@@ -85,6 +85,11 @@ pub(super) fn write(cargo: &Cargo, plan: &Plan, libraries: &Libraries, linked: &
     cargo.write(&cargo.out_dir.join("dijitso_prebuilt.rs"), text.as_bytes())
 }
 
+/// A table for crates that do without.
+pub(super) fn write_without_kernels(cargo: &Cargo) -> Result<()> {
+    write(cargo, &Plan { kernels: Vec::new() }, &Libraries::default(), &[])
+}
+
 /// What the table refers to.
 #[derive(Default)]
 struct Names {
