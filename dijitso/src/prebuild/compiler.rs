@@ -27,8 +27,8 @@ pub(super) struct Compilers<'a> {
     asked: &'a Prebuild,
     cxx: OnceCell<Result<Compiler>>,
     c: OnceCell<Result<Compiler>>,
-    /// What the code may use, by command line.
-    features: HashMap<Vec<OsString>, Result<CpuFeatures>>,
+    /// What the code may use, by command line; `None` where the compiler refused it.
+    features: HashMap<Vec<OsString>, Option<CpuFeatures>>,
 }
 
 #[derive(Debug, Clone)]
@@ -98,19 +98,20 @@ impl<'a> Compilers<'a> {
         Ok(command)
     }
 
-    /// What the compiled code may use, in the compiler's own word.
+    /// What the compiled code may use, in the compiler's own word. `None` if it refused these flags before: then
+    /// that was told, and need not be told for each kernel.
     pub(super) fn features(
         &mut self,
         command: &Command,
         language: Language,
         kernel: &str,
-    ) -> Result<CpuFeatures> {
+    ) -> Result<Option<CpuFeatures>> {
         if let Some(known) = self.features.get(&command.args) {
-            return known.clone();
+            return Ok(*known);
         }
         let features = self.ask_features(command, language, kernel);
-        self.features.insert(command.args.clone(), features.clone());
-        features
+        self.features.insert(command.args.clone(), features.as_ref().ok().copied());
+        features.map(Some)
     }
 
     fn ask_features(&self, command: &Command, language: Language, kernel: &str) -> Result<CpuFeatures> {
@@ -119,15 +120,25 @@ impl<'a> Compilers<'a> {
         question.cwd.clone_from(&self.cargo.out_dir);
         let output = question.spawn(self.cargo.fs.counters()).map(crate::process::Running::into_output);
         let output = output.map_err(|error| cannot_start(&question, &error, kernel))?;
-        if !output.status.success() {
-            return Err(Error::Compile {
-                kernel: kernel.to_owned(),
-                log: String::from_utf8_lossy(&output.stderr).into_owned(),
-                command: question.to_string(),
-                bundle: None,
-            });
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        let (kernel, bundle) = (kernel.to_owned(), None);
+        if output.status.success() {
+            let macros = String::from_utf8_lossy(&output.stdout);
+            return Ok(CpuFeatures::of_macros_for(&self.cargo.target, &macros));
         }
-        Ok(CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout)))
+        Err(match log.trim().is_empty() {
+            false => Error::Compile { kernel, log, command: question.to_string(), bundle },
+            true => Error::Compiler {
+                kernel,
+                problem: format!(
+                    "`{}` {} and said nothing when it was asked for its predefined macros; is it a compiler?",
+                    question.program.display(),
+                    output.status.describe()
+                ),
+                log,
+                bundle,
+            },
+        })
     }
 }
 

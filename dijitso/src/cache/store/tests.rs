@@ -52,6 +52,8 @@ fn content() -> Signature {
 fn a_cache_is_created_private_and_tagged() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("a/b");
+    drop(Store::open(&root, &Fs::new(Default::default()), &params()).unwrap());
+    assert!(!root.exists(), "nothing before somebody needs it");
     let store = store(&root);
     assert_eq!(std::fs::metadata(&root).unwrap().mode() & 0o7777, 0o700);
     assert!(
