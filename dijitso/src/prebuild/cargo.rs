@@ -1,5 +1,6 @@
 //! What cargo tells a build script, and what a build script tells cargo.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,9 @@ pub(super) struct Cargo {
     /// Variables that compilers read, as they are set here.
     pub(super) compiler_environment: Vec<(String, OsString)>,
     host: String,
+    manifest_dir: Option<PathBuf>,
+    /// Lines for cargo that are not yet printed.
+    told: RefCell<String>,
 }
 
 /// Variables that the `cc` crate reads for a target, each alone and with the target's or host's name.
@@ -74,6 +78,8 @@ impl Cargo {
             target: needed("TARGET")?,
             host: needed("HOST")?,
             out_dir,
+            manifest_dir: variable("CARGO_MANIFEST_DIR").map(PathBuf::from),
+            told: RefCell::default(),
             package: needed("CARGO_PKG_NAME")?,
             version: needed("CARGO_PKG_VERSION")?,
             name: name.to_owned(),
@@ -123,13 +129,38 @@ impl Cargo {
 
     /// Everything that may decide what is compiled, beside files.
     pub(super) fn rerun_for_environment(&self) {
-        let mut lines = String::new();
         let of_target = OF_TARGET.iter().flat_map(|name| self.forms(name));
         let others = OF_CC.iter().chain(&COMPILER_VARIABLES).map(|name| (*name).to_owned());
         for name in of_target.chain(others) {
-            let _ = writeln!(lines, "cargo::rerun-if-env-changed={name}");
+            self.say(format_args!("rerun-if-env-changed={name}"));
         }
-        print!("{lines}");
+    }
+
+    /// The script runs again when one of these changes; of a directory, when anything below it does.
+    pub(super) fn rerun_for_files<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) {
+        // What is in the output directory was written by this script, after cargo looked at its watch.
+        for file in files.into_iter().filter(|file| !file.starts_with(&self.out_dir)) {
+            self.say(format_args!("rerun-if-changed={}", file.display()));
+        }
+    }
+
+    pub(super) fn search_dir(&self, dir: &Path) {
+        self.say(format_args!("rustc-link-search=native={}", dir.display()));
+    }
+
+    fn say(&self, line: std::fmt::Arguments<'_>) {
+        let _ = writeln!(self.told.borrow_mut(), "cargo::{line}");
+    }
+
+    /// Prints what cargo is to know.
+    pub(super) fn tell(&self) {
+        print!("{}", self.told.take());
+    }
+
+    /// Whether builds write into a directory, or below: then watching it would never come to rest.
+    pub(super) fn holds_builds(&self, dir: &Path) -> bool {
+        let package = self.manifest_dir.as_ref().is_some_and(|package| package.starts_with(dir));
+        package || self.out_dir.starts_with(dir) || dir.starts_with(&self.out_dir)
     }
 
     /// Makes a file what it should be. One that is so already keeps its time: whatever depends on it stays as it is.
@@ -146,19 +177,6 @@ impl Cargo {
             .and_then(|()| self.fs.replace(&tmp, path, bytes))
             .map_err(|error| Error::io("cannot write", path, &error))
     }
-}
-
-/// `cargo::rerun-if-changed` for every file.
-pub(super) fn rerun_for_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) {
-    let mut lines = String::new();
-    for file in files {
-        let _ = writeln!(lines, "cargo::rerun-if-changed={}", file.display());
-    }
-    print!("{lines}");
-}
-
-pub(super) fn search_dir(dir: &Path) {
-    println!("cargo::rustc-link-search=native={}", dir.display());
 }
 
 /// The build script does something that cannot be.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use once_cell::unsync::OnceCell;
@@ -10,11 +11,12 @@ use once_cell::unsync::OnceCell;
 use super::Prebuild;
 use super::cargo::{Cargo, misused};
 use super::plan::Planned;
+use super::searched::Searched;
 use crate::config::origin::{Flag, Origin};
 use crate::cxx::Language;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
-use crate::process::Command;
+use crate::process::{Command, Running};
 use crate::signature::Signer;
 use crate::toolchain::{CpuFeatures, STRICT_C, checked_flags, dialect, is_only_for_link};
 
@@ -27,8 +29,16 @@ pub(super) struct Compilers<'a> {
     asked: &'a Prebuild,
     cxx: OnceCell<Result<Compiler>>,
     c: OnceCell<Result<Compiler>>,
-    /// What the code may use, by command line.
-    features: HashMap<Vec<OsString>, CpuFeatures>,
+    /// By command line.
+    answers: HashMap<Vec<OsString>, Answer>,
+}
+
+/// What a compiler says about itself under some flags.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// What the code may use.
+    pub(super) features: CpuFeatures,
+    pub(super) searched: Rc<Searched>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +53,7 @@ pub(super) struct Compiler {
 
 impl<'a> Compilers<'a> {
     pub(super) fn new(cargo: &'a Cargo, asked: &'a Prebuild) -> Compilers<'a> {
-        Compilers { cargo, asked, cxx: OnceCell::new(), c: OnceCell::new(), features: HashMap::new() }
+        Compilers { cargo, asked, cxx: OnceCell::new(), c: OnceCell::new(), answers: HashMap::new() }
     }
 
     /// The processors to compile for; `None`: whatever the flags say.
@@ -98,21 +108,25 @@ impl<'a> Compilers<'a> {
         Ok(command)
     }
 
-    /// What the compiled code may use, in the compiler's own word.
-    pub(super) fn features(
-        &mut self,
-        command: &Command,
-        language: Language,
-        kernel: &str,
-    ) -> Result<CpuFeatures> {
-        if let Some(features) = self.features.get(&command.args) {
-            return Ok(*features);
+    /// What the compiled code may use, and which headers it may read, in the compiler's own word.
+    pub(super) fn ask(&mut self, command: &Command, language: Language, kernel: &str) -> Result<Answer> {
+        if let Some(answer) = self.answers.get(&command.args) {
+            return Ok(answer.clone());
         }
-        let mut question = command.clone().args(["-dM", "-E", "-x", dialect(language), "/dev/null"]);
+        let mut question = command.clone();
         // The kernel's own directory is made when it is compiled.
         question.cwd.clone_from(&self.cargo.out_dir);
-        let output = question.spawn(self.cargo.fs.counters()).map(crate::process::Running::into_output);
-        let output = output.map_err(|error| cannot_start(&question, &error, kernel))?;
+        let run = |question: &Command| {
+            let output = question.spawn(self.cargo.fs.counters()).map(Running::into_output);
+            output.map_err(|error| cannot_start(question, &error, kernel))
+        };
+        let nothing = ["-dM", "-E", "-x", dialect(language), "/dev/null"];
+        let mut output = run(&question.clone().arg("-v").args(nothing))?;
+        if !output.status.success() {
+            // Once more, for what is wrong alone.
+            question = question.args(nothing);
+            output = run(&question)?;
+        }
         if !output.status.success() {
             return Err(Error::Compile {
                 kernel: kernel.to_owned(),
@@ -123,8 +137,11 @@ impl<'a> Compilers<'a> {
         }
         let features =
             CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout));
-        self.features.insert(command.args.clone(), features);
-        Ok(features)
+        let said = String::from_utf8_lossy(&output.stderr);
+        let searched = Searched::read(command, &self.cargo.compiler_environment, &said);
+        let answer = Answer { features, searched: Rc::new(searched) };
+        self.answers.insert(command.args.clone(), answer.clone());
+        Ok(answer)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The specs, the generators and the rendered texts are those of the engine; the compiler and its target are
 //! those that cargo is building for, as the `cc` crate finds them. [`plan`] runs the generators; [`compiler`]
-//! says how to compile; [`shelf`] knows what need not be compiled again; [`side_by_side`] runs the rest;
-//! [`symbols`] gives every kernel names of its own; [`archive`] and [`table`] are what the crate is built with.
+//! says how to compile; [`shelf`] knows what need not be compiled again, and [`searched`] which headers must not appear;
+//! [`side_by_side`] runs the rest; [`symbols`] gives every kernel names of its own; [`archive`] and [`table`] are what the crate is built with.
 
 mod archive;
 mod cargo;
@@ -12,6 +12,7 @@ mod jobserver;
 mod merge;
 mod object;
 mod plan;
+mod searched;
 mod shelf;
 mod side_by_side;
 mod symbols;
@@ -141,9 +142,10 @@ impl Prebuild {
     /// To be called once in a `build.rs`. If anything fails it prints what, each compiler's own text first, and
     /// ends the process.
     pub fn compile(self, name: &str) {
-        if let Err(errors) = self.all(name) {
-            cargo::fail(&errors);
-        }
+        let cargo = Cargo::of_build_script(name).unwrap_or_else(|error| cargo::fail(&[error]));
+        // A script that failed is run again in any case. What else it said would stand before the compiler's text.
+        self.all(&cargo).unwrap_or_else(|errors| cargo::fail(&errors));
+        cargo.tell();
     }
 
     /// The same, for those who want to go on after a failure.
@@ -158,7 +160,10 @@ impl Prebuild {
     /// }
     /// ```
     pub fn try_compile(self, name: &str) -> Result<()> {
-        self.all(name).map_err(|errors| {
+        let cargo = Cargo::of_build_script(name)?;
+        let done = self.all(&cargo);
+        cargo.tell();
+        done.map_err(|errors| {
             let others = errors.len().saturating_sub(1);
             match errors.into_iter().next() {
                 Some(first) if others > 0 => Error::Batch { first: Arc::new(first), others },
@@ -168,17 +173,16 @@ impl Prebuild {
         })
     }
 
-    fn all(self, name: &str) -> Result<(), Vec<Error>> {
-        let cargo = Cargo::of_build_script(name).map_err(|error| vec![error])?;
-        // Before anything can fail: a failed build is repeated when one of these changes.
+    fn all(self, cargo: &Cargo) -> Result<(), Vec<Error>> {
+        // Before anything can fail: who goes on after a failure wants it repeated when one of these changes.
         cargo.rerun_for_environment();
         let plan = Plan::new(&self.specs)?;
-        let mut compilers = Compilers::new(&cargo, &self);
-        let shelf = Shelf::new(&cargo);
-        let objects = side_by_side::objects(&cargo, &plan, &mut compilers, &shelf)?;
-        let linked = symbols::separate(&cargo, &plan, &compilers, &shelf, objects)?;
-        let libraries = archive::write(&cargo, &plan, &compilers, &linked)?;
-        table::write(&cargo, &plan, &libraries, &linked).map_err(|error| vec![error])?;
+        let mut compilers = Compilers::new(cargo, &self);
+        let shelf = Shelf::new(cargo);
+        let objects = side_by_side::objects(cargo, &plan, &mut compilers, &shelf)?;
+        let linked = symbols::separate(cargo, &plan, &compilers, &shelf, objects)?;
+        let libraries = archive::write(cargo, &plan, &compilers, &linked)?;
+        table::write(cargo, &plan, &libraries, &linked).map_err(|error| vec![error])?;
         shelf.remove_others(&linked);
         Ok(())
     }
