@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["compile", "library"],
     &["kernel", "prebuilt"],
     &["jit"],
-    &["prebuild"],
+    &["distribute", "prebuild"],
     // What macro expansions call: it may use everything, and nothing may use it.
     &["private"],
     // Documentation only.

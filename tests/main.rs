@@ -19,6 +19,7 @@ mod packs;
 mod params;
 mod peers;
 mod prebuild;
+mod prebuilt;
 mod race;
 mod signatures;
 mod site;

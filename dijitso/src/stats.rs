@@ -66,6 +66,8 @@ counters! {
     site_hits,
     /// Kernels built by this process.
     built,
+    /// Kernels that another rank of a communicator built or found.
+    received,
     /// Kernels that another thread of this process was already building.
     shared,
     /// Failures reported from a negative entry, without compiling.
@@ -88,6 +90,10 @@ counters! {
     file_stats,
     /// Files created, linked, renamed or removed.
     file_changes,
+    /// Messages sent to other ranks.
+    messages_sent,
+    /// Bytes in these messages.
+    message_bytes,
 }
 
 /// One monotone count.

@@ -1,6 +1,7 @@
 //! The disk's answer: by spec without generating, or by unit once the text is known.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,8 @@ use crate::signature::Signature;
 use crate::source::{AnySpec, Parts, render};
 
 /// What is known of a spec without generating it.
-pub(super) enum Found {
+#[derive(Debug)]
+pub(crate) enum Found {
     Hit(Arc<Loaded>, KernelOrigin),
     /// An intact entry that cannot be used, for a reason that compiling again does not remove.
     Failed(Error),
@@ -312,7 +314,7 @@ impl Engine {
                 return Opened::Unusable(format!("its entry is damaged: {defect}"));
             }
         };
-        let VerifiedEntry { elf, seal } = entry;
+        let VerifiedEntry { elf, seal, len } = entry;
         let lacking = seal.cpu.missing_on_host();
         if !lacking.is_empty() {
             return Opened::Unusable(needs(&lacking));
@@ -320,8 +322,19 @@ impl Engine {
         let path = self.store.entry_path(content);
         report.lookup += start.elapsed();
         let in_place = self.store.loadable_in_place();
-        let opening =
-            Opening { name, at, unit, content, dependencies, has_entry, kept: None, in_place, report };
+        let opening = Opening {
+            name,
+            at,
+            unit,
+            content,
+            cpu: seal.cpu,
+            len,
+            dependencies,
+            has_entry,
+            kept: None,
+            in_place,
+            report,
+        };
         match self.open_library(opening, &elf, Some(path)) {
             Ok(loaded) => {
                 self.counters.disk_hits.one();
@@ -336,11 +349,11 @@ impl Engine {
         self.counters.generated.one();
         let _working = self.flights.working(spec.signature(), spec.description());
         let parts = spec.generate()?;
-        let mut archive =
-            archive_at(&self.store, loaded.path.as_deref(), &loaded.content).map_err(|defect| {
-                let diff = format!("the cached text cannot be read: {defect}");
-                Error::Stale { kernel: spec.at(), diff }
-            })?;
+        let mut archive = archive_at(&self.store, loaded.path.get().map(PathBuf::as_path), &loaded.content)
+            .map_err(|defect| {
+            let diff = format!("the cached text cannot be read: {defect}");
+            Error::Stale { kernel: spec.at(), diff }
+        })?;
         let symbol = symbol_name(spec.name(), &archive.unit().to_hex());
         for (file, now) in &render(&parts, spec.name(), &symbol, false).files {
             let header = parts.headers.iter().any(|(name, _)| name == file);

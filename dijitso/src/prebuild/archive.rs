@@ -168,13 +168,13 @@ fn check(
     cargo: &Cargo,
     plan: &Plan,
     compiler: &Compiler,
-    linked: &[Linked],
+    all: &[Linked],
     libraries: &Libraries,
 ) -> Result<(), Vec<Error>> {
     let link = |names: &'static str| {
         let command =
             compiler.driver(&cargo.shelf()).args(["-shared", "-Wl,-z,defs", names, "-o", "check.so"]);
-        command.args(linked.iter().map(object_name)).args(libraries.words())
+        command.args(all.iter().map(object_name)).args(libraries.words())
     };
     let at = format!("archive {}", cargo.name);
     let run = |command: &Command| match command.spawn(cargo.fs.counters()).map(Running::into_output) {
@@ -194,7 +194,7 @@ fn check(
     let command = command.to_string();
     let mut errors = Vec::new();
     let mut told = BTreeSet::new();
-    for linked in linked {
+    for linked in all {
         let of_it = |name: &&String| linked.undefined.contains(name);
         let undefined: Vec<String> = if functions.len() == missing.len() {
             missing
@@ -209,10 +209,9 @@ fn check(
         if undefined.is_empty() || !told.insert(linked.kernel) {
             continue;
         }
-        let names_one = |line: &&str| undefined.iter().any(|name| line.contains(name.as_str()));
         errors.push(Error::Link {
             kernel: plan.kernels[linked.kernel].spec.at(),
-            log: readable.lines().chain(log.lines()).filter(names_one).collect::<Vec<_>>().join("\n"),
+            log: lines_about(linked, &undefined, &readable, all).join("\n"),
             undefined,
             command: command.clone(),
             bundle: None,
@@ -241,6 +240,23 @@ fn check(
         errors.push(Error::Link { kernel: at, log, undefined: Vec::new(), command, bundle: None });
     }
     Err(errors)
+}
+
+/// What a linker said about the symbols that one object misses, not what it said about the same of others.
+fn lines_about<'a>(linked: &Linked, undefined: &[String], log: &'a str, all: &[Linked]) -> Vec<&'a str> {
+    let names_it = |line: &str| undefined.iter().any(|name| line.contains(name.as_str()));
+    let of_others = |line: &str| {
+        !line.contains(&linked.symbol)
+            && line.contains("dijitso_")
+            && all.iter().any(|other| line.contains(&other.symbol))
+    };
+    let mut lines = Vec::new();
+    for line in log.lines().filter(|line| names_it(line) && !of_others(line)) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 fn assemble(cargo: &Cargo, compilers: &Compilers<'_>, archive: &Path, linked: &[Linked]) -> Result<()> {

@@ -1,10 +1,10 @@
 //! What cargo tells a build script, and what a build script tells cargo.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::config::env::COMPILER_VARIABLES;
 use crate::error::{Error, Result};
@@ -31,8 +31,8 @@ pub(super) struct Cargo {
     pub(super) compiler_environment: Vec<(String, OsString)>,
     host: String,
     manifest_dir: Option<PathBuf>,
-    /// Lines for cargo that are not yet printed.
-    told: RefCell<String>,
+    /// Lines for cargo, for when the script succeeds.
+    told: Mutex<String>,
 }
 
 /// Variables that the `cc` crate reads for a target, each alone and with the target's or host's name.
@@ -77,9 +77,9 @@ impl Cargo {
             fs: Fs::new(counters),
             target: needed("TARGET")?,
             host: needed("HOST")?,
-            out_dir,
+            told: Mutex::default(),
             manifest_dir: variable("CARGO_MANIFEST_DIR").map(PathBuf::from),
-            told: RefCell::default(),
+            out_dir,
             package: needed("CARGO_PKG_NAME")?,
             version: needed("CARGO_PKG_VERSION")?,
             name: name.to_owned(),
@@ -113,6 +113,12 @@ impl Cargo {
         self.forms(name).iter().find_map(|form| variable(form)?.into_string().ok())
     }
 
+    /// The form in which a variable of the `cc` crate is set, for messages.
+    pub(super) fn set_form(&self, name: &str) -> String {
+        let set = self.forms(name).into_iter().find(|form| variable(form).is_some());
+        set.unwrap_or_else(|| name.to_owned())
+    }
+
     fn forms(&self, name: &str) -> [String; 4] {
         let kind = if self.host == self.target { "HOST" } else { "TARGET" };
         [
@@ -132,7 +138,7 @@ impl Cargo {
         let of_target = OF_TARGET.iter().flat_map(|name| self.forms(name));
         let others = OF_CC.iter().chain(&COMPILER_VARIABLES).map(|name| (*name).to_owned());
         for name in of_target.chain(others) {
-            self.say(format_args!("rerun-if-env-changed={name}"));
+            self.tell(format_args!("rerun-if-env-changed={name}"));
         }
     }
 
@@ -140,27 +146,29 @@ impl Cargo {
     pub(super) fn rerun_for_files<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) {
         // What is in the output directory was written by this script, after cargo looked at its watch.
         for file in files.into_iter().filter(|file| !file.starts_with(&self.out_dir)) {
-            self.say(format_args!("rerun-if-changed={}", file.display()));
+            self.tell(format_args!("rerun-if-changed={}", file.display()));
         }
     }
 
     pub(super) fn search_dir(&self, dir: &Path) {
-        self.say(format_args!("rustc-link-search=native={}", dir.display()));
-    }
-
-    fn say(&self, line: std::fmt::Arguments<'_>) {
-        let _ = writeln!(self.told.borrow_mut(), "cargo::{line}");
-    }
-
-    /// Prints what cargo is to know.
-    pub(super) fn tell(&self) {
-        print!("{}", self.told.take());
+        self.tell(format_args!("rustc-link-search=native={}", dir.display()));
     }
 
     /// Whether builds write into a directory, or below: then watching it would never come to rest.
     pub(super) fn holds_builds(&self, dir: &Path) -> bool {
         let package = self.manifest_dir.as_ref().is_some_and(|package| package.starts_with(dir));
         package || self.out_dir.starts_with(dir) || dir.starts_with(&self.out_dir)
+    }
+
+    fn tell(&self, line: std::fmt::Arguments<'_>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(told, "cargo::{line}");
+    }
+
+    /// What cargo is to be told if the script goes on. A script that fails is run again in any case, and of one
+    /// that fails cargo shows every line, hundreds of headers before the compiler's first word.
+    pub(super) fn told(&self) -> String {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a file what it should be. One that is so already keeps its time: whatever depends on it stays as it is.

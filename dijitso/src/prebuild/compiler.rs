@@ -16,7 +16,7 @@ use crate::config::origin::{Flag, Origin};
 use crate::cxx::Language;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
-use crate::process::{Command, Running};
+use crate::process::{Command, Output, Running};
 use crate::signature::Signer;
 use crate::toolchain::{CpuFeatures, STRICT_C, checked_flags, dialect, is_only_for_link};
 
@@ -30,7 +30,7 @@ pub(super) struct Compilers<'a> {
     cxx: OnceCell<Result<Compiler>>,
     c: OnceCell<Result<Compiler>>,
     /// By command line.
-    answers: HashMap<Vec<OsString>, Answer>,
+    answers: HashMap<Vec<OsString>, Result<Answer>>,
 }
 
 /// What a compiler says about itself under some flags.
@@ -108,40 +108,42 @@ impl<'a> Compilers<'a> {
         Ok(command)
     }
 
-    /// What the compiled code may use, and which headers it may read, in the compiler's own word.
+    /// What the compiled code may use, and where headers are looked for, in the compiler's own word.
     pub(super) fn ask(&mut self, command: &Command, language: Language, kernel: &str) -> Result<Answer> {
-        if let Some(answer) = self.answers.get(&command.args) {
-            return Ok(answer.clone());
+        if let Some(known) = self.answers.get(&command.args) {
+            return known.clone();
         }
-        let mut question = command.clone();
-        // The kernel's own directory is made when it is compiled.
-        question.cwd.clone_from(&self.cargo.out_dir);
-        let run = |question: &Command| {
+        let answer = self.ask_anew(command, language, kernel);
+        self.answers.insert(command.args.clone(), answer.clone());
+        answer
+    }
+
+    fn ask_anew(&self, command: &Command, language: Language, kernel: &str) -> Result<Answer> {
+        let of_nothing = ["-E", "-x", dialect(language), "/dev/null"];
+        let ask = |question: &str| -> Result<Output> {
+            let mut question = command.clone().arg(question).args(of_nothing);
+            // The kernel's own directory is made when it is compiled.
+            question.cwd.clone_from(&self.cargo.out_dir);
             let output = question.spawn(self.cargo.fs.counters()).map(Running::into_output);
-            output.map_err(|error| cannot_start(question, &error, kernel))
-        };
-        let nothing = ["-dM", "-E", "-x", dialect(language), "/dev/null"];
-        let mut output = run(&question.clone().arg("-v").args(nothing))?;
-        if !output.status.success() {
-            // Once more, for what is wrong alone.
-            question = question.args(nothing);
-            output = run(&question)?;
-        }
-        if !output.status.success() {
-            return Err(Error::Compile {
+            let output = output.map_err(|error| cannot_start(&question, &error, kernel))?;
+            if output.status.success() {
+                return Ok(output);
+            }
+            Err(Error::Compile {
                 kernel: kernel.to_owned(),
                 log: String::from_utf8_lossy(&output.stderr).into_owned(),
                 command: question.to_string(),
                 bundle: None,
-            });
-        }
-        let features =
-            CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout));
-        let said = String::from_utf8_lossy(&output.stderr);
-        let searched = Searched::read(command, &self.cargo.compiler_environment, &said);
-        let answer = Answer { features, searched: Rc::new(searched) };
-        self.answers.insert(command.args.clone(), answer.clone());
-        Ok(answer)
+            })
+        };
+        // Apart, because `-v` says much more, in front of what may be wrong.
+        let macros = ask("-dM")?;
+        let said = ask("-v")?;
+        let environment = &self.cargo.compiler_environment;
+        let searched = Searched::read(command, environment, &String::from_utf8_lossy(&said.stderr));
+        let macros = String::from_utf8_lossy(&macros.stdout);
+        let features = CpuFeatures::of_macros_for(&self.cargo.target, &macros);
+        Ok(Answer { features, searched: Rc::new(searched) })
     }
 }
 
@@ -164,6 +166,32 @@ pub(super) fn own_flags(planned: &Planned) -> Result<Vec<String>> {
     Ok(flags.into_iter().map(|flag| flag.text).collect())
 }
 
+/// The flags of cargo, the script and the environment, as the engine takes them: nothing that makes something else than
+/// an object, and absolute paths, because the compiler runs in a directory of its own.
+fn checked(
+    cargo: &Cargo,
+    asked: &Prebuild,
+    language: Language,
+    flags: Vec<OsString>,
+) -> Result<Vec<OsString>> {
+    let variable = match language {
+        Language::Cxx => "CXXFLAGS",
+        Language::C => "CFLAGS",
+    };
+    let flag = |word: OsString| {
+        let text = word.into_string().map_err(|word| {
+            misused(&format!("the flag `{}` in {variable} must be valid UTF-8", word.to_string_lossy()))
+        })?;
+        let origin = match asked.flags.contains(&text) {
+            true => Origin::Builder,
+            false => Origin::Environment(cargo.set_form(variable)),
+        };
+        Ok(Flag { text, origin })
+    };
+    let flags: Vec<Flag> = flags.into_iter().map(flag).collect::<Result<_>>()?;
+    Ok(checked_flags(flags)?.into_iter().map(|flag| flag.text.into()).collect())
+}
+
 impl Compiler {
     fn find(cargo: &Cargo, asked: &Prebuild, language: Language) -> Result<Compiler> {
         let mut build = cc::Build::new();
@@ -183,7 +211,7 @@ impl Compiler {
         let tool = build.try_get_compiler().map_err(|error| missing(error.to_string(), "cc".to_owned()))?;
         let command = tool.to_command();
         let words: Vec<OsString> = command.get_args().map(OsStr::to_owned).collect();
-        let flags = words.len() - tool.args().len().min(words.len());
+        let first_flag = words.len() - tool.args().len().min(words.len());
         let Some(program) = resolve(&cargo.fs, command.get_program(), cargo.path.as_deref()) else {
             let tried = command.get_program().to_string_lossy().into_owned();
             let variable = format!("CXX_{}", cargo.target.replace(['-', '.'], "_"));
@@ -201,15 +229,18 @@ impl Compiler {
             return Err(misused("compilers with the manners of cl.exe are not supported"));
         }
         let mut silent = 0;
-        let of_user = |flag: &&OsString| {
+        let mut of_user = |flag: &&OsString| {
             let quiet = flag.as_os_str() == "-w";
             silent += u32::from(quiet);
             !quiet || (silent > 1 && language == Language::Cxx)
         };
+        // Static or not is decided by the link.
+        let compiles = |flag: &&OsString| of_user(flag) && flag.as_os_str() != "-static";
+        let flags: Vec<OsString> = words[first_flag..].iter().filter(compiles).cloned().collect();
         Ok(Compiler {
             program,
-            flags: words[flags..].iter().filter(of_user).cloned().collect(),
-            words: words[..flags].to_vec(),
+            flags: checked(cargo, asked, language, flags)?,
+            words: words[..first_flag].to_vec(),
             env: command
                 .get_envs()
                 .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))

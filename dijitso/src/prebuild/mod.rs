@@ -142,10 +142,10 @@ impl Prebuild {
     /// To be called once in a `build.rs`. If anything fails it prints what, each compiler's own text first, and
     /// ends the process.
     pub fn compile(self, name: &str) {
-        let cargo = Cargo::of_build_script(name).unwrap_or_else(|error| cargo::fail(&[error]));
-        // A script that failed is run again in any case. What else it said would stand before the compiler's text.
-        self.all(&cargo).unwrap_or_else(|errors| cargo::fail(&errors));
-        cargo.tell();
+        match self.all(name) {
+            Ok(told) => print!("{told}"),
+            Err(failed) => cargo::fail(&failed.errors),
+        }
     }
 
     /// The same, for those who want to go on after a failure.
@@ -160,24 +160,39 @@ impl Prebuild {
     /// }
     /// ```
     pub fn try_compile(self, name: &str) -> Result<()> {
-        let cargo = Cargo::of_build_script(name)?;
-        let done = self.all(&cargo);
-        cargo.tell();
-        done.map_err(|errors| {
-            let others = errors.len().saturating_sub(1);
-            match errors.into_iter().next() {
-                Some(first) if others > 0 => Error::Batch { first: Arc::new(first), others },
-                Some(only) => only,
-                None => cargo::misused("nothing failed and nothing was made; please report this as a bug"),
+        match self.all(name) {
+            Ok(told) => {
+                print!("{told}");
+                Ok(())
             }
-        })
+            Err(Failed { errors, told }) => {
+                // The script goes on, so cargo has to know when to run it again.
+                print!("{told}");
+                let others = errors.len().saturating_sub(1);
+                Err(match errors.into_iter().next() {
+                    Some(first) if others > 0 => Error::Batch { first: Arc::new(first), others },
+                    Some(only) => only,
+                    None => {
+                        cargo::misused("nothing failed and nothing was made; please report this as a bug")
+                    }
+                })
+            }
+        }
     }
 
-    fn all(self, cargo: &Cargo) -> Result<(), Vec<Error>> {
-        // Before anything can fail: who goes on after a failure wants it repeated when one of these changes.
+    /// What cargo is to be told.
+    fn all(self, name: &str) -> Result<String, Failed> {
+        let cargo = Cargo::of_build_script(name)
+            .map_err(|error| Failed { errors: vec![error], told: String::new() })?;
         cargo.rerun_for_environment();
+        let made = self.make(&cargo);
+        let told = cargo.told();
+        made.map(|()| told.clone()).map_err(|errors| Failed { errors, told })
+    }
+
+    fn make(&self, cargo: &Cargo) -> Result<(), Vec<Error>> {
         let plan = Plan::new(&self.specs)?;
-        let mut compilers = Compilers::new(cargo, &self);
+        let mut compilers = Compilers::new(cargo, self);
         let shelf = Shelf::new(cargo);
         let objects = side_by_side::objects(cargo, &plan, &mut compilers, &shelf)?;
         let linked = symbols::separate(cargo, &plan, &compilers, &shelf, objects)?;
@@ -186,4 +201,10 @@ impl Prebuild {
         shelf.remove_others(&linked);
         Ok(())
     }
+}
+
+/// Why nothing was made, and what cargo is to be told all the same.
+struct Failed {
+    errors: Vec<Error>,
+    told: String,
 }

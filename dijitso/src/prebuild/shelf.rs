@@ -37,6 +37,8 @@ pub(super) struct Record {
     /// Directories of the user in which one may appear.
     pub(super) dirs: BTreeSet<PathBuf>,
     pub(super) features: CpuFeatures,
+    /// Of the object: it was not written in one step, nor by us.
+    object: Signature,
 }
 
 const OBJECT: &str = "unit.o";
@@ -67,7 +69,7 @@ impl Shelf {
             && record.inputs.iter().all(|(path, then)| self.now(path) == Some(*then))
             && record.absent.iter().all(|path| self.now(path).is_none());
         let object = self.fs.read(&self.dir(symbol).join(OBJECT)).ok().filter(|_| holds)?;
-        Some((record, object))
+        (digest(&object) == record.object).then_some((record, object))
     }
 
     fn now(&self, path: &Path) -> Option<Stamp> {
@@ -125,7 +127,7 @@ impl Shelf {
             Some((path, stamp?))
         };
         let inputs = stamps.into_iter().filter_map(lasting).collect();
-        let record = Record { key, inputs, absent, dirs, features };
+        let record = Record { key, inputs, absent, dirs, features, object: digest(&object) };
         if settled
             && !changed
             && let Ok(text) = serde_json::to_vec(&record)

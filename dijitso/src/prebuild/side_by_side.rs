@@ -1,6 +1,6 @@
 //! Compiling what is not on the shelf, with as many compilers as cargo's jobserver and the memory allow.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -81,7 +81,14 @@ pub(super) fn objects(
     all.errors.sort_by_key(|(kernel, _)| *kernel);
     // Whatever is wrong with it is wrong for every processor.
     all.errors.dedup_by_key(|(kernel, _)| *kernel);
-    Err(all.errors.into_iter().map(|(_, error)| error).collect())
+    let mut errors: Vec<Error> = all.errors.into_iter().map(|(_, error)| error).collect();
+    // And flags that the compiler refuses are refused for every kernel.
+    let mut told = HashSet::new();
+    errors.retain(|error| match error {
+        Error::Compile { log, command, .. } => told.insert(format!("{command}\n{log}")),
+        other => told.insert(other.to_string()),
+    });
+    Err(errors)
 }
 
 struct All<'a> {
@@ -112,7 +119,7 @@ impl All<'_> {
         let command = compilers.command(planned, cpu, &dir)?;
         let headers = self.headers_below(kernel)?;
 
-        let mut signer = Signer::quiet("dijitso prebuilt object 2");
+        let mut signer = Signer::quiet("dijitso prebuilt object 1");
         // Text with the lines of the Rust file would be another one after an edit above the generator.
         render(parts, name, &symbol, false).sign(&mut signer);
         signer.field("headers", &headers);

@@ -43,7 +43,8 @@ pub(super) fn write(cargo: &Cargo, plan: &Plan, libraries: &Libraries, linked: &
                 bytes(linked.content.as_bytes()),
                 linked.features.bits()
             );
-            for export in &linked.exports {
+            // A thread-local variable is for kernels that depend on this one; it has no address of its own.
+            for export in linked.exports.iter().filter(|export| export.definition != Definition::Other) {
                 let size = match export.definition {
                     Definition::Data { size } => format!("Some({size})"),
                     _ => "None".to_owned(),

@@ -20,6 +20,7 @@ pub(in crate::cache) fn params() -> Cache {
         durable: sourced(false),
         lock_wait: sourced(Duration::ZERO),
         failures: sourced(true),
+        network: sourced(Network::Auto),
     }
 }
 
@@ -237,4 +238,23 @@ fn an_entry_that_a_file_server_forgot_for_a_moment_stays() {
         store.quarantine(&content(), &Defect::Unreadable(error.into()));
     }
     assert!(store.read(&content()).is_ok());
+}
+
+#[test]
+fn what_the_user_says_about_the_file_system_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |network| {
+        let mut params = params();
+        params.network.value = network;
+        Store::open(dir.path(), &Fs::new(Default::default()), &params).unwrap()
+    };
+    let network = told(Network::Yes);
+    assert!(network.is_shared() && !network.loadable_in_place());
+    assert!(network.try_lock(&content()).is_some() && network.try_lock(&content()).is_some(), "no locks");
+    std::fs::write(network.tmp_dir().join("new-left"), b"half").unwrap();
+    assert_eq!(network.sweep(), 0, "another machine may be writing it");
+    let local = told(Network::No);
+    assert!(!local.is_shared());
+    assert_eq!(local.sweep(), 1);
+    assert_eq!(local.mount().file_system, network.mount().file_system);
 }

@@ -1,6 +1,7 @@
 //! `prebuild()`, as a build script calls it, but without cargo: what is compiled when, what is said, what the archive
 //! holds. What cargo makes of it is in `cargo`.
 
+mod faults;
 mod headers;
 
 use std::path::{Path, PathBuf};
