@@ -3,8 +3,8 @@
 mod browse;
 mod cache;
 mod calls;
+mod cargo;
 mod clean;
-mod consumer;
 mod corpus;
 mod cxx_errors;
 mod distribute;
