@@ -8,7 +8,7 @@ use dijitso::{Communicator as _, Error, Jit};
 use dijitso_tests::kernels::{NUMBER_BASE, number, text};
 use dijitso_tests::protocol::{ShimMode, ShimStep};
 
-use super::{STRATEGIES, WORLDS, World, same_error};
+use super::{Compiler, STRATEGIES, WORLDS, World, same_error};
 use crate::harness::Place;
 
 const STEPS: [&str; 8] = ["Agree", "LookUp", "Share", "Plan", "Build", "Move", "HandOut", "Load"];
@@ -17,9 +17,7 @@ const RANKS: usize = 4;
 #[test]
 fn every_step_can_fail_on_every_rank() {
     let (mut cells, mut failed) = (0, 0);
-    let compiler = Place::new();
-    let shim = compiler.shim();
-    shim.set(ShimMode::Stamp, ShimStep::Compile);
+    let compiler = Compiler::new();
     for world in WORLDS {
         for build_on in STRATEGIES {
             for step in STEPS {
@@ -28,7 +26,8 @@ fn every_step_can_fail_on_every_rank() {
                         let place = Arc::new(Place::new());
                         let at = format!("{world:?} {build_on:?} {step} {bad} {panics}");
                         let hit = Arc::new(AtomicUsize::new(0));
-                        let (seen, words) = (hit.clone(), shim.word());
+                        let (seen, words) = (hit.clone(), compiler.word());
+                        world.seed(&place, RANKS, &compiler);
                         let results = world.run(RANKS, move |comm| {
                             let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
                             let rank = comm.rank();
@@ -181,6 +180,8 @@ fn caches_that_cannot_be_written_or_are_damaged_are_survived() {
                 assert_eq!(same_error(&results), None, "{world:?} {build_on:?} {round}");
                 for entry in crate::harness::files(place.root()) {
                     if entry.extension().is_some_and(|extension| extension == "so") {
+                        // Not in place: that would change what is mapped.
+                        std::fs::remove_file(&entry).unwrap();
                         std::fs::write(&entry, "damaged").unwrap();
                     }
                 }
