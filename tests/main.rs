@@ -7,6 +7,7 @@ mod cargo;
 mod clean;
 mod corpus;
 mod cxx_errors;
+mod distribute;
 mod engine;
 mod faults;
 mod floors;

@@ -6,7 +6,7 @@ type Number = extern "C" fn(f64) -> f64;
 
 fn main() {
     let mut build = dijitso::prebuild();
-    let (mut name, mut again, mut goes_on) = ("tested".to_owned(), false, false);
+    let (mut name, mut again, mut goes_on, mut fewer) = ("tested".to_owned(), false, false, None);
     for word in std::env::args().skip(1) {
         let (what, value) = word.split_once('=').unwrap_or((&word, ""));
         build = match what {
@@ -20,6 +20,11 @@ fn main() {
             }
             "try" => {
                 goes_on = true;
+                build
+            }
+            // So many kernels if it failed.
+            "else" => {
+                fewer = value.parse().ok();
                 build
             }
             "many" => build.kernels((0..value.parse().unwrap()).map(|n| numbered(n, 0))),
@@ -36,6 +41,9 @@ fn main() {
         if let Err(error) = build.try_compile(&name) {
             println!("cargo::warning={}", error.to_string().lines().next().unwrap_or_default());
         }
+        if let Some(fewer) = fewer {
+            dijitso::prebuild().kernels((0..fewer).map(|n| numbered(n, 0))).compile(&name);
+        }
         return;
     }
     let repeated = again.then(|| build.clone());
@@ -49,6 +57,9 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
     match what {
         "broken" => build
             .kernels([1, 2].map(|n| of("broken", n, format!("double broken(double x) {{ return y{n}; }}")))),
+        "same_failure" => build.kernels(
+            (0..value.parse().unwrap()).map(|n| of("same", n, "double same() { return y; }".to_owned())),
+        ),
         "warned" => {
             build.kernel(of("warned", 1, "double warned(double x) { int idle; return x; }".to_owned()))
         }

@@ -3,22 +3,31 @@
 use std::sync::Arc;
 
 use dijitso::{BuildOn, KernelOrigin, Role, Stats};
-use dijitso_tests::kernels::{number, successor};
+use dijitso_tests::kernels::{NUMBER_BASE, number, successor};
 
 use super::{STRATEGIES, WORLDS, World, same_error};
 use crate::harness::Place;
 
 /// What each rank got, and what its engine did for it.
-fn load(world: World, place: &Arc<Place>, ranks: usize, build_on: BuildOn, kernels: u32) -> Vec<(Vec<KernelOrigin>, Stats)> {
+fn load(
+    world: World,
+    place: &Arc<Place>,
+    ranks: usize,
+    build_on: BuildOn,
+    kernels: u32,
+) -> Vec<(Vec<KernelOrigin>, Stats)> {
     let place = place.clone();
     let results = world.run(ranks, move |comm| {
         let jit = world.builder(&place, dijitso::Communicator::rank(&comm)).build()?;
         let specs: Vec<_> = (0..kernels).map(number).collect();
         let loaded = jit.on(&comm).build_on(build_on).load_all(&specs)?;
         for (i, kernel) in loaded.iter().enumerate() {
-            assert_eq!(kernel.call(), i as i32);
+            assert_eq!(kernel.call() - NUMBER_BASE, i as i32);
         }
-        dijitso::Result::Ok((loaded.iter().map(dijitso::Kernel::origin).collect::<Vec<_>>(), jit.stats()))
+        dijitso::Result::<_>::Ok((
+            loaded.iter().map(dijitso::Kernel::origin).collect::<Vec<_>>(),
+            jit.stats(),
+        ))
     });
     assert_eq!(same_error(&results), None, "{world:?} {build_on:?} {ranks}");
     results.into_iter().flatten().collect()
@@ -48,9 +57,13 @@ fn cold_and_warm_everywhere() {
                 };
                 assert_eq!(built, 3 * builders, "{at}");
                 let warm = load(world, &place, ranks, build_on, 3);
-                let work: u64 = warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();
+                let work: u64 =
+                    warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();
                 assert_eq!(work, 0, "{at}: {warm:#?}");
-                assert!(warm.iter().flat_map(|(origins, _)| origins).all(|o| *o != KernelOrigin::Built), "{at}");
+                assert!(
+                    warm.iter().flat_map(|(origins, _)| origins).all(|o| *o != KernelOrigin::Built),
+                    "{at}"
+                );
             }
         }
     }
@@ -100,7 +113,7 @@ fn kernels_that_need_others_come_with_them() {
                 let results = world.run(4, move |comm| {
                     let jit = world.builder(&place, dijitso::Communicator::rank(&comm)).build()?;
                     let kernels = jit.on(&comm).build_on(build_on).load_all(&[successor(4), successor(9)])?;
-                    dijitso::Result::Ok(kernels.iter().map(|kernel| kernel.call()).collect::<Vec<_>>())
+                    dijitso::Result::<_>::Ok(kernels.iter().map(|kernel| kernel.call()).collect::<Vec<_>>())
                 });
                 assert_eq!(same_error(&results), None, "{world:?} {build_on:?}");
                 assert!(results.into_iter().all(|r| r.unwrap() == [5, 10]), "{world:?} {build_on:?}");
@@ -119,11 +132,15 @@ fn a_memory_hit_costs_one_agreement() {
         let kernel = jit.on(&comm).load(&number(1))?;
         let after = jit.stats();
         assert_eq!(kernel.origin(), KernelOrigin::Memory);
-        assert_eq!((after.opens, after.file_stats), (before.opens, before.file_stats), "no file is looked at");
+        assert_eq!(
+            (after.opens, after.file_stats),
+            (before.opens, before.file_stats),
+            "no file is looked at"
+        );
         let again = jit.on(&comm).loaded(&number(1))?;
         assert_eq!(jit.stats().messages_sent, after.messages_sent, "without a word");
         assert!(jit.on(&comm).loaded(&number(2)).is_err());
-        dijitso::Result::Ok((after.messages_sent - before.messages_sent, again.call()))
+        dijitso::Result::<_>::Ok((after.messages_sent - before.messages_sent, again.call() - NUMBER_BASE))
     });
     // One tree up and down: each rank sends to its parent and its children.
     assert!(results.into_iter().all(|r| matches!(r, Ok((messages, 1)) if messages <= 4)));

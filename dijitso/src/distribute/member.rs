@@ -31,7 +31,7 @@ use crate::source::{AnySpec, Parts};
 const AT_ONCE: usize = 256;
 
 /// Called before the work of each step, for tests: it may wait, fail, or panic.
-pub type Probe<'a> = dyn Fn(&str) -> Result<()> + 'a;
+pub(super) type Probe<'a> = dyn Fn(&str) -> Result<()> + 'a;
 
 /// A kernel and how this rank came by it.
 pub(super) type Obtained = (Arc<Loaded>, KernelOrigin);
@@ -75,7 +75,7 @@ impl<'a> Member<'a, '_> {
         }
         let probe = self.probe;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            probe.map_or(Ok(()), |probe| probe(&step.to_string()))?;
+            probe.map_or(Ok(()), |probe| probe(&format!("{step:?}")))?;
             work(self)
         }));
         match result {

@@ -22,6 +22,8 @@ mod received;
 mod sealed;
 mod sites;
 mod specs;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use std::path::Path;
@@ -164,7 +166,8 @@ impl Jit {
         self.0.counters.snapshot()
     }
 
-    /// The cache directory (dijitso's `cache_dir`), whether or not it exists.
+    /// The cache directory (dijitso's `cache_dir`), whether or not it exists. A path where nothing can be, if nobody
+    /// named one and `HOME` is not set.
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {

@@ -133,6 +133,11 @@ impl Cargo {
         self.host != self.target
     }
 
+    /// An attempt that failed left nothing behind.
+    pub(super) fn may_try_again(&self) {
+        CALLED.store(false, Ordering::Relaxed);
+    }
+
     /// Everything that may decide what is compiled, beside files.
     pub(super) fn rerun_for_environment(&self) {
         let of_target = OF_TARGET.iter().flat_map(|name| self.forms(name));
@@ -210,7 +215,11 @@ fn report(error: &Error) -> (String, String) {
         other => return (format!("error: {other}"), other.to_string()),
     };
     let hint = error.to_string();
-    let hint = hint.split_once(log.as_str()).map_or("", |(_, hint)| hint.trim());
+    // What follows the log, which may be empty.
+    let hint = match log.trim().is_empty() {
+        true => "",
+        false => hint.split_once(log.as_str()).map_or("", |(_, hint)| hint.trim()),
+    };
     let mut text = format!("{}\nerror: {summary}", log.trim_end());
     if !hint.is_empty() {
         let _ = write!(text, "\n{hint}");

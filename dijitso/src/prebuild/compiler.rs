@@ -29,8 +29,8 @@ pub(super) struct Compilers<'a> {
     asked: &'a Prebuild,
     cxx: OnceCell<Result<Compiler>>,
     c: OnceCell<Result<Compiler>>,
-    /// By command line.
-    answers: HashMap<Vec<OsString>, Result<Answer>>,
+    /// By command line; `None` where the compiler refused it.
+    answers: HashMap<Vec<OsString>, Option<Answer>>,
 }
 
 /// What a compiler says about itself under some flags.
@@ -108,42 +108,55 @@ impl<'a> Compilers<'a> {
         Ok(command)
     }
 
-    /// What the compiled code may use, and where headers are looked for, in the compiler's own word.
-    pub(super) fn ask(&mut self, command: &Command, language: Language, kernel: &str) -> Result<Answer> {
+    /// What the compiled code may use, and where headers are looked for, in the compiler's own word. `None` if it refused
+    /// these flags before: then that was told, and need not be told for each kernel.
+    pub(super) fn ask(
+        &mut self,
+        command: &Command,
+        language: Language,
+        kernel: &str,
+    ) -> Result<Option<Answer>> {
         if let Some(known) = self.answers.get(&command.args) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let answer = self.ask_anew(command, language, kernel);
-        self.answers.insert(command.args.clone(), answer.clone());
-        answer
+        // Apart, because `-v` says much more, in front of what may be wrong.
+        let answer = self.question(command, language, kernel, "-dM").and_then(|macros| {
+            let said = self.question(command, language, kernel, "-v")?;
+            let environment = &self.cargo.compiler_environment;
+            let searched = Searched::read(command, environment, &String::from_utf8_lossy(&said.stderr));
+            let macros = String::from_utf8_lossy(&macros.stdout);
+            let features = CpuFeatures::of_macros_for(&self.cargo.target, &macros);
+            Ok(Answer { features, searched: Rc::new(searched) })
+        });
+        self.answers.insert(command.args.clone(), answer.as_ref().ok().cloned());
+        answer.map(Some)
     }
 
-    fn ask_anew(&self, command: &Command, language: Language, kernel: &str) -> Result<Answer> {
-        let of_nothing = ["-E", "-x", dialect(language), "/dev/null"];
-        let ask = |question: &str| -> Result<Output> {
-            let mut question = command.clone().arg(question).args(of_nothing);
-            // The kernel's own directory is made when it is compiled.
-            question.cwd.clone_from(&self.cargo.out_dir);
-            let output = question.spawn(self.cargo.fs.counters()).map(Running::into_output);
-            let output = output.map_err(|error| cannot_start(&question, &error, kernel))?;
-            if output.status.success() {
-                return Ok(output);
-            }
-            Err(Error::Compile {
-                kernel: kernel.to_owned(),
-                log: String::from_utf8_lossy(&output.stderr).into_owned(),
-                command: question.to_string(),
-                bundle: None,
-            })
-        };
-        // Apart, because `-v` says much more, in front of what may be wrong.
-        let macros = ask("-dM")?;
-        let said = ask("-v")?;
-        let environment = &self.cargo.compiler_environment;
-        let searched = Searched::read(command, environment, &String::from_utf8_lossy(&said.stderr));
-        let macros = String::from_utf8_lossy(&macros.stdout);
-        let features = CpuFeatures::of_macros_for(&self.cargo.target, &macros);
-        Ok(Answer { features, searched: Rc::new(searched) })
+    /// Preprocesses nothing, for what is said about it.
+    fn question(&self, command: &Command, language: Language, kernel: &str, word: &str) -> Result<Output> {
+        let mut question = command.clone().args([word, "-E", "-x", dialect(language), "/dev/null"]);
+        // The kernel's own directory is made when it is compiled.
+        question.cwd.clone_from(&self.cargo.out_dir);
+        let output = question.spawn(self.cargo.fs.counters()).map(Running::into_output);
+        let output = output.map_err(|error| cannot_start(&question, &error, kernel))?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        let (kernel, bundle) = (kernel.to_owned(), None);
+        Err(match log.trim().is_empty() {
+            false => Error::Compile { kernel, log, command: question.to_string(), bundle },
+            true => Error::Compiler {
+                kernel,
+                problem: format!(
+                    "`{}` {} and said nothing when it was asked for its predefined macros; is it a compiler?",
+                    question.program.display(),
+                    output.status.describe()
+                ),
+                log,
+                bundle,
+            },
+        })
     }
 }
 

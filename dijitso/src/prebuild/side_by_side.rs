@@ -82,12 +82,9 @@ pub(super) fn objects(
     // Whatever is wrong with it is wrong for every processor.
     all.errors.dedup_by_key(|(kernel, _)| *kernel);
     let mut errors: Vec<Error> = all.errors.into_iter().map(|(_, error)| error).collect();
-    // And flags that the compiler refuses are refused for every kernel.
+    // And so are flags that everybody has.
     let mut told = HashSet::new();
-    errors.retain(|error| match error {
-        Error::Compile { log, command, .. } => told.insert(format!("{command}\n{log}")),
-        other => told.insert(other.to_string()),
-    });
+    errors.retain(|error| !matches!(error, Error::Config { .. }) || told.insert(error.to_string()));
     Err(errors)
 }
 
@@ -148,7 +145,9 @@ impl All<'_> {
             self.fill(self.objects.len() - 1, record, bytes);
             return Ok(None);
         }
-        let answer = compilers.ask(&command, parts.language, &spec.at())?;
+        let Some(answer) = compilers.ask(&command, parts.language, &spec.at())? else {
+            return Ok(None);
+        };
         let rendered = render(parts, name, &object.symbol, true);
         let files = headers.iter().chain(&rendered.files);
         let files: Vec<(&str, &str)> = files.map(|(name, text)| (name.as_str(), text.as_str())).collect();
