@@ -119,22 +119,24 @@ impl<'a> Compilers<'a> {
         if let Some(known) = self.answers.get(&command.args) {
             return Ok(known.clone());
         }
-        // Apart, because `-v` says much more, in front of what may be wrong.
-        let answer = self.question(command, language, kernel, "-dM").and_then(|macros| {
-            let said = self.question(command, language, kernel, "-v")?;
-            let environment = &self.cargo.compiler_environment;
-            let searched = Searched::read(command, environment, &String::from_utf8_lossy(&said.stderr));
-            let macros = String::from_utf8_lossy(&macros.stdout);
-            let features = CpuFeatures::of_macros_for(&self.cargo.target, &macros);
-            Ok(Answer { features, searched: Rc::new(searched) })
-        });
+        let answer = self.ask_anew(command, language, kernel);
         self.answers.insert(command.args.clone(), answer.as_ref().ok().cloned());
         answer.map(Some)
     }
 
-    /// Preprocesses nothing, for what is said about it.
-    fn question(&self, command: &Command, language: Language, kernel: &str, word: &str) -> Result<Output> {
-        let mut question = command.clone().args([word, "-E", "-x", dialect(language), "/dev/null"]);
+    fn ask_anew(&self, command: &Command, language: Language, kernel: &str) -> Result<Answer> {
+        let of_nothing = ["-E", "-x", dialect(language), "/dev/null"];
+        // Apart, because `-v` says much more, in front of what may be wrong.
+        let macros = self.question(command.clone().arg("-dM").args(of_nothing), kernel)?;
+        let said = self.question(command.clone().arg("-v").args(of_nothing), kernel)?;
+        let environment = &self.cargo.compiler_environment;
+        let searched = Searched::read(command, environment, &String::from_utf8_lossy(&said.stderr));
+        let macros = String::from_utf8_lossy(&macros.stdout);
+        let features = CpuFeatures::of_macros_for(&self.cargo.target, &macros);
+        Ok(Answer { features, searched: Rc::new(searched) })
+    }
+
+    fn question(&self, mut question: Command, kernel: &str) -> Result<Output> {
         // The kernel's own directory is made when it is compiled.
         question.cwd.clone_from(&self.cargo.out_dir);
         let output = question.spawn(self.cargo.fs.counters()).map(Running::into_output);
@@ -149,7 +151,7 @@ impl<'a> Compilers<'a> {
             true => Error::Compiler {
                 kernel,
                 problem: format!(
-                    "`{}` {} and said nothing when it was asked for its predefined macros; is it a compiler?",
+                    "`{}` {} and said nothing when it was asked about itself; is it a compiler?",
                     question.program.display(),
                     output.status.describe()
                 ),
