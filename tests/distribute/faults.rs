@@ -17,6 +17,9 @@ const RANKS: usize = 4;
 #[test]
 fn every_step_can_fail_on_every_rank() {
     let (mut cells, mut failed) = (0, 0);
+    let compiler = Place::new();
+    let shim = compiler.shim();
+    shim.set(ShimMode::Stamp, ShimStep::Compile);
     for world in WORLDS {
         for build_on in STRATEGIES {
             for step in STEPS {
@@ -25,9 +28,9 @@ fn every_step_can_fail_on_every_rank() {
                         let place = Arc::new(Place::new());
                         let at = format!("{world:?} {build_on:?} {step} {bad} {panics}");
                         let hit = Arc::new(AtomicUsize::new(0));
-                        let seen = hit.clone();
+                        let (seen, words) = (hit.clone(), shim.word());
                         let results = world.run(RANKS, move |comm| {
-                            let jit = world.builder(&place, comm.rank()).build()?;
+                            let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
                             let rank = comm.rank();
                             let probe = |at: &str| {
                                 if rank == bad && at == step {
@@ -149,17 +152,17 @@ fn only_builders_need_a_compiler() {
 
 #[test]
 fn caches_that_cannot_be_written_or_are_damaged_are_survived() {
-    // A file where the directory should be, on one rank and on all.
+    // On one rank and on all.
     for bad in [&[0][..], &[1], &[3], &[0, 1, 2, 3]] {
         for build_on in STRATEGIES {
             let place = Arc::new(Place::new());
             let results = World::Separate.run(RANKS, move |comm| {
-                let dir = World::Separate.directory(&place, comm.rank());
+                let mut builder = World::Separate.builder(&place, comm.rank());
                 if bad.contains(&comm.rank()) {
-                    std::fs::create_dir_all(&dir).unwrap();
-                    std::fs::write(dir.join("v1"), "in the way").unwrap();
+                    // Nothing can be created there, not even by root.
+                    builder = builder.cache_dir("/proc/dijitso");
                 }
-                let jit = World::Separate.builder(&place, comm.rank()).build()?;
+                let jit = builder.build()?;
                 jit.on(&comm).build_on(build_on).load(&number(8)).map(|kernel| kernel.call())
             });
             assert_eq!(same_error(&results), None, "{bad:?} {build_on:?}");
@@ -203,5 +206,19 @@ fn a_sealed_program_lists_what_is_missing_on_all_ranks() {
             assert!(names.len() == 2 && names[0].contains("k00002") && names[1].contains("k00003"), "{names:?}");
         }
         same_error(&results).unwrap();
+    }
+}
+
+#[test]
+fn a_rank_without_a_jit_keeps_nobody_waiting() {
+    for bad in [0, 2] {
+        let place = Arc::new(Place::new());
+        let results = World::Separate.run(RANKS, move |comm| {
+            let builder = World::Separate.builder(&place, comm.rank());
+            let builder = if comm.rank() == bad { builder.jobs(0) } else { builder };
+            builder.build_with(&comm).map(|_| ())
+        });
+        let words = same_error(&results).unwrap();
+        assert!(words.contains(&format!("rank {bad}")) && words.contains("jobs"), "{words}");
     }
 }
