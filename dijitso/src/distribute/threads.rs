@@ -5,12 +5,11 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::communicator::{Channel, Communicator, Idle, Lost};
+use super::communicator::{Channel, Communicator, Idle, Lost, new_key};
 
 /// One rank of a communicator whose ranks are threads of this process.
 ///
@@ -364,7 +363,7 @@ impl Group {
     fn new(machines: Vec<Option<String>>, eager: usize) -> Arc<Group> {
         let seats = machines.into_iter().map(|machine| Seat { machine, ..Seat::default() }).collect();
         let (splits, split) = (Mutex::default(), Condvar::new());
-        Arc::new(Group { key: random(), eager, seats, splits, split })
+        Arc::new(Group { key: new_key(), eager, seats, splits, split })
     }
 
     fn ranks(self: Arc<Group>) -> impl Iterator<Item = Threads> {
@@ -458,12 +457,6 @@ impl ThreadGroup {
 fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("(no words)")
-}
-
-/// A number that nobody else has.
-fn random() -> u128 {
-    let state = RandomState::new();
-    u128::from(state.hash_one(0)) << 64 | u128::from(state.hash_one(1))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
