@@ -108,7 +108,8 @@ fn without_home_and_without_a_directory_kernels_are_built_in_memory() {
         "{}",
         ran.error()
     );
-    assert_eq!(crate::harness::files(place.root()), [std::path::PathBuf::new(); 0], "and nothing is left");
+    let left = crate::harness::files(place.root());
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

@@ -22,6 +22,18 @@ fn of_a_script_that_fails_cargo_shows_no_more_than_what_is_wrong() {
 }
 
 #[test]
+fn who_goes_on_after_a_failure_does_so_without_the_kernels_of_an_earlier_run() {
+    let script = Script::new();
+    script.ok(&["many=3"]);
+    assert!(script.run(&["many=3", "broken", "try"]).status.success());
+    let table = script.table();
+    assert!(table.contains("[Row; 0]") && !table.contains("#[link("), "{table}");
+    // Another attempt, for which what was compiled is still there.
+    assert_eq!(script.ok(&["many=3", "broken", "try", "else=2"]).1, 2);
+    assert_eq!(script.table().matches("Row {").count(), 2);
+}
+
+#[test]
 fn flags_that_the_compiler_refuses_are_told_once_and_tried_once() {
     let script = Script::new().set("CXXFLAGS", "-march=nonsense");
     let (text, told) = script.fails(&["many=50"]);

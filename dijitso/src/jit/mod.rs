@@ -166,7 +166,8 @@ impl Jit {
         self.0.counters.snapshot()
     }
 
-    /// The cache directory (dijitso's `cache_dir`), whether or not it exists.
+    /// The cache directory (dijitso's `cache_dir`), whether or not it exists. A path where nothing can be, if nobody
+    /// named one and `HOME` is not set.
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {

@@ -131,6 +131,11 @@ impl Cargo {
         self.host != self.target
     }
 
+    /// An attempt that failed left nothing behind.
+    pub(super) fn may_try_again(&self) {
+        CALLED.store(false, Ordering::Relaxed);
+    }
+
     /// Everything that may decide what is compiled, beside files.
     pub(super) fn rerun_for_environment(&self) {
         let of_target = OF_TARGET.iter().flat_map(|name| self.forms(name));

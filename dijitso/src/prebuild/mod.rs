@@ -141,13 +141,18 @@ impl Prebuild {
     /// To be called once in a `build.rs`. If anything fails it prints what, each compiler's own text first, and
     /// ends the process.
     pub fn compile(self, name: &str) {
-        match self.all(name) {
-            Ok(told) => print!("{told}"),
-            Err(failed) => cargo::fail(&failed.errors),
+        let made = Cargo::of_build_script(name).map_err(|error| vec![error]).and_then(|cargo| {
+            self.make(&cargo)?;
+            print!("{}", cargo.told());
+            Ok(())
+        });
+        if let Err(errors) = made {
+            cargo::fail(&errors);
         }
     }
 
-    /// The same, for those who want to go on after a failure.
+    /// The same, for those who want to go on after a failure: [`include_prebuilt!`](crate::include_prebuilt) then
+    /// includes a table without kernels, unless another attempt succeeds.
     ///
     /// # Errors
     /// The first failure in the order of the kernels, as [`Error::Batch`] if there were more.
@@ -159,37 +164,27 @@ impl Prebuild {
     /// }
     /// ```
     pub fn try_compile(self, name: &str) -> Result<()> {
-        match self.all(name) {
-            Ok(told) => {
-                print!("{told}");
-                Ok(())
+        let cargo = Cargo::of_build_script(name)?;
+        let made = self.make(&cargo).or_else(|errors| {
+            // Not the kernels of an earlier run, which may be others.
+            table::write_without_kernels(&cargo).map_err(|error| vec![error])?;
+            cargo.may_try_again();
+            Err(errors)
+        });
+        // The script goes on in any case, so cargo has to know when to run it again.
+        print!("{}", cargo.told());
+        made.map_err(|errors| {
+            let others = errors.len().saturating_sub(1);
+            match errors.into_iter().next() {
+                Some(first) if others > 0 => Error::Batch { first: Arc::new(first), others },
+                Some(only) => only,
+                None => cargo::misused("nothing failed and nothing was made; please report this as a bug"),
             }
-            Err(Failed { errors, told }) => {
-                // The script goes on, so cargo has to know when to run it again.
-                print!("{told}");
-                let others = errors.len().saturating_sub(1);
-                Err(match errors.into_iter().next() {
-                    Some(first) if others > 0 => Error::Batch { first: Arc::new(first), others },
-                    Some(only) => only,
-                    None => {
-                        cargo::misused("nothing failed and nothing was made; please report this as a bug")
-                    }
-                })
-            }
-        }
-    }
-
-    /// What cargo is to be told.
-    fn all(self, name: &str) -> Result<String, Failed> {
-        let cargo = Cargo::of_build_script(name)
-            .map_err(|error| Failed { errors: vec![error], told: String::new() })?;
-        cargo.rerun_for_environment();
-        let made = self.make(&cargo);
-        let told = cargo.told();
-        made.map(|()| told.clone()).map_err(|errors| Failed { errors, told })
+        })
     }
 
     fn make(&self, cargo: &Cargo) -> Result<(), Vec<Error>> {
+        cargo.rerun_for_environment();
         let plan = Plan::new(&self.specs)?;
         let mut compilers = Compilers::new(cargo, self);
         let shelf = Shelf::new(cargo);
@@ -200,10 +195,4 @@ impl Prebuild {
         shelf.remove_others(&linked);
         Ok(())
     }
-}
-
-/// Why nothing was made, and what cargo is to be told all the same.
-struct Failed {
-    errors: Vec<Error>,
-    told: String,
 }

@@ -96,7 +96,7 @@ mod tests {
     fn a_directory_that_is_missing_is_created_unless_it_is_only_read() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("cache");
-        let writing = store(&root);
+        let writing = Store::open(&root, &Fs::new(Default::default()), &params()).unwrap();
         let reading = Store::open_to_read(&root, &Fs::new(Default::default()), &params()).unwrap();
         assert_eq!(reading.sight(), None);
         assert!(reading.token("shared-1").is_err() && !root.exists());

@@ -25,7 +25,9 @@ pub(in crate::cache) fn params() -> Cache {
 }
 
 pub(in crate::cache) fn store(root: &Path) -> Store {
-    Store::open(root, &Fs::new(Default::default()), &params()).unwrap()
+    let store = Store::open(root, &Fs::new(Default::default()), &params()).unwrap();
+    store.create_softly();
+    store
 }
 
 fn variant(n: u32) -> Variant {
@@ -49,6 +51,8 @@ fn content() -> Signature {
 fn a_cache_is_created_private_and_tagged() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("a/b");
+    drop(Store::open(&root, &Fs::new(Default::default()), &params()).unwrap());
+    assert!(!root.exists(), "nothing before somebody needs it");
     let store = store(&root);
     assert_eq!(std::fs::metadata(&root).unwrap().mode() & 0o7777, 0o700);
     assert!(
@@ -246,7 +250,9 @@ fn what_the_user_says_about_the_file_system_counts() {
     let told = |network| {
         let mut params = params();
         params.network.value = network;
-        Store::open(dir.path(), &Fs::new(Default::default()), &params).unwrap()
+        let store = Store::open(dir.path(), &Fs::new(Default::default()), &params).unwrap();
+        store.create_softly();
+        store
     };
     let network = told(Network::Yes);
     assert!(network.is_shared() && !network.loadable_in_place());
