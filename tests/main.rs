@@ -3,10 +3,11 @@
 mod browse;
 mod cache;
 mod calls;
+mod cargo;
 mod clean;
-mod consumer;
 mod corpus;
 mod cxx_errors;
+mod distribute;
 mod engine;
 mod faults;
 mod floors;

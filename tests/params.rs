@@ -108,6 +108,10 @@ fn without_home_and_without_a_directory_kernels_are_built_in_memory() {
         "{}",
         ran.error()
     );
+    let site = place.path("site").display().to_string();
+    let ran = homeless(&["export", &site, "numbers", "1", "3"]).run();
+    assert!(ran.error().contains("cannot be exported without being cached"), "{}", ran.error());
+    assert!(ran.error().contains("HOME is not set"), "{}", ran.error());
     let left = crate::harness::files(place.root());
     assert!(left.is_empty(), "{left:?}");
 }

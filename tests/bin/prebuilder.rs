@@ -57,6 +57,9 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
     match what {
         "broken" => build
             .kernels([1, 2].map(|n| of("broken", n, format!("double broken(double x) {{ return y{n}; }}")))),
+        "same_failure" => build.kernels(
+            (0..value.parse().unwrap()).map(|n| of("same", n, "double same() { return y; }".to_owned())),
+        ),
         "warned" => {
             build.kernel(of("warned", 1, "double warned(double x) { int idle; return x; }".to_owned()))
         }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use dijitso::{BuildOn, Jit, JitBuilder, Result, Threads};
+use dijitso::{BuildOn, Jit, JitBuilder, Network, Result, Threads};
 
 use crate::harness::Place;
 
@@ -45,7 +45,7 @@ impl World {
 
     pub(super) fn builder(self, place: &Place, rank: usize) -> JitBuilder {
         let builder = Jit::builder().cache_dir(self.directory(place, rank));
-        if self == World::Server { builder.network(true) } else { builder }
+        if self == World::Server { builder.network(Network::Yes) } else { builder }
     }
 
     fn machine(self, rank: usize) -> String {
@@ -64,9 +64,10 @@ impl World {
         let (done, results) = mpsc::channel();
         std::thread::spawn(move || {
             let machines: Vec<String> = (0..ranks).map(|rank| self.machine(rank)).collect();
-            let _ = done.send(Threads::on_machines(&machines, body));
+            let machines: Vec<&str> = machines.iter().map(String::as_str).collect();
+            let _ = done.send(Threads::on_machines(&machines).run(body));
         });
-        results.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{self:?}, {ranks} ranks: somebody hangs"))
+        results.recv_timeout(DEADLINE).unwrap_or_else(|error| panic!("{self:?}, {ranks} ranks: {error}"))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use dijitso::{Communicator as _, Stats, Threads};
-use dijitso_tests::kernels::number;
+use dijitso::{Communicator as _, Network, Stats, Threads};
+use dijitso_tests::kernels::{NUMBER_BASE, number};
 
 use crate::harness::Place;
 
@@ -12,16 +12,17 @@ fn load(place: &Arc<Place>, ranks: usize, kernels: u32) -> Vec<Stats> {
     let place = place.clone();
     let machines: Vec<String> = (0..ranks).map(|rank| format!("machine-{}", rank / 64)).collect();
     let specs: Arc<Vec<_>> = Arc::new((0..kernels).map(number).collect());
-    let results = Threads::on_machines(&machines, move |comm| {
-        let jit = place.builder().network(true).build()?;
+    let machines: Vec<&str> = machines.iter().map(String::as_str).collect();
+    let results = Threads::on_machines(&machines).run(move |comm| {
+        let jit = place.builder().network(Network::Yes).build()?;
         let before = jit.stats();
         let kernels = jit.on(&comm).load_all(&*specs)?;
-        assert!(kernels.iter().enumerate().all(|(i, kernel)| kernel.call() == i as i32));
+        assert!(kernels.iter().enumerate().all(|(i, kernel)| kernel.call() - NUMBER_BASE == i as i32));
         let mut stats = jit.stats();
         stats.opens -= before.opens;
         stats.file_changes -= before.file_changes;
         let _ = comm.rank();
-        dijitso::Result::Ok(stats)
+        dijitso::Result::<Stats>::Ok(stats)
     });
     results.into_iter().map(|stats| stats.unwrap()).collect()
 }

@@ -41,6 +41,16 @@ fn flags_that_the_compiler_refuses_are_told_once_and_tried_once() {
     assert_eq!(text.matches("-march=").count(), text.matches("'-march=' switch").count(), "{text}");
     let asked = script.shim.calls().iter().filter(|call| call.iter().any(|word| word == "-dM")).count();
     assert_eq!((asked, script.shim.compiles().len()), (1, 0));
+    let (text, told) = Script::new().set("CXX", "/bin/false").fails(&["many=5"]);
+    assert!(text.contains("and said nothing") && text.contains("is it a compiler?"), "{text}");
+    assert_eq!(
+        (told.matches("cargo::error=").count(), text.matches("kernel numbered(0)").count()),
+        (1, 1),
+        "{text}"
+    );
+    // But kernels that fail in the same way are kernels that fail.
+    let (_, told) = Script::new().fails(&["same_failure=3"]);
+    assert_eq!(told.matches("cargo::error=kernel same(").count(), 3, "{told}");
 }
 
 #[test]

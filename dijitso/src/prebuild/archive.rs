@@ -36,6 +36,8 @@ impl Library {
 pub(super) struct Libraries {
     pub(super) all: Vec<Library>,
     dirs: Vec<PathBuf>,
+    /// Which kernel named what.
+    wanted: Vec<(usize, Library)>,
 }
 
 /// Writes the archive, and tells cargo where it and the libraries are.
@@ -88,7 +90,7 @@ fn key(linked: &[Linked], libraries: &Libraries) -> Signature {
 impl Libraries {
     fn of(cargo: &Cargo, plan: &Plan, compiler: &Compiler, linked: &[Linked]) -> Result<Libraries> {
         let mut libraries = Libraries::default();
-        for kernel in &plan.kernels {
+        for (number, kernel) in plan.kernels.iter().enumerate() {
             let parts = &kernel.parts;
             parts.link_dirs.iter().for_each(|dir| libraries.dir(dir));
             let mut flags = own_flags(kernel)?.into_iter();
@@ -100,7 +102,7 @@ impl Libraries {
                 if let Some(dir) = value("-L") {
                     libraries.dir(Path::new(&dir));
                 } else if let Some(name) = value("-l") {
-                    libraries.add(Library::Named(name));
+                    libraries.want(number, Library::Named(name));
                 }
             }
             for link in parts.links.iter().filter(|link| !super::merge::is_merged(link)) {
@@ -108,9 +110,9 @@ impl Libraries {
                     path if path.is_absolute() => {
                         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                         path.parent().into_iter().for_each(|dir| libraries.dir(dir));
-                        libraries.add(Library::File(name));
+                        libraries.want(number, Library::File(name));
                     }
-                    _ => libraries.add(Library::Named(link.clone())),
+                    _ => libraries.want(number, Library::Named(link.clone())),
                 }
             }
         }
@@ -137,6 +139,11 @@ impl Libraries {
         Ok(libraries)
     }
 
+    fn want(&mut self, kernel: usize, library: Library) {
+        self.wanted.push((kernel, library.clone()));
+        self.add(library);
+    }
+
     fn add(&mut self, library: Library) {
         if !self.all.contains(&library) {
             self.all.push(library);
@@ -155,8 +162,8 @@ impl Libraries {
     }
 }
 
-/// Links everything once, for nothing but to see that everything is there: a symbol that nobody defines must be
-/// told here, with its kernel, and not by the linker of some program.
+/// Links everything once, for nothing but to see that everything is there: a symbol that nobody defines, or a library
+/// that nobody has, must be told here, with its kernel, and not by the linker of some program.
 fn check(
     cargo: &Cargo,
     plan: &Plan,
@@ -209,6 +216,25 @@ fn check(
             command: command.clone(),
             bundle: None,
         });
+    }
+    // GNU: cannot find -lx: No such file or directory; lld: unable to find library -lx
+    let lost = |line: &&str| line.contains("cannot find -l") || line.contains("unable to find library -l");
+    for (kernel, library) in &libraries.wanted {
+        let word = library.word();
+        let names_it =
+            |line: &&str| line.split([' ', ',']).any(|part| part.strip_suffix(':').unwrap_or(part) == word);
+        let log: Vec<&str> = log.lines().filter(lost).filter(names_it).collect();
+        if !log.is_empty() && told.insert(*kernel) {
+            let kernel = plan.kernels[*kernel].spec.at();
+            let log = log.join("\n");
+            errors.push(Error::Link {
+                kernel,
+                log,
+                undefined: Vec::new(),
+                command: command.clone(),
+                bundle: None,
+            });
+        }
     }
     if errors.is_empty() {
         errors.push(Error::Link { kernel: at, log, undefined: Vec::new(), command, bundle: None });

@@ -30,6 +30,7 @@ pub(super) struct Cargo {
     /// Variables that compilers read, as they are set here.
     pub(super) compiler_environment: Vec<(String, OsString)>,
     host: String,
+    manifest_dir: Option<PathBuf>,
     /// Lines for cargo, for when the script succeeds.
     told: Mutex<String>,
 }
@@ -77,6 +78,7 @@ impl Cargo {
             target: needed("TARGET")?,
             host: needed("HOST")?,
             told: Mutex::default(),
+            manifest_dir: variable("CARGO_MANIFEST_DIR").map(PathBuf::from),
             out_dir,
             package: needed("CARGO_PKG_NAME")?,
             version: needed("CARGO_PKG_VERSION")?,
@@ -145,15 +147,22 @@ impl Cargo {
         }
     }
 
-    /// `cargo::rerun-if-changed` for every file.
+    /// The script runs again when one of these changes; of a directory, when anything below it does.
     pub(super) fn rerun_for_files<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) {
-        for file in files {
+        // What is in the output directory was written by this script, after cargo looked at its watch.
+        for file in files.into_iter().filter(|file| !file.starts_with(&self.out_dir)) {
             self.tell(format_args!("rerun-if-changed={}", file.display()));
         }
     }
 
     pub(super) fn search_dir(&self, dir: &Path) {
         self.tell(format_args!("rustc-link-search=native={}", dir.display()));
+    }
+
+    /// Whether builds write into a directory, or below: then watching it would never come to rest.
+    pub(super) fn holds_builds(&self, dir: &Path) -> bool {
+        let package = self.manifest_dir.as_ref().is_some_and(|package| package.starts_with(dir));
+        package || self.out_dir.starts_with(dir) || dir.starts_with(&self.out_dir)
     }
 
     fn tell(&self, line: std::fmt::Arguments<'_>) {
@@ -206,7 +215,11 @@ fn report(error: &Error) -> (String, String) {
         other => return (format!("error: {other}"), other.to_string()),
     };
     let hint = error.to_string();
-    let hint = hint.split_once(log.as_str()).map_or("", |(_, hint)| hint.trim());
+    // What follows the log, which may be empty.
+    let hint = match log.trim().is_empty() {
+        true => "",
+        false => hint.split_once(log.as_str()).map_or("", |(_, hint)| hint.trim()),
+    };
     let mut text = format!("{}\nerror: {summary}", log.trim_end());
     if !hint.is_empty() {
         let _ = write!(text, "\n{hint}");

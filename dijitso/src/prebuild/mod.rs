@@ -2,8 +2,8 @@
 //!
 //! The specs, the generators and the rendered texts are those of the engine; the compiler and its target are
 //! those that cargo is building for, as the `cc` crate finds them. [`plan`] runs the generators; [`compiler`]
-//! says how to compile; [`shelf`] knows what need not be compiled again; [`side_by_side`] runs the rest;
-//! [`symbols`] gives every kernel names of its own; [`archive`] and [`table`] are what the crate is built with.
+//! says how to compile; [`shelf`] knows what need not be compiled again, and [`searched`] which headers must not appear;
+//! [`side_by_side`] runs the rest; [`symbols`] gives every kernel names of its own; [`archive`] and [`table`] are what the crate is built with.
 
 mod archive;
 mod cargo;
@@ -12,6 +12,7 @@ mod jobserver;
 mod merge;
 mod object;
 mod plan;
+mod searched;
 mod shelf;
 mod side_by_side;
 mod symbols;

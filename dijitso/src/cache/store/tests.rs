@@ -24,6 +24,7 @@ pub(in crate::cache) fn params() -> Cache {
     }
 }
 
+/// A cache that somebody has begun to fill.
 pub(in crate::cache) fn store(root: &Path) -> Store {
     let store = Store::open(root, &Fs::new(Default::default()), &params()).unwrap();
     store.create_softly();
