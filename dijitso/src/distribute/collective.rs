@@ -105,7 +105,7 @@ pub struct Collective<'a, C: ?Sized> {
 
 impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
     /// Which ranks build; if nothing is said, what `DIJITSO_BUILD_ON` or the configuration file says, else
-    /// [`BuildOn::Spread`].
+    /// [`BuildOn::Root`] for one kernel and [`BuildOn::Spread`] for several.
     pub fn build_on(mut self, build_on: BuildOn) -> Self {
         self.build_on = Some(build_on);
         self
@@ -190,11 +190,13 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let mut member = self.member(Vec::new())?;
         let agreed = self.agree(&mut member, &[])?;
         let scene = self.scene(&mut member, &agreed)?;
-        Ok(roles(&scene.layout, self.strategy())[self.comm.rank()])
+        Ok(roles(&scene.layout, self.strategy(0))[self.comm.rank()])
     }
 
-    fn strategy(&self) -> BuildOn {
-        self.build_on.unwrap_or_else(|| self.jit.engine().default_build_on())
+    /// One kernel has one builder anyway, and then it need not be asked what it needs.
+    fn strategy(&self, kernels: usize) -> BuildOn {
+        let usual = if kernels == 1 { BuildOn::Root } else { BuildOn::Spread };
+        self.build_on.or(self.jit.engine().build_on()).unwrap_or(usual)
     }
 
     fn member<'s>(&'s self, specs: Vec<&'s AnySpec>) -> Result<Member<'s, 's>> {
@@ -247,7 +249,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             return Ok(());
         }
         let scene = self.scene(member, &agreed)?;
-        let team = Team::of(&scene.layout, member.session.rank(), self.strategy(), self.per_cpu);
+        let team = Team::of(&scene.layout, member.session.rank(), self.strategy(any.len()), self.per_cpu);
         if let Some(derived) = &scene.derived
             && !Arc::ptr_eq(derived, &member.engine)
         {
@@ -313,7 +315,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                 member.engine = derived.clone();
             }
         }
-        let options = format!("{PROTOCOL} {} {}", self.strategy(), self.per_cpu);
+        let options = format!("{PROTOCOL} {} {}", self.strategy(any.len()), self.per_cpu);
         let mut signer = Signer::quiet("dijitso request of ranks 1");
         signer.field("options", &options);
         signer.field("specs", &any.iter().map(|spec| spec.signature()).collect::<Vec<_>>());
@@ -328,7 +330,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         if held == Some(Held::None)
             && let Some(scene) = &scene
         {
-            let team = Team::of(&scene.layout, rank, self.strategy(), self.per_cpu);
+            let team = Team::of(&scene.layout, rank, self.strategy(any.len()), self.per_cpu);
             if team.is_everybody(member.session.size()) {
                 known = member.attempt(Step::LookUp, |member| member.look_up(&team));
             }
@@ -398,7 +400,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let mixed = agreed.native.is_none() && !self.per_cpu && base.builds_for_native();
         let derived = member.attempt(Step::Share, |_| {
             let crowded = layout.group(rank).ranks.len() > 1;
-            let subdirectory = (self.strategy() == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
+            let subdirectory = (self.strategy(0) == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
             let cpu = mixed.then(|| agreed.features.level().cpu());
             match (&subdirectory, &cpu) {
                 (None, None) => Ok(None),
@@ -426,7 +428,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
 
     /// A communicator, and what of this collective decides who is where and which engine is used.
     fn scene_key(&self, communicator: u128) -> u128 {
-        let apart = u128::from(self.strategy() == BuildOn::Process) + 2 * u128::from(self.per_cpu);
+        let apart = u128::from(self.strategy(0) == BuildOn::Process) + 2 * u128::from(self.per_cpu);
         communicator.wrapping_add(apart)
     }
 }

@@ -62,8 +62,8 @@ impl Engine {
         &self.notes
     }
 
-    pub(crate) fn default_build_on(&self) -> BuildOn {
-        self.config.build.build_on.as_ref().map_or(BuildOn::Spread, |build_on| build_on.value)
+    pub(crate) fn build_on(&self) -> Option<BuildOn> {
+        self.config.build.build_on.as_ref().map(|build_on| build_on.value)
     }
 
     pub(crate) fn jobs(&self) -> Option<usize> {

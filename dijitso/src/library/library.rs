@@ -1,12 +1,16 @@
 //! One library in this process.
 #![allow(unsafe_code)]
 
+use std::collections::HashMap;
+use std::ffi::c_void;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
+use once_cell::sync::Lazy;
 
 use super::elf::{self, Export};
 use super::memory_file::SealedFile;
@@ -49,10 +53,28 @@ impl Library {
         Ok(Library::new(open(path)?, exports))
     }
 
-    /// The same for a verified file in memory.
+    /// The same for a verified file in memory. One that was loaded before, by whatever part of the process, is not
+    /// given to the loader again: it compares every path with all that it has seen.
     pub(crate) fn open_sealed_as(file: &SealedFile, exports: Vec<Export>) -> Result<Library, LoadError> {
+        static LOADED: Lazy<Mutex<HashMap<(u64, u64), usize>>> = Lazy::new(Mutex::default);
+        let identity = file.identity();
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&raw) = identity.and_then(|identity| loaded.get(&identity)) {
+            // SAFETY: a handle that the loader gave us for this very file, which is never closed: neither this copy of
+            // it nor the first is dropped.
+            let handle = unsafe { Handle::from_raw(raw as *mut c_void) };
+            return Ok(Library::new(handle, exports));
+        }
         room::reserve()?;
-        Ok(Library::new(memfd::open_sealed(file)?, exports))
+        let raw = memfd::open_sealed(file)?.into_raw();
+        // What is mapped stays, and so does its number.
+        if let Some(identity) = identity {
+            loaded.insert(identity, raw.addr());
+        }
+        drop(loaded);
+        // SAFETY: the handle from the line above.
+        let handle = unsafe { Handle::from_raw(raw) };
+        Ok(Library::new(handle, exports))
     }
 
     /// Loads bytes that are in no file, or in one that must not be mapped. `name` is what debuggers and

@@ -105,6 +105,11 @@ impl SealedFile {
         self.len
     }
 
+    /// Device and number: as long as anybody has it open or mapped, no other file has these.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        rustix::fs::fstat(&self.file).ok().map(|stat| (stat.st_dev, stat.st_ino))
+    }
+
     pub(super) fn descriptor(&self) -> i32 {
         self.file.as_raw_fd()
     }
