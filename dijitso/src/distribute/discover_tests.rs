@@ -86,7 +86,10 @@ fn one_machine_with_one_directory_is_asked_once() {
         assert!(layout.groups[0].has_directory);
         assert_eq!(operations(&stats), (1, 0, 0));
         assert_eq!(layout.cpus.len(), size.div_ceil(8));
-        assert_eq!(layout.common_cpu().bits().count_ones() as usize, 3_usize.saturating_sub(layout.cpus.len()));
+        assert_eq!(
+            layout.common_cpu().bits().count_ones() as usize,
+            3_usize.saturating_sub(layout.cpus.len())
+        );
         assert_eq!(layout.slots.iter().filter(|slots| **slots > 0).count(), 1, "they are not bound to cores");
     }
 }
