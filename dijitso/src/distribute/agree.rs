@@ -41,7 +41,10 @@ impl Failure {
     pub(super) fn into_error(self) -> Error {
         let error = match self.error {
             // The same on every rank anyway.
-            error @ (Error::Mismatch { .. } | Error::Sealed { .. } | Error::Rank { .. } | Error::Batch { .. }) => error,
+            error @ (Error::Mismatch { .. }
+            | Error::Sealed { .. }
+            | Error::Rank { .. }
+            | Error::Batch { .. }) => error,
             error => Error::Rank { rank: self.rank as usize, error: Arc::new(error) },
         };
         match self.others {
@@ -56,7 +59,8 @@ impl Failure {
             (Some(a), Some(b)) => (a, b),
             (a, b) => return a.or(b),
         };
-        let (mut first, other) = if (a.last, a.kernel, a.rank) <= (b.last, b.kernel, b.rank) { (a, b) } else { (b, a) };
+        let (mut first, other) =
+            if (a.last, a.kernel, a.rank) <= (b.last, b.kernel, b.rank) { (a, b) } else { (b, a) };
         // The same kernel refused by several ranks is one failure.
         if first.kernel != other.kernel && other.kernel != u32::MAX {
             first.others += 1 + other.others;

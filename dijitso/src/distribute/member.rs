@@ -255,7 +255,8 @@ impl<'a> Member<'a, '_> {
             let last = number + 1 == rounds.len();
             let explained = self.explain(round);
             self.session.waits_for(explained);
-            let mine = round.iter().find(|share| share.rank == self.rank()).map(|share| share.kernels.clone());
+            let mine =
+                round.iter().find(|share| share.rank == self.rank()).map(|share| share.kernels.clone());
             let luggage = self.attempt(Step::Build, |me| me.compile(mine.unwrap_or_default(), &mut parts));
             let luggage = luggage.unwrap_or_default();
             self.status(Step::Status, &team.whole())?;
@@ -272,7 +273,8 @@ impl<'a> Member<'a, '_> {
     /// For warnings: who builds what.
     fn explain(&self, round: &[Share]) -> String {
         let share = |share: &Share| {
-            let mut names: Vec<&str> = share.kernels.iter().take(3).map(|&at| self.specs[at].name()).collect();
+            let mut names: Vec<&str> =
+                share.kernels.iter().take(3).map(|&at| self.specs[at].name()).collect();
             if share.kernels.len() > names.len() {
                 names.push("..");
             }
@@ -443,10 +445,15 @@ impl Member<'_, '_> {
         let mut packer = Packer::new(mine);
         let mut incoming: BTreeMap<usize, Unpacker> = BTreeMap::new();
         let tree = team.whole();
-        self.session.stream_up(Step::Move, &tree, &mut |chunk| packer.fill(chunk, CHUNK), &mut |rank, bytes| {
-            incoming.entry(rank).or_default().feed(bytes);
-            Ok(())
-        })?;
+        self.session.stream_up(
+            Step::Move,
+            &tree,
+            &mut |chunk| packer.fill(chunk, CHUNK),
+            &mut |rank, bytes| {
+                incoming.entry(rank).or_default().feed(bytes);
+                Ok(())
+            },
+        )?;
         let mut parcels = Vec::new();
         if team.is_root() {
             parcels = self.attempt(Step::Move, |_| joined(incoming.into_values())).unwrap_or_default();
@@ -471,7 +478,8 @@ impl Member<'_, '_> {
     fn hand_out(&mut self, team: &Team, kernels: &[usize], parcels: &[Parcel], way: Way) -> Result<()> {
         let inside = team.inside();
         let told = team.leads_node().then(|| {
-            let handed = |parcel: &Parcel| Handed { label: parcel.label.clone(), spot: parcel.contents.spot() };
+            let handed =
+                |parcel: &Parcel| Handed { label: parcel.label.clone(), spot: parcel.contents.spot() };
             parcels.iter().map(handed).collect::<Vec<_>>()
         });
         let told = self.session.broadcast(Step::HandOut, &inside, told)?;
@@ -479,7 +487,8 @@ impl Member<'_, '_> {
         let mut again = false;
         self.attempt(Step::Load, |me| {
             for (number, Handed { label, spot }) in told.iter().enumerate() {
-                let place = parcels.get(number).map(|parcel| parcel.contents.place()).or_else(|| spot.place());
+                let place =
+                    parcels.get(number).map(|parcel| parcel.contents.place()).or_else(|| spot.place());
                 let Some(place) = place else {
                     again = true;
                     continue;
@@ -513,7 +522,8 @@ impl Member<'_, '_> {
         let inside = team.inside();
         let mut arrived = Vec::new();
         if team.leads_node() {
-            let outgoing = self.attempt(Step::HandOut, |me| opened(parcels, &me.engine.fs)).unwrap_or_default();
+            let outgoing =
+                self.attempt(Step::HandOut, |me| opened(parcels, &me.engine.fs)).unwrap_or_default();
             let mut packer = Packer::new(outgoing);
             let mut fill = |chunk: &mut Vec<u8>| packer.fill(chunk, CHUNK);
             self.session.stream_down(Step::HandOut, &inside, Some(&mut fill), &mut |_| Ok(()))?;

@@ -138,7 +138,8 @@ impl Packer {
                 continue;
             }
             let Some((label, bytes)) = self.waiting.pop() else { break };
-            let unwritable = |error| Error::Communication { problem: format!("cannot write a message: {error}") };
+            let unwritable =
+                |error| Error::Communication { problem: format!("cannot write a message: {error}") };
             let label = postcard::to_stdvec(&label).map_err(unwritable)?;
             chunk.extend_from_slice(&(label.len() as u32).to_le_bytes());
             chunk.extend_from_slice(&label);
@@ -299,7 +300,8 @@ impl Arriving {
         match &mut self.store {
             None => Ok(()),
             Some(Store::Bytes(kept)) => {
-                kept.try_reserve(bytes.len()).map_err(|_| refused("there is no memory left for it".to_owned()))?;
+                kept.try_reserve(bytes.len())
+                    .map_err(|_| refused("there is no memory left for it".to_owned()))?;
                 kept.extend_from_slice(bytes);
                 Ok(())
             }
@@ -340,7 +342,9 @@ pub(super) fn opened(parcels: &[Parcel], fs: &crate::fs::Fs) -> Result<Vec<(Labe
             Contents::Bytes(bytes) => bytes.clone(),
             Contents::Sealed(file) => file.bytes().map_err(|error| unreadable(error.to_string()))?,
             Contents::Entry(path) => {
-                Bytes::open(fs, path, &label.facts.content).map_err(|defect| unreadable(defect.to_string()))?.0
+                Bytes::open(fs, path, &label.facts.content)
+                    .map_err(|defect| unreadable(defect.to_string()))?
+                    .0
             }
         };
         let facts = Facts { len: bytes.len(), ..label.facts.clone() };

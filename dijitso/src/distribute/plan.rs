@@ -84,7 +84,8 @@ pub(super) fn rounds(
     builders: &[Builder],
     wait_for_each_other: bool,
 ) -> Vec<Vec<Share>> {
-    let levels = if wait_for_each_other && builders.len() > 1 { levels(tasks, specs) } else { vec![0; tasks.len()] };
+    let levels =
+        if wait_for_each_other && builders.len() > 1 { levels(tasks, specs) } else { vec![0; tasks.len()] };
     let last = levels.iter().copied().max().unwrap_or(0);
     let mut rounds = Vec::with_capacity(last + 1);
     for level in 0..=last {
@@ -101,8 +102,10 @@ pub(super) fn rounds(
 fn levels(tasks: &[Task], specs: &[Signature]) -> Vec<usize> {
     let by_spec: HashMap<&Signature, usize> =
         tasks.iter().enumerate().map(|(at, task)| (&specs[task.kernel as usize], at)).collect();
-    let below: Vec<Vec<usize>> =
-        tasks.iter().map(|task| task.needs.iter().filter_map(|spec| by_spec.get(spec).copied()).collect()).collect();
+    let below: Vec<Vec<usize>> = tasks
+        .iter()
+        .map(|task| task.needs.iter().filter_map(|spec| by_spec.get(spec).copied()).collect())
+        .collect();
     let mut levels = vec![0; tasks.len()];
     // As often as the longest chain is long; a circle ends it, and is found by who builds it.
     for _ in 0..tasks.len() {
@@ -135,7 +138,11 @@ fn round(tasks: &[&Task], specs: &[Signature], builders: &[Builder]) -> Vec<Shar
         };
         let builder = loads.least(again);
         for task in group {
-            let again = if task.generated_by as usize == builders[builder].rank { 0.0 } else { task.generate_ms.into() };
+            let again = if task.generated_by as usize == builders[builder].rank {
+                0.0
+            } else {
+                task.generate_ms.into()
+            };
             loads.add(builder, task.cost() + again);
             shares[builder].kernels.push(task.kernel as usize);
         }
@@ -292,7 +299,8 @@ mod tests {
 
     #[test]
     fn kernels_that_share_what_nobody_asked_for_stay_together() {
-        let tasks = [task(0, 10, 0, &[7]), task(1, 10, 1, &[]), task(2, 10, 0, &[8, 7]), task(3, 10, 1, &[8])];
+        let tasks =
+            [task(0, 10, 0, &[7]), task(1, 10, 1, &[]), task(2, 10, 0, &[8, 7]), task(3, 10, 1, &[8])];
         let plan = rounds(&tasks, &specs(4), &builders(&[1, 1]), true);
         assert_eq!(plan.len(), 1);
         assert!(plan[0].iter().any(|share| share.kernels == [0, 2, 3]), "{plan:?}");

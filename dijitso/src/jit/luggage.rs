@@ -92,7 +92,8 @@ impl Engine {
         let _acting = self.act();
         let forced =
             specs.iter().zip(forced).filter(|(_, forced)| **forced).map(|(spec, _)| spec.signature());
-        let parts = specs.iter().zip(parts).filter_map(|(spec, parts)| Some((spec.signature(), parts.clone()?)));
+        let parts =
+            specs.iter().zip(parts).filter_map(|(spec, parts)| Some((spec.signature(), parts.clone()?)));
         let beforehand = Beforehand { forced: forced.collect(), parts: parts.collect() };
         let outcomes = Batch::load(self, specs, beforehand);
         self.note_loads(specs, &outcomes);

@@ -47,8 +47,8 @@ pub(crate) use engine::Engine;
 pub(crate) use facts::{Facts, Packed};
 pub(crate) use lookup::{Found, Whose};
 pub(crate) use luggage::Luggage;
-pub(crate) use needed::Needed;
 pub(crate) use memory::claim;
+pub(crate) use needed::Needed;
 pub(crate) use received::Place;
 pub(crate) use sealed::combined;
 
