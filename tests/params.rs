@@ -66,6 +66,8 @@ fn a_wrong_variable_stops_the_program_with_what_is_allowed() {
     let place = Place::new();
     for (name, value, allowed) in [
         ("DIJITSO_LOAD", "ram", "auto, file, memory"),
+        ("DIJITSO_CACHE_NETWORK", "nfs", "auto, yes, no"),
+        ("DIJITSO_BUILD_ON", "nodes", "root, node, process, spread"),
         ("DIJITSO_PROFILE", "fast", "optimized, debug"),
         ("DIJITSO_JOBS", "0", "at least 1"),
         ("DIJITSO_JOBS", "all", "whole number"),
@@ -82,15 +84,36 @@ fn a_wrong_variable_stops_the_program_with_what_is_allowed() {
     }
 }
 
+/// A daemon or a container often has no home: its kernels are built in memory, and it is told once what to set.
 #[test]
-fn without_home_and_without_a_directory_the_program_is_told_what_to_set() {
+fn without_home_and_without_a_directory_kernels_are_built_in_memory() {
     let place = Place::new();
-    let client = place.client(["nothing"]).without("DIJITSO_CACHE_DIR");
-    let bare = ["HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV", "CONDA_PREFIX"]
-        .into_iter()
-        .fold(client, |c, v| c.without(v));
-    let text = bare.run();
-    assert!(text.error().contains("HOME") && text.error().contains("DIJITSO_CACHE_DIR"), "{}", text.error());
+    let homeless = |words: &[&str]| {
+        let client = place.client(words).without("DIJITSO_CACHE_DIR").env("TMPDIR", place.root());
+        ["HOME", "XDG_CACHE_HOME", "VIRTUAL_ENV", "CONDA_PREFIX"]
+            .into_iter()
+            .fold(client, |c, v| c.without(v))
+    };
+    let ran = homeless(&["nothing"]).ok();
+    assert_eq!((ran.warnings(), ran.outcome.stats.processes), (0, 0), "{}", ran.stderr);
+    for profile in ["optimized", "debug"] {
+        let ran = homeless(&["numbers", "1", "4"]).env("DIJITSO_PROFILE", profile).ok();
+        assert_eq!((ran.outcome.stats.built, ran.outcome.stats.memory_loads), (3, 3));
+        assert_eq!(ran.warnings(), 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains("HOME is not set; set DIJITSO_CACHE_DIR"), "{}", ran.stderr);
+    }
+    let ran = homeless(&["text", "broken", "int broken() { return x; }"]).run();
+    assert!(
+        ran.error().contains("kernel broken") && ran.error().contains("'x' was not declared"),
+        "{}",
+        ran.error()
+    );
+    let site = place.path("site").display().to_string();
+    let ran = homeless(&["export", &site, "numbers", "1", "3"]).run();
+    assert!(ran.error().contains("cannot be exported without being cached"), "{}", ran.error());
+    assert!(ran.error().contains("HOME is not set"), "{}", ran.error());
+    let left = crate::harness::files(place.root());
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -206,4 +229,15 @@ fn the_parameters_in_force_are_shown_with_who_set_them() {
     let wrong =
         Params { build: BuildParams { jobs: Some(0), ..BuildParams::default() }, ..Params::default() };
     assert!(matches!(wrong.resolve(), Err(Error::Config { .. })));
+}
+
+#[test]
+fn kernels_on_a_network_file_system_load_from_memory() {
+    let place = Place::new();
+    let memory_loads = |network: &str| {
+        let ran = place.client(["numbers", "1", "2"]).env("DIJITSO_CACHE_NETWORK", network).ok();
+        ran.outcome.stats.memory_loads
+    };
+    assert_eq!(memory_loads("no"), 0);
+    assert_eq!(memory_loads("yes"), 1);
 }

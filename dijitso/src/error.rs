@@ -3,10 +3,14 @@
 //! Every message says what happened, to which kernel, and what to do next. A compiler's own text
 //! comes first and whole, as a programmer wants to read it.
 
+mod wire;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::signature::Signature;
 
@@ -16,8 +20,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong between declaring a kernel and calling it.
 ///
 /// The error is plain data: `Clone`, `Send`, `Sync`; threads that wait for one build all receive
-/// the same one.
-#[derive(Debug, Clone, thiserror::Error)]
+/// the same one, and so do the ranks of a collective load: it can be serialised, whole.
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
     /// A kernel, entry, header or export name that cannot be used.
@@ -49,6 +53,7 @@ pub enum Error {
         /// repeats it.
         command: String,
         /// Directory with everything needed to reproduce the failure, if one could be kept.
+        #[serde(with = "wire::optional_path")]
         bundle: Option<PathBuf>,
     },
 
@@ -65,6 +70,7 @@ pub enum Error {
         /// repeats it.
         command: String,
         /// Directory with everything needed to reproduce the failure, if one could be kept.
+        #[serde(with = "wire::optional_path")]
         bundle: Option<PathBuf>,
     },
 
@@ -78,6 +84,7 @@ pub enum Error {
         /// What the compiler had printed.
         log: String,
         /// Directory with everything needed to reproduce the failure.
+        #[serde(with = "wire::optional_path")]
         bundle: Option<PathBuf>,
     },
 
@@ -126,7 +133,8 @@ pub enum Error {
         /// Name and arguments, with the place of the generator.
         kernel: String,
         /// `function` or `data symbol of this size`.
-        kind: &'static str,
+        #[serde(deserialize_with = "wire::symbol_kind")]
+        kind: wire::Word,
         /// The name asked for.
         name: String,
         /// What the library exports.
@@ -179,6 +187,7 @@ pub enum Error {
     #[error("cache directory {}: {problem}", .path.display())]
     CacheDir {
         /// The directory.
+        #[serde(with = "wire::path")]
         path: PathBuf,
         /// Why, with the command that mends it.
         problem: String,
@@ -199,6 +208,7 @@ pub enum Error {
     #[error("{}: {problem}", .path.display())]
     Damaged {
         /// The file.
+        #[serde(with = "wire::path")]
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
@@ -210,8 +220,10 @@ pub enum Error {
         /// What was tried (`cannot create`, ..).
         action: String,
         /// On which path.
+        #[serde(with = "wire::path")]
         path: PathBuf,
         /// The kind, for programs.
+        #[serde(with = "wire::io_kind")]
         kind: std::io::ErrorKind,
         /// The system's own text.
         message: String,
@@ -228,9 +240,27 @@ pub enum Error {
     #[error("{first}\n({others} more of this batch failed too)")]
     Batch {
         /// The first failure.
+        #[serde(with = "wire::shared")]
         first: Arc<Error>,
         /// How many more there were.
         others: usize,
+    },
+
+    /// In a collective load another rank, or this one, failed: every rank gets this same error.
+    #[error("rank {rank}: {error}")]
+    Rank {
+        /// The rank that failed.
+        rank: usize,
+        /// What happened there.
+        #[serde(with = "wire::shared")]
+        error: Arc<Error>,
+    },
+
+    /// The ranks of a collective call do not ask for the same.
+    #[error("the ranks do not ask for the same: {problem}")]
+    Mismatch {
+        /// Which rank asks for what, beginning with the first difference, and what to do about it.
+        problem: String,
     },
 }
 
@@ -245,7 +275,7 @@ pub enum Error {
 /// }
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MissingKernel {
     /// Name and arguments, with the place of the generator.
@@ -267,10 +297,18 @@ impl Error {
     /// ```
     pub fn report(&self) -> String {
         let mut text = format!("error: {self}\n");
-        if let Error::Compile { command, .. } | Error::Link { command, .. } = self {
+        if let Error::Compile { command, .. } | Error::Link { command, .. } = self.innermost() {
             let _ = writeln!(text, "command: {command}");
         }
         text
+    }
+
+    /// What happened, without which rank it happened on and how much else did.
+    fn innermost(&self) -> &Error {
+        match self {
+            Error::Batch { first: error, .. } | Error::Rank { error, .. } => error.innermost(),
+            other => other,
+        }
     }
 
     pub(crate) fn io(action: &str, path: &Path, error: &std::io::Error) -> Error {

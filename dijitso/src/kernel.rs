@@ -4,6 +4,7 @@
 //! function pointer costs. Libraries stay mapped until the process ends, so neither the pointer nor
 //! anything the kernel hands out can dangle.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
+use crate::cache::{Bytes, Headers, Routes};
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
 use crate::library::elf::Export;
@@ -18,6 +20,7 @@ use crate::library::{Library, SymbolKind};
 use crate::prebuilt::Variant;
 use crate::report::{KernelOrigin, Report};
 use crate::signature::Signature;
+use crate::toolchain::CpuFeatures;
 
 /// One library in this process, with what the rest of the engine must know about it.
 #[derive(Debug)]
@@ -26,17 +29,35 @@ pub(crate) struct Loaded {
     /// As errors name the kernel: name, arguments, place of the generator.
     pub(crate) at: String,
     pub(crate) content: Signature,
+    /// What its entry is named after.
+    pub(crate) unit: Signature,
+    /// What its code needs of the processor.
+    pub(crate) cpu: CpuFeatures,
     pub(crate) soname: String,
     pub(crate) code: Code,
     /// Address of the entry; 0 for a kernel without one.
     pub(crate) entry: usize,
     /// Direct dependencies, all loaded.
     pub(crate) dependencies: Vec<Arc<Loaded>>,
-    /// The entry file, if it is in a cache.
-    pub(crate) path: Option<PathBuf>,
-    /// What a dependent's build needs, kept only when no cache could be written.
+    /// The entry file, once it is in a cache.
+    pub(crate) path: OnceCell<PathBuf>,
+    /// Length of the whole entry in bytes; 0 if there is none.
+    pub(crate) len: u64,
+    /// What a dependent's build needs, and other ranks, kept only when no cache could be written.
     pub(crate) kept: OnceCell<Kept>,
     pub(crate) report: Report,
+}
+
+impl Loaded {
+    /// Takes note of where its bytes are: it was built again, because they were gone, or was stored after it was loaded.
+    pub(crate) fn is_now(&self, path: Option<PathBuf>, kept: Option<Kept>) {
+        if let Some(path) = path {
+            let _ = self.path.set(path);
+        }
+        if let Some(kept) = kept {
+            let _ = self.kept.set(kept);
+        }
+    }
 }
 
 /// Where a kernel's code is.
@@ -48,7 +69,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    fn exports(&self) -> Vec<Export> {
+    pub(crate) fn exports(&self) -> Vec<Export> {
         match self {
             Code::Library(library) => library.exports(),
             Code::Program(variant) => {
@@ -70,11 +91,26 @@ impl Code {
     }
 }
 
-/// A built kernel that no file holds.
+/// A kernel that no file holds.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) elf: Vec<u8>,
-    pub(crate) headers: Vec<(String, String)>,
+    /// Its entry; or the library alone, if no entry could be made of it.
+    pub(crate) bytes: Bytes,
+    pub(crate) elf_len: u64,
+    pub(crate) headers: Headers,
+    /// What leads to it; nothing, if it must not get into a cache.
+    pub(crate) routes: Routes,
+}
+
+impl Kept {
+    pub(crate) fn elf(&self) -> std::io::Result<Vec<u8>> {
+        self.bytes.piece(0, self.elf_len).map(Cow::into_owned)
+    }
+
+    /// The whole entry, if there is one.
+    pub(crate) fn entry(&self) -> Option<&Bytes> {
+        Some(&self.bytes).filter(|bytes| bytes.len() > self.elf_len)
+    }
 }
 
 /// A compiled, loaded kernel whose entry has the type `F`.
@@ -196,7 +232,7 @@ impl<F: KernelFn> Kernel<F> {
     /// [the guide](crate::guide::debugging). `None` if no cache could be written, and for a kernel that is part
     /// of the program.
     pub fn path(&self) -> Option<&Path> {
-        self.loaded.path.as_deref()
+        self.loaded.path.get().map(PathBuf::as_path)
     }
 
     /// How it was obtained and how long each step took, when this `Jit` first loaded it.

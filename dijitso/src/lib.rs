@@ -2,6 +2,8 @@
 //!
 //! How to use it, chapter by chapter: the [guide].
 #![deny(unsafe_code)]
+// Until `distribute` uses all of it.
+#![allow(dead_code, unused_imports)]
 
 #[cfg(not(all(
     target_os = "linux",
@@ -45,13 +47,15 @@ pub use crate::cache::{
     Usage,
 };
 pub use crate::config::origin::{Flag, Origin};
-pub use crate::config::params::{BuildParams, CacheParams, Cpu, GeneratorParams, Load, Params, Profile};
+pub use crate::config::params::{
+    BuildOn, BuildParams, CacheParams, Cpu, GeneratorParams, Load, Network, Params, Profile,
+};
 pub use crate::config::settings::Setting;
 pub use crate::cxx::{
     ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
 };
 pub use crate::distribute::{
-    Channel, Communicator, Idle, LARGEST_MESSAGE, Lost, Solo, ThreadGroup, Threads, Traffic,
+    Channel, Collective, Communicator, Idle, LARGEST_MESSAGE, Lost, Part, Role, Solo, ThreadGroup, Threads, Traffic,
 };
 pub use crate::error::{Error, MissingKernel, Result};
 pub use crate::jit::{Exported, Jit, JitBuilder, Specs};

@@ -28,7 +28,7 @@ pub enum KernelOrigin {
     Site,
     /// Compiled by this call.
     Built,
-    /// Another rank compiled it and sent it here. Not yet: this version never says it.
+    /// Another rank of the communicator compiled it, or found it in its cache, and sent it here.
     Received,
 }
 

@@ -66,6 +66,8 @@ counters! {
     site_hits,
     /// Kernels built by this process.
     built,
+    /// Kernels that another rank of a communicator built or found.
+    received,
     /// Kernels that another thread of this process was already building.
     shared,
     /// Failures reported from a negative entry, without compiling.

@@ -6,7 +6,7 @@ type Number = extern "C" fn(f64) -> f64;
 
 fn main() {
     let mut build = dijitso::prebuild();
-    let (mut name, mut again) = ("tested".to_owned(), false);
+    let (mut name, mut again, mut goes_on, mut fewer) = ("tested".to_owned(), false, false, None);
     for word in std::env::args().skip(1) {
         let (what, value) = word.split_once('=').unwrap_or((&word, ""));
         build = match what {
@@ -16,6 +16,15 @@ fn main() {
             }
             "again" => {
                 again = true;
+                build
+            }
+            "try" => {
+                goes_on = true;
+                build
+            }
+            // So many kernels if it failed.
+            "else" => {
+                fewer = value.parse().ok();
                 build
             }
             "many" => build.kernels((0..value.parse().unwrap()).map(|n| numbered(n, 0))),
@@ -28,6 +37,15 @@ fn main() {
             _ => kernels(build, what, value),
         };
     }
+    if goes_on {
+        if let Err(error) = build.try_compile(&name) {
+            println!("cargo::warning={}", error.to_string().lines().next().unwrap_or_default());
+        }
+        if let Some(fewer) = fewer {
+            dijitso::prebuild().kernels((0..fewer).map(|n| numbered(n, 0))).compile(&name);
+        }
+        return;
+    }
     let repeated = again.then(|| build.clone());
     build.compile(&name);
     if let Some(build) = repeated {
@@ -39,6 +57,9 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
     match what {
         "broken" => build
             .kernels([1, 2].map(|n| of("broken", n, format!("double broken(double x) {{ return y{n}; }}")))),
+        "same_failure" => build.kernels(
+            (0..value.parse().unwrap()).map(|n| of("same", n, "double same() { return y; }".to_owned())),
+        ),
         "warned" => {
             build.kernel(of("warned", 1, "double warned(double x) { int idle; return x; }".to_owned()))
         }
@@ -53,6 +74,16 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
             1,
             "extern double nowhere(double); double undefined(double x) { return nowhere(x); }".to_owned(),
         )),
+        "undefined_c" => {
+            let key = value.to_owned();
+            build.kernel(dijitso::spec!(Number, "undefined_c", key.clone(), move || {
+                // SAFETY: it does not link.
+                unsafe {
+                    Source::new("double nowhere(double); double undefined_c(double x) { return nowhere(x); }")
+                }
+                .language(dijitso::Language::C)
+            }))
+        }
         "own_flag" => {
             let flag = value.to_owned();
             build.kernel(dijitso::spec!(Number, "own_flag", value.to_owned(), move || {
@@ -72,6 +103,15 @@ fn kernels(build: Prebuild, what: &str, value: &str) -> Prebuild {
         "same_name" => {
             build.kernel(of("twin", 1, "double twin(double x) { return 1; }".to_owned())).kernel(twin())
         }
+        // One kernel has a thread-local variable that another one reads.
+        "thread_local" => build.kernel(thread_local_user()),
+        "section" => build.kernel(dijitso::spec!((), "section", (), || {
+            let text =
+                "__attribute__((section(\"items\"), used)) static int item = 1; extern int __start_items[];
+                        int first(void) { return __start_items[0]; }";
+            // SAFETY: the section has an item.
+            unsafe { Source::translation_unit(text) }.language(dijitso::Language::C).export("first")
+        })),
         "classes" => build.kernels(["first", "second"].map(classes)),
         _ => panic!("unknown word {what}"),
     }
@@ -96,6 +136,26 @@ fn twin() -> KernelSpec<Number> {
             .package(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     assert_eq!(first.signature(), twin.signature(), "the tokens are those of the macro's expansion");
     twin
+}
+
+fn thread_local_user() -> KernelSpec<()> {
+    let variable = || {
+        dijitso::spec!((), "variable", (), || {
+            // SAFETY: a number.
+            unsafe { Source::translation_unit("_Thread_local int mine = 3;") }
+                .language(dijitso::Language::C)
+                .export("mine")
+        })
+    };
+    dijitso::spec!((), "thread_local_user", (), move || {
+        // SAFETY: a number.
+        unsafe {
+            Source::translation_unit("extern _Thread_local int mine; int next(void) { return ++mine; }")
+        }
+        .language(dijitso::Language::C)
+        .export("next")
+        .depends_on(&variable())
+    })
 }
 
 fn numbered(n: usize, edit: usize) -> KernelSpec<Number> {

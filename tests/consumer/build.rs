@@ -18,6 +18,7 @@ fn main() {
         .kernels(["first", "second"].map(class_of))
         .kernel(table())
         .kernels((0..more).map(extra))
+        .include_dir("first")
         .include_dir("include")
         .std("c++17")
         .compile("consumer-kernels");

@@ -8,7 +8,7 @@ use zip::ZipArchive;
 
 use super::entry::{self, Defect, EntryMeta, HEADERS, Headers, META, seal_of, unreadable};
 use super::seal::{self, Seal};
-use crate::fs::{Fs, Opened};
+use crate::fs::{Fs, Opened, Stamp};
 use crate::signature::{Signature, digest};
 
 /// No text in an entry is longer; a damaged length must not fill the memory.
@@ -36,7 +36,20 @@ impl Archive {
         // The seal first: a file that has none may be of any size.
         let end = file.read_at(found.size - seal::LEN as u64, seal::LEN as u64).map_err(io)?;
         let seal = seal_of(&end, found, expected)?;
-        let mut bytes = file.read_at(0, found.size - seal::LEN as u64).map_err(io)?;
+        let bytes = file.read_at(0, found.size - seal::LEN as u64).map_err(io)?;
+        Archive::verified(bytes, seal, found)
+    }
+
+    /// The same for the bytes of a whole entry.
+    pub(crate) fn of_bytes(entry: &[u8], expected: &Signature) -> Result<Archive, Defect> {
+        // Of no file, so nothing that could be set aside.
+        let found = Stamp { ino: 0, size: entry.len() as u64, mtime_ns: 0, ctime_ns: 0 };
+        let seal = seal_of(entry, found, expected)?;
+        Archive::verified(entry[..entry.len() - seal::LEN].to_vec(), seal, found)
+    }
+
+    /// `bytes` are all but the seal.
+    fn verified(mut bytes: Vec<u8>, seal: Seal, found: Stamp) -> Result<Archive, Defect> {
         let (elf, rest) = bytes.split_at(seal.elf_len as usize);
         if digest(elf) != seal.elf_digest {
             return Err(Defect::corrupt("its library is damaged", found));

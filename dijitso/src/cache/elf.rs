@@ -4,6 +4,7 @@ use object::LittleEndian;
 use object::SectionIndex;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable, Sym as _};
+use serde::{Deserialize, Serialize};
 
 use super::seal::MACHINE;
 
@@ -11,14 +12,14 @@ type Header = FileHeader64<LittleEndian>;
 const LITTLE: LittleEndian = LittleEndian;
 
 /// A symbol that a library defines for others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Export {
     pub(crate) name: String,
     pub(crate) kind: SymbolKind,
 }
 
 /// What a symbol names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SymbolKind {
     Function,
     Data {

@@ -147,6 +147,8 @@ pub(crate) fn encode(
 pub(crate) struct VerifiedEntry {
     pub(crate) elf: Vec<u8>,
     pub(crate) seal: Seal,
+    /// Of the whole entry.
+    pub(crate) len: u64,
 }
 
 /// Why an entry cannot be used. Each is a miss, never the program's failure.
@@ -214,7 +216,7 @@ pub(super) fn read_opened(file: Opened, expected: &Signature) -> Result<Verified
     if xxh3_128(&elf) != seal.elf_check {
         return Err(Defect::corrupt("its library is damaged", found));
     }
-    Ok(VerifiedEntry { elf, seal })
+    Ok(VerifiedEntry { elf, seal, len: found.size })
 }
 
 /// Opens an entry that has room for a seal.
@@ -243,27 +245,36 @@ pub(super) fn checked(opened: io::Result<Opened>) -> Result<Opened, Defect> {
     Ok(file)
 }
 
-/// The seal at the end of `bytes`, if it belongs to a file of this size and name that can be loaded here.
-pub(super) fn check_seal(bytes: &[u8], found: Stamp, expected: &Signature) -> Result<Seal, Defect> {
-    let seal = seal_of(bytes, found, expected)?;
-    if seal.machine != MACHINE {
-        let reason = format!("it is for another architecture (ELF machine {})", seal.machine);
-        return Err(Defect::corrupt(reason, found));
-    }
-    Ok(seal)
+fn check_seal(bytes: &[u8], found: Stamp, expected: &Signature) -> Result<Seal, Defect> {
+    seal_for_here(bytes, found.size, expected).map_err(|reason| Defect::corrupt(reason, found))
 }
 
 /// The same for whoever only reads it, on any machine.
 pub(super) fn seal_of(bytes: &[u8], found: Stamp, expected: &Signature) -> Result<Seal, Defect> {
-    let corrupt = |reason: String| Defect::corrupt(reason, found);
+    seal_in(bytes, found.size, expected).map_err(|reason| Defect::corrupt(reason, found))
+}
+
+/// The seal at the end of `bytes`, if it belongs to an entry of this size and name that can be loaded here.
+///
+/// # Errors
+/// In words that continue "the entry is not used: ..".
+pub(crate) fn seal_for_here(bytes: &[u8], size: u64, expected: &Signature) -> Result<Seal, String> {
+    let seal = seal_in(bytes, size, expected)?;
+    if seal.machine != MACHINE {
+        return Err(format!("it is for another architecture (ELF machine {})", seal.machine));
+    }
+    Ok(seal)
+}
+
+fn seal_in(bytes: &[u8], size: u64, expected: &Signature) -> Result<Seal, String> {
     let end = bytes.len().checked_sub(seal::LEN).and_then(|at| bytes.get(at..)).unwrap_or_default();
-    let seal = Seal::decode(end).map_err(corrupt)?;
+    let seal = Seal::decode(end)?;
     if seal.content != *expected {
-        return Err(corrupt(format!("it is the entry {}, under another name", seal.content.short())));
+        return Err(format!("it is the entry {}, under another name", seal.content.short()));
     }
     // Written by us and intact, so the length is right; but nothing may depend on that.
-    if seal.elf_len > found.size - seal::LEN as u64 - ZIP_END_LEN {
-        return Err(corrupt("its library is longer than the file".to_owned()));
+    if size.checked_sub(seal::LEN as u64 + ZIP_END_LEN).is_none_or(|most| seal.elf_len > most) {
+        return Err("its library is longer than the file".to_owned());
     }
     Ok(seal)
 }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::inputs::Inputs;
 use super::wire::{Reader, Writer};
 use crate::fs::Stamp;
@@ -32,7 +34,8 @@ pub(crate) struct Index {
 }
 
 /// One answer, and what it depends on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<u8>", try_from = "Vec<u8>")]
 pub(crate) struct Variant {
     /// Identity of the compiler and of what it compiles for.
     pub(crate) toolchain: Signature,
@@ -111,7 +114,31 @@ impl Index {
     }
 }
 
+/// As it is in the index.
+impl From<Variant> for Vec<u8> {
+    fn from(variant: Variant) -> Vec<u8> {
+        let mut writer = Writer::default();
+        variant.encode(&mut writer);
+        writer.finish()
+    }
+}
+
+impl TryFrom<Vec<u8>> for Variant {
+    type Error = &'static str;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Variant, &'static str> {
+        let mut reader = Reader::new(&bytes);
+        let variant = Variant::decode(&mut reader).filter(|_| reader.is_empty());
+        variant.ok_or("no variant of an index")
+    }
+}
+
 impl Variant {
+    /// Whether this is the answer of the entry of this name.
+    pub(crate) fn leads_to(&self, content: &Signature) -> bool {
+        matches!(&self.outcome, VariantOutcome::Content(named) if named == content)
+    }
+
     fn answers_like(&self, other: &Variant) -> bool {
         let same = match (&self.outcome, &other.outcome) {
             (VariantOutcome::Content(a), VariantOutcome::Content(b)) => a == b,

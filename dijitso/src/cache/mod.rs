@@ -2,27 +2,34 @@
 
 mod archive;
 mod browse;
+mod bytes;
 pub(crate) mod elf;
 mod entry;
 mod index;
 mod inputs;
 mod lock;
+mod routes;
 mod script;
 mod seal;
 mod site;
 mod store;
+mod verifier;
 mod wire;
 
+pub(crate) use archive::Archive;
 pub use browse::{
     Cache, CacheKind, Category, Clean, Damaged, Entries, Entry, EntryFile, Extracted, FailureBundle,
     Function, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed, RemovedFile, Sizes, Summary,
     Usage,
 };
-pub(crate) use entry::{Defect, EntryMeta, Texts, VerifiedEntry, encode};
+pub(crate) use bytes::Bytes;
+pub(crate) use entry::{Defect, EntryMeta, Headers, Texts, VerifiedEntry, encode, read, seal_for_here};
 pub(crate) use index::{Dependency, Index, Variant, VariantOutcome};
-pub(crate) use inputs::{Collected, Holds, Inputs, asked_in};
+pub(crate) use inputs::{Holds, Inputs, asked_in};
 pub(crate) use lock::Lock;
+pub(crate) use routes::Routes;
 pub(crate) use script::{script, without_directory};
-pub(crate) use seal::MACHINE;
+pub(crate) use seal::{LEN as SEAL_LEN, MACHINE, Seal};
 pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
-pub(crate) use store::Store;
+pub(crate) use store::{Sight, Store};
+pub(crate) use verifier::Verifier;

@@ -12,7 +12,7 @@ const MAGIC: &[u8; 8] = b"dijitso\n";
 const VERSION: u16 = 1;
 
 /// Bytes of a seal.
-pub(super) const LEN: usize = 8 + 2 + 2 + 8 + 32 + 16 + 16 + 32 + 32 + 32;
+pub(crate) const LEN: usize = 8 + 2 + 2 + 8 + 32 + 16 + 16 + 32 + 32 + 32;
 
 /// ELF's number of this process's architecture.
 #[cfg(target_arch = "x86_64")]

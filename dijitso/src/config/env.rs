@@ -63,6 +63,8 @@ variables! {
     "DIJITSO_CONFIG": "the configuration file, an absolute path", "`$XDG_CONFIG_HOME/dijitso/config.toml`";
     "DIJITSO_CHECK": "`1`: on every disk hit generate nevertheless, and fail if the text is another one", "`0`";
     "DIJITSO_LOAD": "`file`: load kernels from their files; `memory`: from memory; `auto`: from files where that is safe", "`auto`";
+    "DIJITSO_CACHE_NETWORK": "`yes`: the cache directory is on a network file system, `no`: it is not; `auto`: as its type says", "`auto`";
+    "DIJITSO_BUILD_ON": "which MPI ranks build: `root`, `node`, `process` or `spread`", "`root` for one kernel, `spread` for several";
     "DIJITSO_PROFILE": "`optimized` or `debug`", "`optimized`";
     "DIJITSO_CPU": "`native`, `generic`, or a name that the compiler knows", "`native`";
     "DIJITSO_JOBS": "how many compilers may run at once", "the number of cores";

@@ -131,7 +131,7 @@ fn line_of(text: &[u8], offset: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::params::{Cpu, Load, Profile};
+    use super::super::params::{BuildOn, Cpu, Load, Network, Profile};
     use super::*;
     use std::time::Duration;
 
@@ -154,6 +154,7 @@ mod tests {
             durable = true
             lock_wait = 5
             failures = false
+            network = "yes"
             [build]
             cxx = "ccache g++"
             cflags = "-O1"
@@ -171,6 +172,7 @@ mod tests {
             timeout = 1.5
             jobs = 3
             memory_per_job = "2 GiB"
+            build_on = "node"
             [generator]
             check = true
             log_source = true
@@ -185,6 +187,7 @@ mod tests {
             (cache.load, cache.durable, cache.failures),
             (Some(Load::Memory), Some(true), Some(false))
         );
+        assert_eq!((cache.network, build.build_on), (Some(Network::Yes), Some(BuildOn::Node)));
         assert_eq!(cache.lock_wait, Some(Duration::from_secs(5)));
         assert_eq!(build.cxx.unwrap(), ["ccache", "g++"]);
         assert_eq!(build.cxxflags, ["-O2", "-DX=a b"]);
@@ -194,7 +197,7 @@ mod tests {
         assert_eq!((build.memory_per_job, build.sealed), (Some(2 << 30), Some(true)));
         assert_eq!((generator.check, generator.log_source), (Some(true), Some(true)));
         let origin = &layer.origins[&("build", "std")];
-        assert!(origin.to_string().ends_with("config.toml, line 19"), "{origin}");
+        assert!(origin.to_string().ends_with("config.toml, line 20"), "{origin}");
     }
 
     #[test]

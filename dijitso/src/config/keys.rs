@@ -1,6 +1,6 @@
 //! The table of parameters: under which key a configuration file sets each, and which variable does.
 
-use super::params::{Cpu, Load, Params, Profile};
+use super::params::{BuildOn, Cpu, Load, Network, Params, Profile};
 use super::raw::Raw;
 
 /// One parameter that can be set from outside the program.
@@ -36,6 +36,9 @@ keys! {
     cache.durable => |raw| Some(raw.flag()?),
     cache.lock_wait => |raw| Some(raw.seconds()?),
     cache.failures => |raw| Some(raw.flag()?),
+    cache.network = "DIJITSO_CACHE_NETWORK" => |raw| {
+        Some(raw.choice(&[("auto", Network::Auto), ("yes", Network::Yes), ("no", Network::No)])?)
+    },
     build.cxx = "CXX" => |raw| Some(raw.words()?),
     build.cflags = "CFLAGS" => |raw| raw.words()?,
     build.cxxflags = "CXXFLAGS" => |raw| raw.words()?,
@@ -58,6 +61,7 @@ keys! {
     build.timeout = "DIJITSO_TIMEOUT" => |raw| Some(raw.seconds()?),
     build.jobs = "DIJITSO_JOBS" => |raw| Some(raw.count()?),
     build.memory_per_job => |raw| Some(raw.bytes()?),
+    build.build_on = "DIJITSO_BUILD_ON" => |raw| Some(raw.choice(&BuildOn::NAMES)?),
     generator.check = "DIJITSO_CHECK" => |raw| Some(raw.flag()?),
     generator.log_source => |raw| Some(raw.flag()?),
 }

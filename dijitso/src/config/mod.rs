@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use env::Environment;
 use origin::{Flag, Origin};
-use params::{BuildParams, CacheParams, Cpu, GeneratorParams, Load, Params, Profile};
+use params::{BuildOn, BuildParams, CacheParams, Cpu, GeneratorParams, Load, Network, Params, Profile};
 
 use crate::error::{Error, Result};
 
@@ -58,6 +58,7 @@ pub(crate) struct Cache {
     pub(crate) durable: Sourced<bool>,
     pub(crate) lock_wait: Sourced<Duration>,
     pub(crate) failures: Sourced<bool>,
+    pub(crate) network: Sourced<Network>,
 }
 
 /// Resolved [`BuildParams`]. Flags in the order of the command line, so the last one wins; search
@@ -82,6 +83,8 @@ pub(crate) struct Build {
     /// `None`: as many as there are cores.
     pub(crate) jobs: Option<Sourced<usize>>,
     pub(crate) memory_per_job: Sourced<u64>,
+    /// `None`: as it suits the request.
+    pub(crate) build_on: Option<Sourced<BuildOn>>,
 }
 
 /// Resolved [`GeneratorParams`].
@@ -122,7 +125,7 @@ impl Config {
         }
         let build = layers.build()?;
         let config = Config {
-            cache: layers.cache(environment, build.sealed.value)?,
+            cache: layers.cache(environment)?,
             build,
             generator: layers.generator(),
             compiler_env: environment.for_compilers(),
@@ -172,13 +175,13 @@ impl Config {
 struct Layers(Vec<Layer>);
 
 impl Layers {
-    fn cache(&self, environment: &Environment, sealed: bool) -> Result<Cache> {
+    fn cache(&self, environment: &Environment) -> Result<Cache> {
         fn of<T>(get: fn(&CacheParams) -> &T) -> impl Fn(&Params) -> &T {
             move |params| get(&params.cache)
         }
         let key = |name| ("cache", name);
         Ok(Cache {
-            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment, sealed)?,
+            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment)?,
             sites: self.paths(key("sites"), of(|c| &c.sites))?,
             load: self.pick_or(key("load"), of(|c| &c.load), Load::Auto),
             durable: self.pick_or(key("durable"), of(|c| &c.durable), false),
@@ -186,6 +189,7 @@ impl Layers {
             // slow; giving up sooner than a long compile takes would make every waiter compile too.
             lock_wait: self.pick_or(key("lock_wait"), of(|c| &c.lock_wait), Duration::from_secs(300)),
             failures: self.pick_or(key("failures"), of(|c| &c.failures), true),
+            network: self.pick_or(key("network"), of(|c| &c.network), Network::Auto),
         })
     }
 
@@ -211,6 +215,7 @@ impl Layers {
             timeout: self.pick_or(key("timeout"), of(|b| &b.timeout), Duration::from_secs(600)),
             jobs: self.pick(key("jobs"), of(|b| &b.jobs)),
             memory_per_job: self.pick_or(key("memory_per_job"), of(|b| &b.memory_per_job), 1 << 30),
+            build_on: self.pick(key("build_on"), of(|b| &b.build_on)),
         })
     }
 

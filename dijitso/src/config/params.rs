@@ -5,8 +5,12 @@
 //! compiler lets the last flag win and the first directory: a program that adds one flag must not
 //! lose the `CXXFLAGS` of the site it runs on.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
+
+use crate::error::{Error, Result};
 
 /// All parameters; pass them with [`JitBuilder::params`](crate::JitBuilder::params).
 ///
@@ -56,6 +60,8 @@ pub struct CacheParams {
     /// Keep a directory with everything needed to reproduce each failed build (default: yes;
     /// dijitso: `fail_dir_root`).
     pub failures: Option<bool>,
+    /// Whether the cache directory is on a network file system (default: [`Network::Auto`]).
+    pub network: Option<Network>,
 }
 
 /// How kernels are compiled.
@@ -105,6 +111,8 @@ pub struct BuildParams {
     /// Bytes of memory one compiler is expected to need; fewer are started when memory is short
     /// (default: 1 GiB; 0: memory is not looked at).
     pub memory_per_job: Option<u64>,
+    /// Which ranks build for a communicator (default: [`BuildOn::Root`] for one kernel, [`BuildOn::Spread`] for several).
+    pub build_on: Option<BuildOn>,
 }
 
 /// How generators are run.
@@ -142,6 +150,81 @@ pub enum Load {
     Memory,
 }
 
+/// Whether a cache directory is on a network file system.
+///
+/// There other machines may see it and change it, so libraries are loaded from memory, locks are not relied upon, and ranks
+/// on several machines find out whether they share it.
+///
+/// ```
+/// let jit = dijitso::Jit::builder().network(dijitso::Network::Yes);
+/// # let _ = jit;
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Network {
+    /// As the type of its file system says.
+    #[default]
+    Auto,
+    /// It is, although its type is not known as one.
+    Yes,
+    /// It is not, although its type could be one (FUSE serves local disks, too): no other machine sees it.
+    No,
+}
+
+/// Which ranks of a communicator build what no cache has. What they built travels to the others.
+///
+/// dijitso: the argument `buildon` of `create_comms_and_role`; written here as there: `root`, `node`, `process`.
+/// `DIJITSO_BUILD_ON` sets it from outside.
+///
+/// ```
+/// use dijitso::BuildOn;
+///
+/// let strategy: BuildOn = "node".parse()?;
+/// assert_eq!((strategy, strategy.to_string()), (BuildOn::Node, "node".to_owned()));
+/// assert!("nodes".parse::<BuildOn>().unwrap_err().to_string().contains("root, node, process, spread"));
+/// # Ok::<(), dijitso::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum BuildOn {
+    /// Rank 0.
+    Root,
+    /// The lowest rank of each physical cache directory.
+    Node,
+    /// Every rank, for itself.
+    Process,
+    /// All ranks that have cores to build on: each kernel is built once, by one of them.
+    Spread,
+}
+
+impl BuildOn {
+    pub(crate) const NAMES: [(&str, BuildOn); 4] = [
+        ("root", BuildOn::Root),
+        ("node", BuildOn::Node),
+        ("process", BuildOn::Process),
+        ("spread", BuildOn::Spread),
+    ];
+}
+
+impl fmt::Display for BuildOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = BuildOn::NAMES.iter().find(|(_, named)| named == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for BuildOn {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<BuildOn> {
+        let found = BuildOn::NAMES.iter().find(|(name, _)| *name == text);
+        found.map(|(_, named)| *named).ok_or_else(|| Error::Config {
+            problem: format!("`{text}` is no strategy; write one of root, node, process, spread"),
+            origin: "build_on".to_owned(),
+        })
+    }
+}
+
 /// Optimised or for a debugger.
 ///
 /// dijitso: the build parameter `debug`.
@@ -168,7 +251,7 @@ pub enum Profile {
 /// let jit = dijitso::Jit::builder().cpu(Cpu::Named("x86-64-v3".into()));
 /// # let _ = jit;
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cpu {
     /// This machine's; stored as the features it has, and checked before a kernel is loaded.

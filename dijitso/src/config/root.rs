@@ -3,9 +3,9 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Sourced;
 use super::env::{Environment, environment};
 use super::origin::Origin;
+use super::{Cache, Sourced};
 use crate::error::{Error, Result};
 
 /// A cache that nobody can have: no program creates files there.
@@ -14,12 +14,9 @@ const NOWHERE: &str = "/proc/dijitso";
 /// The directory that was asked for, else the one of the active conda or virtualenv prefix, else the
 /// user's cache directory. Never a name in a directory that others write to.
 ///
-/// A sealed program may do without: it writes nothing that it would miss.
-pub(super) fn choose(
-    asked: Option<Sourced<PathBuf>>,
-    env: &Environment,
-    sealed: bool,
-) -> Result<Sourced<PathBuf>> {
+/// Where there is none of these, a path where nothing can be: a program whose kernels are part of it needs no
+/// cache, and others can do without one, see [`Cache::homeless`].
+pub(super) fn choose(asked: Option<Sourced<PathBuf>>, env: &Environment) -> Result<Sourced<PathBuf>> {
     if let Some(asked) = asked {
         check_absolute(&asked)?;
         return Ok(asked);
@@ -36,15 +33,18 @@ pub(super) fn choose(
     if let Some(home) = env.directory("HOME") {
         return Ok(Sourced { value: home.join(".cache/dijitso"), origin: environment("HOME") });
     }
-    if sealed {
-        return Ok(Sourced { value: PathBuf::from(NOWHERE), origin: Origin::Default });
+    Ok(Sourced { value: PathBuf::from(NOWHERE), origin: Origin::Default })
+}
+
+impl Cache {
+    /// Why there is no directory, if nobody named one and there is no home for it.
+    pub(crate) fn homeless(&self) -> Option<&'static str> {
+        // A directory that was chosen has somebody who chose it.
+        (self.root.origin == Origin::Default).then_some(
+            "there is no place for the cache: HOME is not set; set DIJITSO_CACHE_DIR to a directory of your own \
+             (an absolute path), or give `.cache_dir(..)`",
+        )
     }
-    Err(Error::Config {
-        problem: "there is no place for the cache: HOME is not set; set DIJITSO_CACHE_DIR to a directory \
-                  of your own (an absolute path), or give `.cache_dir(..)`"
-            .to_owned(),
-        origin: environment("HOME").to_string(),
-    })
 }
 
 /// A conda installation is often shared and another user's; its prefix could neither be written nor
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn chosen(env: &[(&'static str, &str)]) -> PathBuf {
-        choose(None, &Environment::of(env), false).unwrap().value
+        choose(None, &Environment::of(env)).unwrap().value
     }
 
     #[test]
@@ -94,22 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn relative_paths_are_refused_and_missing_home_is_explained() {
+    fn relative_paths_are_refused() {
         let asked = Some(Sourced { value: PathBuf::from("~/cache"), origin: Origin::Builder });
-        let error = choose(asked, &Environment::default(), false).unwrap_err().to_string();
+        let error = choose(asked, &Environment::default()).unwrap_err().to_string();
         assert!(error.contains("absolute path") && error.contains('~'), "{error}");
-        let error = choose(None, &Environment::default(), false).unwrap_err().to_string();
-        assert!(error.contains("HOME is not set") && error.contains("DIJITSO_CACHE_DIR"), "{error}");
-        let error =
-            choose(None, &Environment::of(&[("XDG_CACHE_HOME", "x")]), false).unwrap_err().to_string();
-        assert!(error.contains("HOME is not set"), "{error}");
     }
 
     #[test]
-    fn a_sealed_program_needs_no_home() {
-        let chosen = |env: &[_]| choose(None, &Environment::of(env), true).unwrap().value;
-        assert_eq!(chosen(&[("HOME", "/h")]), Path::new("/h/.cache/dijitso"));
-        let nowhere = chosen(&[]);
-        assert!(std::fs::create_dir_all(&nowhere).is_err() && !nowhere.exists());
+    fn without_a_home_there_is_a_path_where_nothing_can_be() {
+        for env in [&[][..], &[("XDG_CACHE_HOME", "x")], &[("HOME", "")], &[("HOME", "h")]] {
+            let nowhere = choose(None, &Environment::of(env)).unwrap();
+            assert_eq!(nowhere.origin, Origin::Default);
+            assert!(std::fs::create_dir_all(&nowhere.value).is_err() && !nowhere.value.exists());
+        }
     }
 }

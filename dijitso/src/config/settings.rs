@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::origin::{Flag, Origin};
-use super::params::{Cpu, Load, Params, Profile};
+use super::params::{BuildOn, Cpu, Load, Network, Params, Profile};
 use super::{Build, Cache, Config, Generator, Sourced};
 use crate::error::Result;
 
@@ -73,20 +73,22 @@ impl Params {
 
 /// The parameters of a `Jit`.
 pub(crate) fn settings(config: &Config) -> Vec<Setting> {
-    let Cache { root, sites, load, durable, lock_wait, failures } = &config.cache;
+    let Cache { root, sites, load, durable, lock_wait, failures, network } = &config.cache;
     let Build { cxx, cflags, cxxflags, cppflags, ldflags, include_dirs, lib_dirs, libs, rpath_dirs, .. } =
         &config.build;
-    let Build { std, sealed, profile, cpu, timeout, jobs, memory_per_job, .. } = &config.build;
+    let Build { std, sealed, profile, cpu, timeout, jobs, memory_per_job, build_on, .. } = &config.build;
     let Generator { check, log_source } = &config.generator;
     let of = |section, name, values| Setting { section, name, values };
-    let dirs = |dirs: &[Sourced<std::path::PathBuf>]| each(dirs, |dir| dir.display().to_string());
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let dirs = |dirs: &[Sourced<std::path::PathBuf>]| each(dirs, path);
     vec![
-        of("cache", "dir", one(root, |dir| dir.display().to_string())),
+        of("cache", "dir", if config.cache.homeless().is_some() { Vec::new() } else { one(root, path) }),
         of("cache", "sites", dirs(sites)),
         of("cache", "load", one(load, load_text)),
         of("cache", "durable", one(durable, bool::to_string)),
         of("cache", "lock_wait", one(lock_wait, seconds)),
         of("cache", "failures", one(failures, bool::to_string)),
+        of("cache", "network", one(network, network_text)),
         of("build", "cxx", cxx.iter().flat_map(|cxx| one(cxx, |words| words.join(" "))).collect()),
         of("build", "cflags", cflags.clone()),
         of("build", "cxxflags", cxxflags.clone()),
@@ -103,6 +105,7 @@ pub(crate) fn settings(config: &Config) -> Vec<Setting> {
         of("build", "timeout", one(timeout, seconds)),
         of("build", "jobs", jobs.iter().flat_map(|jobs| one(jobs, usize::to_string)).collect()),
         of("build", "memory_per_job", one(memory_per_job, u64::to_string)),
+        of("build", "build_on", build_on.iter().flat_map(|on| one(on, BuildOn::to_string)).collect()),
         of("generator", "check", one(check, bool::to_string)),
         of("generator", "log_source", one(log_source, bool::to_string)),
     ]
@@ -129,6 +132,15 @@ fn load_text(load: &Load) -> String {
         Load::Auto => "auto",
         Load::File => "file",
         Load::Memory => "memory",
+    };
+    text.to_owned()
+}
+
+fn network_text(network: &Network) -> String {
+    let text = match network {
+        Network::Auto => "auto",
+        Network::Yes => "yes",
+        Network::No => "no",
     };
     text.to_owned()
 }

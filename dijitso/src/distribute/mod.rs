@@ -3,23 +3,44 @@
 //! From below: [`communicator`] says what is asked of a communicator: messages from rank to rank. [`solo`], [`threads`] and
 //! `mpi` (with the feature) have it. [`tree`] is the shape in which ranks talk, [`session`] one collective call in progress (values; [`stream`]:
 //! bytes of any number; [`message`]: what stands in front of each), [`waiting`] how to wait for a rank.
+//!
+//! [`layout`] says who is where, with [`roles`] (builders, receivers, waiters). Ranks [`discover`] it together: [`node`] is what
+//! one knows about itself, [`sharing`] which cache directories are the same, [`slots`] who may run how many compilers. A
+//! [`team`] are the ranks that build together. [`collective`] is what users call: it lets all ranks [`agree`] and then each
+//! [`member`] go its steps: who builds what is a [`plan`], what moves are [`parcel`]s. [`by_hand`] is the form without a communicator.
 
-#![allow(dead_code)] // until the collective calls use all of it
-
+mod agree;
+mod by_hand;
+mod collective;
 mod communicator;
+mod discover;
+#[cfg(test)]
+mod discover_tests;
+mod layout;
+mod member;
 mod message;
 #[cfg(feature = "mpi")]
 #[allow(unsafe_code)] // A second handle to a communicator.
 mod mpi;
+mod node;
+mod parcel;
+mod plan;
+mod roles;
 mod session;
 #[cfg(test)]
 mod session_tests;
+mod sharing;
+mod slots;
 mod solo;
 mod stream;
+mod team;
 mod threads;
 mod tree;
 mod waiting;
 
+pub use by_hand::Part;
+pub use collective::Collective;
 pub use communicator::{Channel, Communicator, Idle, LARGEST_MESSAGE, Lost};
+pub use roles::Role;
 pub use solo::Solo;
 pub use threads::{ThreadGroup, Threads, Traffic};

@@ -79,6 +79,11 @@ impl<'c> Session<'c> {
         })
     }
 
+    /// Says more exactly what is waited for from now on, for warnings.
+    pub(crate) fn waits_for(&mut self, what: String) {
+        self.what = what;
+    }
+
     pub(crate) fn rank(&self) -> usize {
         self.rank
     }

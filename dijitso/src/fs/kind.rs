@@ -19,6 +19,8 @@ pub(crate) enum Kind {
 /// The mount that holds a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mount {
+    /// The type's number.
+    pub(crate) file_system: u32,
     pub(crate) kind: Kind,
     /// Nothing on it can be mapped executable.
     pub(crate) noexec: bool,
@@ -30,7 +32,7 @@ impl Mount {
         // The type is 32 bits wide; the word that carries it is signed and 64 bits wide on some targets.
         let magic = rustix::fs::statfs(path)?.f_type as u32;
         let noexec = rustix::fs::statvfs(path)?.f_flag.contains(StatVfsMountFlags::NOEXEC);
-        Ok(Mount { kind: kind_of(magic), noexec })
+        Ok(Mount { file_system: magic, kind: kind_of(magic), noexec })
     }
 }
 

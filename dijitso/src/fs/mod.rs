@@ -9,6 +9,7 @@ mod kind;
 mod publish;
 mod scratch;
 mod stamp;
+mod token;
 mod trust;
 
 use std::ffi::OsString;
@@ -23,9 +24,10 @@ use rustix::io::Errno;
 
 pub(crate) use folder::{NewFolder, is_component};
 pub(crate) use kind::{Kind, Mount, keeps_access_times};
-pub(crate) use publish::Published;
+pub(crate) use publish::{Content, Published};
 pub(crate) use scratch::Scratch;
 pub(crate) use stamp::Stamp;
+pub(crate) use token::Token;
 pub(crate) use trust::{check_installed, check_trusted};
 
 use crate::signature::{Signature, digest_reader};
@@ -89,7 +91,8 @@ impl Fs {
         }
     }
 
-    fn opened(&self, fd: OwnedFd) -> io::Result<Opened> {
+    /// The same for what is open already.
+    pub(crate) fn opened(&self, fd: OwnedFd) -> io::Result<Opened> {
         let stat = rustix::fs::fstat(&fd)?;
         Ok(Opened {
             fd,
@@ -135,6 +138,18 @@ impl Fs {
         match rustix::fs::stat(path) {
             Ok(stat) => Ok(Some(Stamp::of(&stat))),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The device and the stamp of a directory, or of the one that a link leads to; `None` if there is none.
+    pub(crate) fn directory(&self, path: &Path) -> io::Result<Option<(u64, Stamp)>> {
+        self.counters.file_stats.one();
+        match rustix::fs::stat(path) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Ok(Some((stat.st_dev, Stamp::of(&stat))))
+            }
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::Fs;
+use super::{Fs, Opened};
 
 /// Who made the file visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,23 @@ pub(crate) enum Published {
     /// Somebody before.
     Existing,
 }
+
+/// What a file is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content<'a> {
+    Bytes(&'a [u8]),
+    /// What another file contains, which may be more than fits into memory.
+    File(&'a Opened),
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Content<'a> {
+    fn from(bytes: &'a T) -> Content<'a> {
+        Content::Bytes(bytes.as_ref())
+    }
+}
+
+/// Bytes that are copied at a time.
+const PIECE: u64 = 1 << 20;
 
 /// Entries are not secret, their directory is private: so that a copy of a cache can be shared.
 const MODE: u32 = 0o644;
@@ -40,13 +57,14 @@ impl Fs {
     ///
     /// # Errors
     /// The operating system's: no space, quota, read-only, permission.
-    pub(crate) fn publish(
+    pub(crate) fn publish<'a>(
         &self,
         tmp: &Path,
         dest: &Path,
-        bytes: &[u8],
+        bytes: impl Into<Content<'a>>,
         durable: bool,
     ) -> io::Result<Published> {
+        let bytes = bytes.into();
         let published = match self.publish_nameless(dest, bytes, durable)? {
             Some(published) => published,
             None => self.again_if_gone(tmp, dest, || self.publish_named(tmp, dest, bytes, durable))?,
@@ -60,7 +78,7 @@ impl Fs {
     /// Makes `dest` a file with these bytes, in place of what it was.
     pub(crate) fn replace(&self, tmp: &Path, dest: &Path, bytes: &[u8]) -> io::Result<()> {
         self.again_if_gone(tmp, dest, || {
-            let file = self.temporary(tmp, bytes, false)?;
+            let file = self.temporary(tmp, bytes.into(), false)?;
             self.rename(file.path(), dest)?;
             // It has another name now; there is nothing to remove.
             let _ = file.into_temp_path().keep();
@@ -94,7 +112,12 @@ impl Fs {
     }
 
     /// `None` if it has to be done with a temporary name.
-    fn publish_nameless(&self, dest: &Path, bytes: &[u8], durable: bool) -> io::Result<Option<Published>> {
+    fn publish_nameless(
+        &self,
+        dest: &Path,
+        bytes: Content<'_>,
+        durable: bool,
+    ) -> io::Result<Option<Published>> {
         self.counters.file_changes.one();
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
         // Whatever the reason (no support, a missing directory), the other way finds it out again.
@@ -116,7 +139,13 @@ impl Fs {
         })
     }
 
-    fn publish_named(&self, tmp: &Path, dest: &Path, bytes: &[u8], durable: bool) -> io::Result<Published> {
+    fn publish_named(
+        &self,
+        tmp: &Path,
+        dest: &Path,
+        bytes: Content<'_>,
+        durable: bool,
+    ) -> io::Result<Published> {
         let file = self.temporary(tmp, bytes, durable)?;
         self.counters.file_changes.one();
         let Err(error) = rustix::fs::link(file.path(), dest) else { return Ok(Published::New) };
@@ -151,7 +180,7 @@ impl Fs {
     ///
     /// Its lock tells a sweep that somebody still works on it. A sweep that comes between creation and lock
     /// removes a live file: linking or renaming it then fails with `NotFound`, and the caller repeats.
-    fn temporary(&self, tmp: &Path, bytes: &[u8], durable: bool) -> io::Result<NamedTempFile> {
+    fn temporary(&self, tmp: &Path, bytes: Content<'_>, durable: bool) -> io::Result<NamedTempFile> {
         self.counters.file_changes.one();
         let file = tempfile::Builder::new()
             .prefix("new-")
@@ -162,7 +191,25 @@ impl Fs {
         Ok(file)
     }
 
-    fn fill(&self, file: impl AsFd, bytes: &[u8], durable: bool) -> io::Result<()> {
+    fn fill(&self, file: impl AsFd, content: Content<'_>, durable: bool) -> io::Result<()> {
+        match content {
+            Content::Bytes(bytes) => self.append(&file, bytes)?,
+            Content::File(from) => {
+                let mut at = 0;
+                while at < from.stamp.size {
+                    let piece = from.read_at(at, PIECE.min(from.stamp.size - at))?;
+                    self.append(&file, &piece)?;
+                    at += piece.len() as u64;
+                }
+            }
+        }
+        if durable {
+            rustix::fs::fsync(&file)?;
+        }
+        Ok(())
+    }
+
+    fn append(&self, file: impl AsFd, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             match rustix::io::write(&file, rest) {
@@ -173,9 +220,6 @@ impl Fs {
             }
         }
         self.counters.bytes_written.add(bytes.len() as u64);
-        if durable {
-            rustix::fs::fsync(&file)?;
-        }
         Ok(())
     }
 }
@@ -226,11 +270,11 @@ mod tests {
         p.fs.create_dir_all_private(&p.tmp).unwrap();
         p.fs.create_dir_all_private(parent(&p.dest)).unwrap();
         let renamed = |dest: &Path| {
-            let file = p.fs.temporary(&p.tmp, b"bytes", false).unwrap();
+            let file = p.fs.temporary(&p.tmp, b"bytes".into(), false).unwrap();
             p.fs.publish_by_rename(file, dest).unwrap()
         };
-        let named = |dest: &Path| p.fs.publish_named(&p.tmp, dest, b"bytes", true).unwrap();
-        let nameless = |dest: &Path| p.fs.publish_nameless(dest, b"bytes", false).unwrap().unwrap();
+        let named = |dest: &Path| p.fs.publish_named(&p.tmp, dest, b"bytes".into(), true).unwrap();
+        let nameless = |dest: &Path| p.fs.publish_nameless(dest, b"bytes".into(), false).unwrap().unwrap();
         for (n, way) in [&renamed as &dyn Fn(&Path) -> Published, &named, &nameless].iter().enumerate() {
             let dest = p.dest.with_extension(n.to_string());
             assert_eq!(way(&dest), Published::New);
@@ -250,6 +294,27 @@ mod tests {
         std::fs::remove_dir_all(root).unwrap();
         p.fs.replace(&p.tmp, &p.dest, b"three").unwrap();
         assert_eq!(p.fs.read(&p.dest).unwrap(), b"three");
+    }
+
+    #[test]
+    fn a_file_is_copied_piece_by_piece() {
+        let p = place();
+        for len in [0, 1, PIECE - 1, PIECE, 2 * PIECE + 7] {
+            let bytes: Vec<u8> = (0..len).map(|n| (n * 31 % 251) as u8).collect();
+            let from = p.tmp.with_file_name("from");
+            std::fs::write(&from, &bytes).unwrap();
+            let dest = p.dest.with_extension(len.to_string());
+            let opened = p.fs.open(&from).unwrap();
+            p.fs.publish(&p.tmp, &dest, Content::File(&opened), false).unwrap();
+            assert!(p.fs.read(&dest).unwrap() == bytes, "{len}");
+        }
+        // It shrank: better no file than half of one.
+        let from = p.tmp.with_file_name("from");
+        let opened = p.fs.open(&from).unwrap();
+        std::fs::write(&from, b"short").unwrap();
+        let dest = p.dest.with_extension("short");
+        assert!(p.fs.publish(&p.tmp, &dest, Content::File(&opened), false).is_err());
+        assert!(!p.fs.exists(&dest) && p.fs.list(&p.tmp).unwrap().is_empty());
     }
 
     #[test]

@@ -84,24 +84,25 @@ impl Scratch {
     ///
     /// Never an error: what cannot be removed now is for the next sweep. Returns how many were removed.
     pub(crate) fn sweep(fs: &Fs, dir: &Path) -> usize {
-        sweep(fs, dir, false)
+        Mount::of(dir).map_or(0, |mount| sweep(fs, dir, mount.kind, false))
     }
 
-    /// Removes unlocked files, too: for directories of the cache that hold nothing else.
-    pub(crate) fn sweep_all(fs: &Fs, dir: &Path) -> usize {
-        sweep(fs, dir, true)
+    /// Removes unlocked files, too: for directories of the cache, which is on a file system of this `kind`, that hold
+    /// nothing else.
+    pub(crate) fn sweep_all(fs: &Fs, dir: &Path, kind: Kind) -> usize {
+        sweep(fs, dir, kind, true)
     }
 }
 
-fn sweep(fs: &Fs, dir: &Path, files: bool) -> usize {
-    let (Ok(names), Ok(mount)) = (fs.list(dir), Mount::of(dir)) else { return 0 };
+fn sweep(fs: &Fs, dir: &Path, kind: Kind, files: bool) -> usize {
+    let Ok(names) = fs.list(dir) else { return 0 };
     let abandoned = names.iter().filter(|name| {
         let path = dir.join(name);
         match name.to_str().and_then(|name| name.strip_prefix(PREFIX)) {
             Some(rest) if rest.len() == RANDOM && rest.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                sweep_directory(fs, &path, mount.kind)
+                sweep_directory(fs, &path, kind)
             }
-            _ => files && sweep_file(fs, &path, mount.kind),
+            _ => files && sweep_file(fs, &path, kind),
         }
     });
     abandoned.count()
@@ -202,7 +203,7 @@ mod tests {
         assert_eq!(Scratch::sweep(&fs(), dir.path()), 1);
         assert!(!left.exists() && alive.path().exists() && open.exists());
         assert!(dir.path().join("new-file").exists());
-        assert_eq!(Scratch::sweep_all(&fs(), dir.path()), 1);
+        assert_eq!(Scratch::sweep_all(&fs(), dir.path(), Kind::Local), 1);
         assert!(!dir.path().join("new-file").exists());
         assert_eq!(Scratch::sweep(&fs(), Path::new("/no/such/place")), 0);
     }
@@ -214,7 +215,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    Scratch::sweep_all(&fs(), dir.path());
+                    Scratch::sweep_all(&fs(), dir.path(), Kind::Local);
                 }
             });
             for n in 0..60 {

@@ -101,6 +101,9 @@ impl Walk {
                 return if closed { Ok(()) } else { self.check_entry(&here, &data, last) };
             }
             if !data.is_dir() {
+                if last && self.last == Last::Installed {
+                    return Err(format!("`{}` is neither a file nor a directory", here.display()));
+                }
                 return Err(format!("`{}` is not a directory; remove it, or choose another", here.display()));
             }
             if last && data.uid() != self.us && self.last == Last::OurDirectory {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Jit;
 use super::engine::Engine;
 use crate::config::origin::Origin;
-use crate::config::params::{Cpu, Load, Params, Profile};
+use crate::config::params::{BuildOn, Cpu, Load, Network, Params, Profile};
 use crate::error::{Error, Result};
 use crate::prebuilt::{Prebuilt, Tables};
 
@@ -122,6 +122,23 @@ impl JitBuilder {
         self
     }
 
+    /// Whether the cache directory is on a network file system; as its type says, if nothing is said.
+    ///
+    /// [`Network::Yes`] is for clusters with a file system that is not known here, [`Network::No`] for a local one that
+    /// looks like one of those.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let cache = tempfile::tempdir().unwrap();
+    /// let builder = dijitso::Jit::builder().network(dijitso::Network::Yes);
+    /// # let jit = builder.cache_dir(cache.path()).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn network(mut self, network: Network) -> Self {
+        self.params.cache.network = Some(network);
+        self
+    }
+
     /// How long to wait for another process or thread that builds the same kernel, before building it too;
     /// 300 s if nothing is said.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
@@ -216,6 +233,13 @@ impl JitBuilder {
         self
     }
 
+    /// Which ranks of a communicator build; if nothing is said, rank 0 for one kernel and all for several (`buildon` in
+    /// dijitso's `create_comms_and_role`).
+    pub fn build_on(mut self, strategy: BuildOn) -> Self {
+        self.params.build.build_on = Some(strategy);
+        self
+    }
+
     /// Whether disk hits run the generator all the same and fail with [`Error::Stale`] if the text is another one; no
     /// if nothing is said.
     pub fn check(mut self, check: bool) -> Self {
@@ -223,12 +247,16 @@ impl JitBuilder {
         self
     }
 
-    /// Resolves the parameters, opens the cache and looks for the compiler.
+    /// Resolves the parameters, and looks whether the cache directory may be trusted. Nothing is created or
+    /// started: the compiler is looked for when a kernel is wanted that is not part of the program.
+    ///
+    /// Without a cache directory, because nobody named one and `HOME` is not set, kernels are built in memory, with
+    /// one warning.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for a parameter that makes no sense, wherever it was set;
     /// [`Error::CacheDir`](crate::Error::CacheDir) for a directory that must not be trusted. A missing
-    /// compiler is no error here: kernels that are in the cache load without one.
+    /// compiler, or one that refuses its flags, is no error here: kernels that are in the cache load without one.
     pub fn build(mut self) -> Result<Jit> {
         if let Some(words) = self.words.take() {
             self.params.build.cxx = Some(shlex::split(&words).ok_or_else(|| Error::Config {

@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
+use super::derived::Derived;
 use super::flight::Flights;
+use super::luggage::Collection;
 use super::memory::Memory;
+use super::together::Notes;
 use crate::cache::{Defect, Sites, Store, archive_at};
 use crate::compile::{Bench, Linked, Surroundings, Unit};
 use crate::config::Config;
 use crate::config::origin::Flag;
-use crate::config::params::Params;
+use crate::config::params::{Cpu, Params, Profile};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Scratch};
 use crate::kernel::{Loaded, closure};
@@ -23,11 +27,11 @@ use crate::stats::Counters;
 use crate::toolchain::Toolchain;
 
 #[derive(Debug)]
-pub(super) struct Engine {
-    pub(super) config: Config,
-    pub(super) fs: Fs,
-    pub(super) counters: Arc<Counters>,
-    pub(super) store: Store,
+pub(crate) struct Engine {
+    pub(crate) config: Config,
+    pub(crate) fs: Fs,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) store: Store,
     pub(super) sites: Sites,
     pub(super) memory: Memory,
     /// Kernels that are part of the program.
@@ -39,17 +43,26 @@ pub(super) struct Engine {
     request: Signature,
     /// Variables that compilers read, as they are set here, sorted by name.
     pub(super) environment: Vec<(String, String)>,
-    context: Mutex<Arc<Context>>,
+    /// `None` until a kernel is wanted that is not part of the program.
+    context: Mutex<Option<Arc<Context>>>,
     sweep: Once,
     pub(super) build_ids: Mutex<HashMap<usize, Signature>>,
     unwritable: Once,
     pub(super) no_compiler: Once,
+    /// What is built for other ranks, too.
+    pub(super) collection: Collection,
+    pub(super) derived: Derived,
+    pub(super) notes: Notes,
+    /// The address of the engine that this one is derived from, and which outlives it.
+    pub(super) base: Option<usize>,
 }
 
-/// The compiler, as far as there is one.
+/// The compiler, as far as there is one; else why there is none, or why it cannot be used.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub(super) compiler: std::result::Result<Compiler, Vec<(String, String)>>,
+    pub(super) compiler: Result<Compiler>,
+    /// Nobody has asked yet since it was looked for: a broken compiler is not tried twice in one load.
+    fresh: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -71,6 +84,12 @@ impl Engine {
         Engine::with(config, self.counters.clone(), Tables::default())
     }
 
+    /// An engine for the same program, with other parameters.
+    pub(super) fn with_config(&self, config: Config) -> Result<Engine> {
+        let engine = Engine::with(config, self.counters.clone(), self.prebuilt.again())?;
+        Ok(Engine { base: Some(std::ptr::from_ref(self).addr()), ..engine })
+    }
+
     fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {
         let fs = Fs::new(counters.clone());
         let root = &config.cache.root.value;
@@ -82,7 +101,6 @@ impl Engine {
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
         let request = request(&config, &environment);
-        let context = Mutex::new(Arc::new(find(&config, &fs, &counters, &store)?));
         let limits =
             Limits::new(config.build.jobs.as_ref().map(|jobs| jobs.value), config.build.memory_per_job.value);
         Ok(Engine {
@@ -97,46 +115,98 @@ impl Engine {
             limits,
             request,
             environment,
-            context,
+            context: Mutex::default(),
             sweep: Once::new(),
             build_ids: Mutex::default(),
             unwritable: Once::new(),
             no_compiler: Once::new(),
+            collection: Collection::default(),
+            derived: Derived::default(),
+            notes: Notes::default(),
+            base: None,
         })
     }
 
+    /// What it is, for messages: `cache /home/user/.cache/dijitso, cpu native, profile optimized`.
+    pub(crate) fn description(&self) -> String {
+        let build = &self.config.build;
+        let cpu = match &build.cpu.value {
+            Cpu::Native => "native",
+            Cpu::Generic => "generic",
+            Cpu::Named(name) => name,
+        };
+        let profile = match build.profile.value {
+            Profile::Optimized => "optimized",
+            Profile::Debug => "debug",
+        };
+        let cache = self.config.cache.root.value.display();
+        format!("cache {cache}, cpu {cpu}, profile {profile}")
+    }
+
     /// Whether compiling is forbidden.
-    pub(super) fn is_sealed(&self) -> bool {
+    pub(crate) fn is_sealed(&self) -> bool {
         self.config.build.sealed.value
     }
 
+    /// The compiler. It is looked for when the first kernel is wanted that is not part of the program: a program
+    /// that brings all its kernels starts no process and reads no file for a compiler that it does not need.
     pub(super) fn context(&self) -> Arc<Context> {
-        self.context.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who comes meanwhile waits, or would ask the compiler the same.
+        context.get_or_insert_with(|| Arc::new(self.find_compiler(true))).clone()
     }
 
     /// The compiler as it is now: a compiler that was replaced since the last look is looked at again,
     /// or its kernels would be stored under its predecessor's name.
-    pub(super) fn current(&self) -> Result<Arc<Context>> {
+    pub(super) fn current(&self) -> Arc<Context> {
         let context = self.context();
         if let Ok(compiler) = &context.compiler
             && compiler.toolchain.unchanged(&self.fs)
         {
-            return Ok(context);
+            return context;
         }
-        let found = Arc::new(find(&self.config, &self.fs, &self.counters, &self.store)?);
-        *self.context.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
-        Ok(found)
+        let found = Arc::new(self.find_compiler(false));
+        *self.context.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        found
+    }
+
+    /// What compiler this engine would use, and for what processor; `None` if there is none.
+    pub(crate) fn compiler_digest(&self) -> Option<Signature> {
+        self.context().compiler.as_ref().ok().map(|compiler| compiler.digest)
+    }
+
+    fn find_compiler(&self, fresh: bool) -> Context {
+        let compiler = match self.is_sealed() {
+            true => Err(Error::NoCompiler { kernel: None, candidates: Vec::new() }),
+            false => self.try_compiler(),
+        };
+        if let Err(error) = &compiler {
+            log::debug!("no compiler: {error}");
+        }
+        Context { compiler, fresh: AtomicBool::new(fresh) }
+    }
+
+    fn try_compiler(&self) -> Result<Compiler> {
+        // What is learned about the compiler is kept in the cache.
+        self.store.create_softly();
+        let memos = self.store.toolchains_dir();
+        let toolchain = Toolchain::find(&self.config, &self.fs, &self.counters, Some(&memos))
+            .map_err(|candidates| Error::NoCompiler { kernel: None, candidates })?;
+        let mut signer = Signer::quiet("dijitso compiler 1");
+        signer.field("identity", &toolchain.identity());
+        signer.field("cpu", &toolchain.resolved_cpu(&self.config, &self.counters)?);
+        Ok(Compiler { digest: signer.finish(), toolchain })
     }
 
     /// The compiler as it was last seen; [`Engine::bench`] looks again before it is used.
     pub(super) fn toolchain(&self) -> Result<Toolchain> {
         let mut context = self.context();
-        if context.compiler.is_err() {
-            context = self.current()?;
+        if context.compiler.is_err() && !context.fresh.swap(false, Ordering::Relaxed) {
+            context = self.current();
         }
         match &context.compiler {
             Ok(compiler) => Ok(compiler.toolchain.clone()),
-            Err(candidates) => Err(Error::NoCompiler { kernel: None, candidates: candidates.clone() }),
+            Err(error) => Err(error.clone()),
         }
     }
 
@@ -193,7 +263,7 @@ impl Engine {
 
     /// All that a job needs; `None` if the unit was signed with another compiler than is there now.
     pub(super) fn bench(&self, unit: &Unit) -> Result<Option<Bench>> {
-        self.current()?;
+        self.current();
         let toolchain = self.toolchain()?;
         if toolchain.identity() != unit.toolchain {
             return Ok(None);
@@ -229,11 +299,14 @@ impl Engine {
             .iter()
             .map(|loaded| {
                 let (name, headers_only) = (loaded.name.clone(), !direct(loaded));
-                if let Some(kept) = loaded.kept.get() {
-                    let (elf, headers) = (kept.elf.clone(), kept.headers.clone());
+                if let Some(kept) = loaded.kept.get()
+                    && let Ok(elf) = kept.elf()
+                {
+                    let headers = kept.headers.clone();
                     return Ok(Linked { name, soname: loaded.soname.clone(), elf, headers, headers_only });
                 }
-                let archive = archive_at(&self.store, loaded.path.as_deref(), &loaded.content);
+                let archive =
+                    archive_at(&self.store, loaded.path.get().map(PathBuf::as_path), &loaded.content);
                 let mut archive = archive.map_err(|defect| {
                     self.store.quarantine(&loaded.content, &defect);
                     let leads_to = |d: &Arc<Loaded>| {
@@ -251,11 +324,14 @@ impl Engine {
     pub(super) fn cannot_write(&self, error: &std::io::Error) {
         self.counters.publish_failures.one();
         self.unwritable.call_once(|| {
-            log::warn!(
-                "cannot write to the cache {}: {error}; kernels are built and used, but the next run will \
-                 have to build them again",
-                self.config.cache.root.value.display()
-            );
+            let again = "kernels are built and used, but the next run will have to build them again";
+            match self.config.cache.homeless() {
+                Some(why) => log::warn!("{why}; {again}"),
+                None => {
+                    let root = self.config.cache.root.value.display();
+                    log::warn!("cannot write to the cache {root}: {error}; {again}");
+                }
+            }
         });
     }
 }
@@ -265,26 +341,6 @@ fn readable(value: &OsStr) -> String {
     let lossy =
         || format!("{} (bytes {})", value.to_string_lossy(), digest(value.as_encoded_bytes()).short());
     value.to_str().map_or_else(lossy, str::to_owned)
-}
-
-fn find(config: &Config, fs: &Fs, counters: &Arc<Counters>, store: &Store) -> Result<Context> {
-    if config.build.sealed.value {
-        return Ok(Context { compiler: Err(Vec::new()) });
-    }
-    let compiler = Toolchain::find(config, fs, counters, Some(&store.toolchains_dir()));
-    let compiler = match compiler {
-        Ok(toolchain) => {
-            let mut signer = Signer::quiet("dijitso compiler 1");
-            signer.field("identity", &toolchain.identity());
-            signer.field("cpu", &toolchain.resolved_cpu(config, counters)?);
-            Ok(Compiler { digest: signer.finish(), toolchain })
-        }
-        Err(candidates) => {
-            log::debug!("no compiler: {candidates:?}");
-            Err(candidates)
-        }
-    };
-    Ok(Context { compiler })
 }
 
 fn request(config: &Config, environment: &[(String, String)]) -> Signature {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::batch::Batch;
+use super::batch::{Batch, Beforehand};
 use super::engine::Engine;
 use super::{Jit, Specs, sealed};
 use crate::cache::SiteExport;
@@ -84,7 +84,7 @@ impl Jit {
         let engine = self.0.for_export()?;
         let any = specs.any();
         let (mut loaded, mut errors) = (Vec::with_capacity(any.len()), Vec::new());
-        for outcome in Batch::load(&engine, &any) {
+        for outcome in Batch::load(&engine, &any, Beforehand::default()) {
             match outcome {
                 Ok((kernel, _)) => loaded.push(kernel),
                 Err(error) => errors.push(error),
@@ -102,10 +102,19 @@ impl Engine {
         let mut export = SiteExport::default();
         for kernel in closure(loaded) {
             let links = kernel.dependencies.iter().map(|d| d.content).collect();
-            let Some(entry) = kernel.path.as_deref() else {
+            let Some(entry) = kernel.path.get() else {
                 let root = self.config.cache.root.value.clone();
-                let problem = format!("{} could not be cached in it, and so cannot be exported", kernel.at);
-                return Err(Error::CacheDir { path: root, problem });
+                let at = &kernel.at;
+                return Err(match self.config.cache.homeless() {
+                    Some(why) => Error::Config {
+                        problem: format!("kernel {at} cannot be exported without being cached: {why}"),
+                        origin: self.config.cache.root.origin.to_string(),
+                    },
+                    None => Error::CacheDir {
+                        path: root,
+                        problem: format!("{at} could not be cached in it, and so cannot be exported"),
+                    },
+                });
             };
             export.add_entry(&self.fs, entry, &kernel.content, links).map_err(|defect| Error::Load {
                 kernel: kernel.at.clone(),

@@ -1,6 +1,7 @@
 //! The disk's answer: by spec without generating, or by unit once the text is known.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,8 @@ use crate::signature::Signature;
 use crate::source::{AnySpec, Parts, render};
 
 /// What is known of a spec without generating it.
-pub(super) enum Found {
+#[derive(Debug)]
+pub(crate) enum Found {
     Hit(Arc<Loaded>, KernelOrigin),
     /// An intact entry that cannot be used, for a reason that compiling again does not remove.
     Failed(Error),
@@ -45,6 +47,15 @@ pub(super) struct Verified {
 /// kernels that are less deep.
 pub(super) const DEEPEST: usize = 100;
 
+/// By which compiler an entry must have been made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    /// The one that this engine would use.
+    Own,
+    /// The one that another rank would use, which builds for this one; any, if it has none.
+    Builder(Option<Signature>),
+}
+
 /// Where the dependencies of a variant come from.
 enum Below<'a> {
     /// They were loaded for this unit, whose signature names them.
@@ -61,13 +72,15 @@ pub(super) enum Opened {
 
 impl Engine {
     /// Looks for a kernel by its spec: the generator does not run, no process is started.
-    fn look_up(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
+    fn look_up(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
         let key = self.index_key(spec);
         let Some(mut index) = self.store.index(&key) else {
             return Found::Miss("not in the cache".to_owned());
         };
-        let context = self.context();
-        let digest = context.compiler.as_ref().ok().map(|c| c.digest);
+        let digest = match compiler {
+            Whose::Own => self.compiler_digest(),
+            Whose::Builder(digest) => digest,
+        };
         let mut reason = None;
         for position in 0..index.variants.len() {
             let variant = &index.variants[position];
@@ -106,8 +119,8 @@ impl Engine {
     }
 
     /// Looks for a kernel by its spec in the user's cache, and then in site caches.
-    pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
-        match self.look_up(spec, verified) {
+    pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
+        match self.look_up(spec, verified, compiler) {
             Found::Miss(reason) => self.look_up_sites(spec, reason),
             found => found,
         }
@@ -117,7 +130,7 @@ impl Engine {
     pub(super) fn look_only(&self, spec: &AnySpec) -> Result<Option<(Arc<Loaded>, KernelOrigin)>> {
         spec.check_name()?;
         memory::claim(spec)?;
-        match self.look_in_caches(spec, &mut Verified::default()) {
+        match self.look_in_caches(spec, &mut Verified::default(), Whose::Own) {
             Found::Hit(loaded, origin) => {
                 self.memory.put(spec, &loaded);
                 Ok(Some((loaded, origin)))
@@ -141,8 +154,7 @@ impl Engine {
         let key = self.unit_key(&unit.signature);
         let known = self.store.index(&key).or_else(|| self.memory.failure(&key));
         let Some(mut index) = known else { return InUnit::Miss };
-        let context = self.context();
-        let digest = context.compiler.as_ref().ok().map(|c| c.digest);
+        let digest = self.compiler_digest();
         for position in 0..index.variants.len() {
             if let VariantOutcome::Failure(text) = &index.variants[position].outcome {
                 let inputs = &index.variants[position].inputs;
@@ -312,7 +324,7 @@ impl Engine {
                 return Opened::Unusable(format!("its entry is damaged: {defect}"));
             }
         };
-        let VerifiedEntry { elf, seal } = entry;
+        let VerifiedEntry { elf, seal, len } = entry;
         let lacking = seal.cpu.missing_on_host();
         if !lacking.is_empty() {
             return Opened::Unusable(needs(&lacking));
@@ -320,8 +332,19 @@ impl Engine {
         let path = self.store.entry_path(content);
         report.lookup += start.elapsed();
         let in_place = self.store.loadable_in_place();
-        let opening =
-            Opening { name, at, unit, content, dependencies, has_entry, kept: None, in_place, report };
+        let opening = Opening {
+            name,
+            at,
+            unit,
+            content,
+            cpu: seal.cpu,
+            len,
+            dependencies,
+            has_entry,
+            kept: None,
+            in_place,
+            report,
+        };
         match self.open_library(opening, &elf, Some(path)) {
             Ok(loaded) => {
                 self.counters.disk_hits.one();
@@ -336,11 +359,11 @@ impl Engine {
         self.counters.generated.one();
         let _working = self.flights.working(spec.signature(), spec.description());
         let parts = spec.generate()?;
-        let mut archive =
-            archive_at(&self.store, loaded.path.as_deref(), &loaded.content).map_err(|defect| {
-                let diff = format!("the cached text cannot be read: {defect}");
-                Error::Stale { kernel: spec.at(), diff }
-            })?;
+        let mut archive = archive_at(&self.store, loaded.path.get().map(PathBuf::as_path), &loaded.content)
+            .map_err(|defect| {
+            let diff = format!("the cached text cannot be read: {defect}");
+            Error::Stale { kernel: spec.at(), diff }
+        })?;
         let symbol = symbol_name(spec.name(), &archive.unit().to_hex());
         for (file, now) in &render(&parts, spec.name(), &symbol, false).files {
             let header = parts.headers.iter().any(|(name, _)| name == file);

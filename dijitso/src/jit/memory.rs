@@ -60,10 +60,7 @@ impl Memory {
     pub(super) fn keep(&self, loaded: Loaded) -> Arc<Loaded> {
         let mut table = self.by_content.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = table.get(&loaded.content) {
-            // Built again because its entry is gone, and this time it could not be stored.
-            if let Some(kept) = loaded.kept.into_inner() {
-                let _ = known.kept.set(kept);
-            }
+            known.is_now(loaded.path.into_inner(), loaded.kept.into_inner());
             return known.clone();
         }
         table.entry(loaded.content).or_insert_with(|| Arc::new(loaded)).clone()
@@ -74,7 +71,7 @@ impl Memory {
 ///
 /// Without this, two functions with one name and one key would silently share whatever was built first,
 /// which is what Python dijitso does with its user-given names.
-pub(super) fn claim(spec: &AnySpec) -> Result<()> {
+pub(crate) fn claim(spec: &AnySpec) -> Result<()> {
     let mut table = GENERATORS.lock().unwrap_or_else(PoisonError::into_inner);
     let (first, place) =
         table.entry(spec.signature()).or_insert_with(|| (spec.generator_id().clone(), spec.location()));

@@ -6,16 +6,25 @@
 
 mod batch;
 mod builder;
+mod derived;
 mod engine;
 mod export;
+mod facts;
 mod flight;
+mod held;
 mod lookup;
+mod luggage;
 mod memory;
+mod needed;
 mod opening;
 mod publish;
+mod received;
 mod sealed;
 mod sites;
 mod specs;
+#[cfg(test)]
+mod tests;
+mod together;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +41,16 @@ use crate::kernel::{Kernel, Loaded};
 use crate::report::KernelOrigin;
 use crate::source::{AnySpec, KernelSpec};
 use crate::stats::Stats;
-use batch::Batch;
-use engine::Engine;
+use batch::{Batch, Beforehand};
+pub(crate) use derived::Derivation;
+pub(crate) use engine::Engine;
+pub(crate) use facts::{Facts, Packed};
+pub(crate) use lookup::{Found, Whose};
+pub(crate) use luggage::Luggage;
+pub(crate) use needed::Needed;
+pub(crate) use memory::claim;
+pub(crate) use received::Place;
+pub(crate) use sealed::combined;
 
 /// What became of one spec.
 pub(crate) type Outcome = Result<(Arc<Loaded>, KernelOrigin)>;
@@ -88,16 +105,12 @@ impl Jit {
     /// ```
     pub fn load<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
         let any = spec.any();
-        if let Some(loaded) = self.0.memory.get(any)? {
-            self.0.counters.memory_hits.one();
-            self.0.flights.loaded(any, loaded.content);
-            return Ok(Kernel::new(loaded, KernelOrigin::Memory));
-        }
-        if let Some(loaded) = self.prebuilt(any)? {
-            return Ok(Kernel::new(loaded, KernelOrigin::Prebuilt));
-        }
-        let mut outcomes = self.load_any(&[any]);
-        let (loaded, origin) = outcomes.pop().unwrap_or_else(|| Err(batch::lost(any)))?;
+        let acting = self.0.acting();
+        let engine = acting.as_ref().unwrap_or(&self.0);
+        let (loaded, origin) = match engine.held(any)? {
+            Some(held) => held,
+            None => engine.load_others(&[any]).pop().unwrap_or_else(|| Err(batch::lost(any)))?,
+        };
         Ok(Kernel::new(loaded, origin))
     }
 
@@ -125,7 +138,8 @@ impl Jit {
     /// ```
     pub fn load_all<S: Specs>(&self, specs: S) -> Result<S::Kernels> {
         let any = specs.any();
-        let mut outcomes = self.load_any(&any).into_iter();
+        let acting = self.0.acting();
+        let mut outcomes = acting.as_ref().unwrap_or(&self.0).load_any(&any).into_iter();
         let mut loaded = Vec::with_capacity(any.len());
         let mut errors = Vec::new();
         for outcome in &mut outcomes {
@@ -152,7 +166,8 @@ impl Jit {
         self.0.counters.snapshot()
     }
 
-    /// The cache directory (dijitso's `cache_dir`), whether or not it exists.
+    /// The cache directory (dijitso's `cache_dir`), whether or not it exists. A path where nothing can be, if nobody
+    /// named one and `HOME` is not set.
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {
@@ -189,7 +204,7 @@ impl Jit {
     /// # Ok(()) }
     /// ```
     pub fn cache(&self) -> Cache {
-        Cache::of(self.cache_dir())
+        Cache::of(self.cache_dir(), self.0.config.cache.network.value)
     }
 
     /// The kernel, if it is loaded, or part of the program, or in the cache and everything that it was made from still
@@ -214,30 +229,31 @@ impl Jit {
     /// ```
     pub fn lookup<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Option<Kernel<F>>> {
         let any = spec.any();
-        if self.0.memory.get(any)?.is_none()
-            && let Some(loaded) = self.prebuilt(any)?
-        {
-            return Ok(Some(Kernel::new(loaded, KernelOrigin::Prebuilt)));
+        let acting = self.0.acting();
+        let engine = acting.as_ref().unwrap_or(&self.0);
+        if let Some((loaded, origin)) = engine.held(any)? {
+            return Ok(Some(Kernel::new(loaded, origin)));
         }
-        let found = match self.0.memory.get(any)? {
-            Some(loaded) => {
-                self.0.counters.memory_hits.one();
-                Some((loaded, KernelOrigin::Memory))
-            }
-            None => self.0.look_only(any)?,
-        };
+        let found = engine.look_only(any)?;
         Ok(found.map(|(loaded, origin)| {
-            self.0.flights.loaded(any, loaded.content);
+            engine.flights.loaded(any, loaded.content);
             Kernel::new(loaded, origin)
         }))
     }
 
-    fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
-        if self.0.prebuilt.is_empty() {
+    /// What clones share.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0
+    }
+}
+
+impl Engine {
+    pub(crate) fn load_any(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
+        if self.prebuilt.is_empty() {
             return self.load_others(specs);
         }
-        let prebuilt = |spec: &&AnySpec| match self.0.memory.get(spec) {
-            Ok(None) => self.prebuilt(spec).transpose(),
+        let prebuilt = |spec: &&AnySpec| match self.memory.get(spec) {
+            Ok(None) => self.part_of_program(spec).transpose(),
             // The batch counts it, or reports it.
             _ => None,
         };
@@ -252,22 +268,9 @@ impl Jit {
         specs.iter().zip(found).map(outcome).collect()
     }
 
-    /// The kernel, if it is part of the program. It never gets into the memory table, where a kernel that is
-    /// built now would find it and link to a library that is not there. Nor is it noted as an input of the generator
-    /// that loads it: it changes with the program, and then generators run again anyway.
-    fn prebuilt(&self, spec: &AnySpec) -> Result<Option<Arc<Loaded>>> {
-        let found = self.0.prebuilt.get(spec, memory::claim)?;
-        self.0.counters.prebuilt_hits.add(u64::from(found.is_some()));
-        Ok(found)
-    }
-
     fn load_others(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
-        let outcomes = Batch::load(&self.0, specs);
-        for (spec, outcome) in specs.iter().zip(&outcomes) {
-            if let Ok((loaded, _)) = outcome {
-                self.0.flights.loaded(spec, loaded.content);
-            }
-        }
+        let outcomes = Batch::load(self, specs, Beforehand::default());
+        self.note_loads(specs, &outcomes);
         outcomes
     }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::engine::{Compiler, Engine};
+use super::facts::{Facts, Packed};
 use super::opening::Opening;
-use crate::cache::{Collected, Dependency, EntryMeta, Inputs, Texts, Variant, VariantOutcome, encode};
+use crate::cache::{Bytes, Dependency, EntryMeta, Inputs, Routes, Texts, Variant, VariantOutcome, encode};
 use crate::compile::{Built, EXPORTS, Failed, Unit, questions, symbol_name};
 use crate::error::Error;
 use crate::fs::Published;
@@ -120,31 +121,70 @@ impl Engine {
         report.compile = built.compile;
         report.link = built.link;
 
+        let entry = match self.entry(making, &built, &content, &collected.files) {
+            Ok(entry) => Some(Arc::new(entry)),
+            Err(error) => {
+                self.cannot_write(&error);
+                None
+            }
+        };
         // A library made while its headers changed is used once and never stored: nobody can say what is in it.
-        let stored = match changed {
+        let variant = match changed {
             Some(what) => {
                 log::warn!("{}: {what} keeps changing during the build; the kernel is not cached", unit.at);
                 None
             }
-            None => self.store_entry(making, &built, &content, collected, compiler.digest),
+            None => Some(self.variant(making, &content, collected.inputs, compiler.digest)),
         };
+        let stored = entry
+            .as_ref()
+            .zip(variant.as_ref())
+            .and_then(|(entry, variant)| self.store_entry(entry, &content, variant, making.spec));
         report.publish = start.elapsed();
-        let kept = stored.is_none().then(|| Kept { elf: built.elf.clone(), headers: unit.headers.clone() });
-        let opening = Opening {
-            name: &unit.name,
-            at: &unit.at,
-            unit: &unit.signature,
-            content: &content,
-            dependencies: making.dependencies.to_vec(),
-            has_entry: unit.symbol.is_some(),
-            kept,
-            in_place: self.store.loadable_in_place(),
-            report,
-        };
-        match self.open_library(opening, &built.elf, stored) {
-            Ok(loaded) => Finished::Loaded(loaded),
-            Err(error) => Finished::Failed(error),
+        let collecting = self.collection.is_wanted();
+        let mut routes = Routes::default();
+        if let (Some(variant), true) = (&variant, collecting || stored.is_none()) {
+            let spec = making.spec.signature();
+            routes.add(&self.store, self.index_key(making.spec), Some(spec), variant);
+            routes.add(&self.store, self.unit_key(&unit.signature), None, variant);
         }
+        let kept = stored.is_none().then(|| Kept {
+            bytes: Bytes::Memory(entry.clone().unwrap_or_else(|| Arc::new(built.elf.clone()))),
+            elf_len: built.elf.len() as u64,
+            headers: unit.headers.clone(),
+            routes: routes.clone(),
+        });
+        let loaded = match self.memory.library(&content) {
+            // Built once more, for its bytes: the loader would only have it twice.
+            Some(known) => {
+                known.is_now(stored, kept);
+                known
+            }
+            None => {
+                let opening = Opening {
+                    name: &unit.name,
+                    at: &unit.at,
+                    unit: &unit.signature,
+                    content: &content,
+                    cpu: unit.flags.features,
+                    len: entry.as_ref().map_or(0, |entry| entry.len() as u64),
+                    dependencies: making.dependencies.to_vec(),
+                    has_entry: unit.symbol.is_some(),
+                    kept,
+                    in_place: self.store.loadable_in_place(),
+                    report,
+                };
+                match self.open_library(opening, &built.elf, stored) {
+                    Ok(loaded) => loaded,
+                    Err(error) => return Finished::Failed(error),
+                }
+            }
+        };
+        if let (Some(entry), Some(facts), true) = (entry, Facts::of(&loaded), collecting) {
+            let facts = Arc::new(Facts { len: entry.len() as u64, ..facts });
+            self.collection.add(Packed { facts, bytes: Bytes::Memory(entry), routes });
+        }
+        Finished::Loaded(loaded)
     }
 
     /// The sources for a unit's entry.
@@ -163,44 +203,56 @@ impl Engine {
         Texts::compress(&files)
     }
 
-    /// Seals, publishes and indexes; returns the file if it can be loaded as what was just built.
-    fn store_entry(
+    /// The sealed entry of what was built.
+    fn entry(
         &self,
         making: &Making<'_>,
         built: &Built,
         content: &Signature,
-        collected: Collected,
-        digest: Signature,
-    ) -> Option<PathBuf> {
+        inputs: &[(PathBuf, Signature)],
+    ) -> io::Result<Vec<u8>> {
         let unit = making.unit;
-        let meta = meta(making, built, content, &collected.files);
+        let meta = meta(making, built, content, inputs);
         let files = [
             // What the link reads beside them: with it the recorded commands can be run again.
             (EXPORTS, unit.rendered.version_script.as_bytes()),
             ("build.log", built.log.as_bytes()),
         ];
-        let late = making.texts.is_none().then(|| self.texts(unit, making.parts)).transpose();
-        let bytes = late.and_then(|late| {
-            let texts = making.texts.as_ref().or(late.as_ref());
-            let (headers, cpu) = (&unit.headers, unit.flags.features);
-            encode(&built.elf, content, cpu, texts.unwrap_or(&Texts::default()), &files, headers, &meta)
-        });
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.cannot_write(&error);
-                return None;
-            }
-        };
-        let mut published = self.store.publish(content, &bytes);
-        if let Ok(Published::Existing) = published
-            && let Err(defect) = self.store.read(content)
-        {
-            // What is there under our name is damaged: ours takes its place.
-            self.store.quarantine(content, &defect);
-            published = self.store.publish(content, &bytes);
+        let late = making.texts.is_none().then(|| self.texts(unit, making.parts)).transpose()?;
+        let texts = making.texts.as_ref().or(late.as_ref());
+        let (headers, cpu) = (&unit.headers, unit.flags.features);
+        encode(&built.elf, content, cpu, texts.unwrap_or(&Texts::default()), &files, headers, &meta)
+    }
+
+    fn variant(
+        &self,
+        making: &Making<'_>,
+        content: &Signature,
+        inputs: Inputs,
+        toolchain: Signature,
+    ) -> Variant {
+        let unit = making.unit;
+        Variant {
+            toolchain,
+            unit: unit.signature,
+            outcome: VariantOutcome::Content(*content),
+            entry: unit.symbol.is_some(),
+            cpu: unit.flags.features,
+            created: now(),
+            dependencies: self.dependency_records(making.spec, making.dependencies, making.parts),
+            inputs,
         }
-        match published {
+    }
+
+    /// Publishes and indexes; returns the file if it can be loaded as what was just built.
+    fn store_entry(
+        &self,
+        entry: &[u8],
+        content: &Signature,
+        variant: &Variant,
+        spec: &AnySpec,
+    ) -> Option<PathBuf> {
+        match self.store.publish(content, entry) {
             Ok(Published::New) => self.counters.published.one(),
             Ok(Published::Existing) => {}
             Err(error) => {
@@ -208,18 +260,8 @@ impl Engine {
                 return None;
             }
         }
-        let variant = Variant {
-            toolchain: digest,
-            unit: unit.signature,
-            outcome: VariantOutcome::Content(*content),
-            entry: unit.symbol.is_some(),
-            cpu: unit.flags.features,
-            created: now(),
-            dependencies: self.dependency_records(making.spec, making.dependencies, making.parts),
-            inputs: collected.inputs,
-        };
-        self.add_variant(&self.unit_key(&unit.signature), variant.clone());
-        self.add_variant(&self.index_key(making.spec), variant);
+        self.add_variant(&self.unit_key(&variant.unit), variant.clone());
+        self.add_variant(&self.index_key(spec), variant.clone());
         Some(self.store.entry_path(content))
     }
 }

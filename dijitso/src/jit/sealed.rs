@@ -4,13 +4,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use crate::config::origin::Origin;
 use crate::error::{Error, MissingKernel};
 use crate::source::AnySpec;
 
 impl Engine {
     /// The error for one kernel that is nowhere.
-    pub(super) fn missing(&self, spec: &AnySpec, reason: String) -> Error {
+    pub(crate) fn missing(&self, spec: &AnySpec, reason: String) -> Error {
+        let reason = match self.prebuilt.unfit(spec) {
+            Some(why) => format!("{why}; {reason}"),
+            None => reason,
+        };
         let missing = MissingKernel { kernel: spec.at(), signature: spec.signature(), reason };
         Error::Sealed { missing: vec![missing], searched: self.searched() }
     }
@@ -23,9 +26,8 @@ impl Engine {
         if !self.prebuilt.is_empty() {
             searched.push(format!("{} prebuilt kernels", self.prebuilt.len()));
         }
-        searched.push(match root.origin {
-            // Nobody named one, and there is no home for it.
-            Origin::Default => "no cache (HOME is not set)".to_owned(),
+        searched.push(match self.config.cache.homeless() {
+            Some(_) => "no cache (HOME is not set)".to_owned(),
             _ if self.fs.exists(&root.value) => format!("cache {path}"),
             _ => format!("cache {path}, which is not there"),
         });
@@ -38,7 +40,7 @@ impl Engine {
 }
 
 /// One error for several, if there are any: all missing kernels together, before anything else.
-pub(super) fn combined(errors: Vec<Error>) -> Option<Error> {
+pub(crate) fn combined(errors: Vec<Error>) -> Option<Error> {
     let (mut all, mut places, mut seen, mut others) = (Vec::new(), None, HashSet::new(), Vec::new());
     for error in errors {
         match error {

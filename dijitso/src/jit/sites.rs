@@ -96,6 +96,8 @@ impl Engine {
             at,
             unit: &kernel.unit,
             content: &kernel.content,
+            cpu: entry.seal.cpu,
+            len: entry.len,
             dependencies,
             has_entry: kernel.entry,
             kept: None,

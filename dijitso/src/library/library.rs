@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
 use super::elf::{self, Export};
+use super::memory_file::SealedFile;
 use super::{memfd, room};
 
 /// Libraries loaded so far.
@@ -39,19 +40,31 @@ impl Library {
     /// each other's.
     pub(crate) fn open_file(path: &Path, elf: &[u8]) -> Result<Library, LoadError> {
         room::reserve()?;
-        Ok(Library::new(open(path)?, elf))
+        Ok(Library::new(open(path)?, elf::exports(elf)))
+    }
+
+    /// The same for a file that somebody else has verified, and of which only the exports are known here.
+    pub(crate) fn open_file_as(path: &Path, exports: Vec<Export>) -> Result<Library, LoadError> {
+        room::reserve()?;
+        Ok(Library::new(open(path)?, exports))
+    }
+
+    /// The same for a verified file in memory.
+    pub(crate) fn open_sealed_as(file: &SealedFile, exports: Vec<Export>) -> Result<Library, LoadError> {
+        room::reserve()?;
+        Ok(Library::new(memfd::open_sealed(file)?, exports))
     }
 
     /// Loads bytes that are in no file, or in one that must not be mapped. `name` is what debuggers and
     /// `/proc/self/maps` show.
     pub(crate) fn open_bytes(elf: &[u8], name: &str) -> Result<Library, LoadError> {
         room::reserve()?;
-        Ok(Library::new(memfd::open(elf, name)?, elf))
+        Ok(Library::new(memfd::open(elf, name)?, elf::exports(elf)))
     }
 
-    fn new(handle: Handle, elf: &[u8]) -> Library {
+    fn new(handle: Handle, exports: Vec<Export>) -> Library {
         LOADED.fetch_add(1, Relaxed);
-        Library { handle: ManuallyDrop::new(handle), exports: elf::exports(elf).into() }
+        Library { handle: ManuallyDrop::new(handle), exports: exports.into() }
     }
 
     /// How many libraries were loaded in this process.

@@ -6,19 +6,17 @@
 //! process, and closed at once.
 
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use libloading::os::unix::Library as Handle;
-use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::io::Errno;
 
 use super::library::{LoadError, open as open_path};
+use super::memory_file::{SealedFile, Spool};
 
 pub(super) fn open(elf: &[u8], name: &str) -> Result<Handle, LoadError> {
     let first = match sealed(elf, name) {
-        Ok(file) => match open_path(Path::new(&spell(file.as_raw_fd()))) {
+        Ok(file) => match open_sealed(&file) {
             Err(LoadError::Other(text)) => text,
             decided => return decided,
         },
@@ -36,29 +34,15 @@ pub(super) fn open(elf: &[u8], name: &str) -> Result<Handle, LoadError> {
 }
 
 /// A nameless file in memory that nobody can change any more, not even by `/proc/<pid>/fd`.
-fn sealed(elf: &[u8], name: &str) -> io::Result<OwnedFd> {
-    // The kernel allows 249 bytes.
-    let name: String = name.chars().filter(|c| *c != '\0').take(60).collect();
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Where executable memory files must be asked for; kernels before 6.3 do not know the flag.
-    let file = match rustix::fs::memfd_create(name.as_str(), flags | MemfdFlags::EXEC) {
-        Err(Errno::INVAL) => rustix::fs::memfd_create(name.as_str(), flags)?,
-        result => result?,
-    };
-    let mut rest = elf;
-    while !rest.is_empty() {
-        match rustix::io::write(&file, rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => rest = &rest[written..],
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    rustix::fs::fcntl_add_seals(
-        &file,
-        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
-    )?;
-    Ok(file)
+fn sealed(elf: &[u8], name: &str) -> io::Result<SealedFile> {
+    let mut spool = Spool::new(name)?;
+    spool.write(elf)?;
+    spool.seal()
+}
+
+/// A file in memory that somebody else may share.
+pub(super) fn open_sealed(file: &SealedFile) -> Result<Handle, LoadError> {
+    open_path(Path::new(&spell(file.descriptor())))
 }
 
 /// A path to the descriptor that nobody in this process has spelled before.
@@ -82,7 +66,7 @@ fn spell(descriptor: i32) -> String {
 }
 
 /// This process as `/proc` names it: its number there, which in a container need not be `getpid`.
-fn ourselves() -> String {
+pub(super) fn ourselves() -> String {
     let number =
         std::fs::read_link("/proc/self").ok().and_then(|number| number.into_os_string().into_string().ok());
     number.unwrap_or_else(|| "self".to_owned())
@@ -151,14 +135,6 @@ mod tests {
         }
         let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
         assert!(open < 500, "{open} descriptors are open");
-    }
-
-    #[test]
-    fn the_bytes_are_sealed() {
-        let file = sealed(b"bytes", "name").unwrap();
-        assert!(rustix::io::pwrite(&file, b"x", 0).is_err());
-        assert!(rustix::fs::ftruncate(&file, 0).is_err());
-        assert!(sealed(b"", &"n".repeat(1000)).is_ok());
     }
 
     #[test]

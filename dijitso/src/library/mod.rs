@@ -8,6 +8,7 @@ pub(crate) mod elf;
 #[allow(clippy::module_inception)]
 mod library;
 mod memfd;
+mod memory_file;
 mod parts;
 mod room;
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod tiny;
 pub(crate) use build_id::{build_id_of, object_of};
 pub(crate) use elf::SymbolKind;
 pub(crate) use library::{Library, LoadError};
+pub(crate) use memory_file::{SealedFile, Spool};
 pub(crate) use parts::Shared;

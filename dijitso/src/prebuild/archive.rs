@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::cargo::{Cargo, search_dir};
+use super::cargo::Cargo;
 use super::compiler::{Compiler, Compilers, TIMEOUT, cannot_start, own_flags, resolve};
 use super::plan::Plan;
 use super::symbols::Linked;
@@ -36,6 +36,8 @@ impl Library {
 pub(super) struct Libraries {
     pub(super) all: Vec<Library>,
     dirs: Vec<PathBuf>,
+    /// Which kernel named what.
+    wanted: Vec<(usize, Library)>,
 }
 
 /// Writes the archive, and tells cargo where it and the libraries are.
@@ -64,9 +66,9 @@ pub(super) fn write(
         assemble(cargo, compilers, &archive, linked).map_err(one)?;
         cargo.write(&known, key.as_bytes()).map_err(one)?;
     }
-    search_dir(&cargo.out_dir);
+    cargo.search_dir(&cargo.out_dir);
     for dir in &libraries.dirs {
-        search_dir(dir);
+        cargo.search_dir(dir);
     }
     Ok(libraries)
 }
@@ -88,7 +90,7 @@ fn key(linked: &[Linked], libraries: &Libraries) -> Signature {
 impl Libraries {
     fn of(cargo: &Cargo, plan: &Plan, compiler: &Compiler, linked: &[Linked]) -> Result<Libraries> {
         let mut libraries = Libraries::default();
-        for kernel in &plan.kernels {
+        for (number, kernel) in plan.kernels.iter().enumerate() {
             let parts = &kernel.parts;
             parts.link_dirs.iter().for_each(|dir| libraries.dir(dir));
             let mut flags = own_flags(kernel)?.into_iter();
@@ -100,7 +102,7 @@ impl Libraries {
                 if let Some(dir) = value("-L") {
                     libraries.dir(Path::new(&dir));
                 } else if let Some(name) = value("-l") {
-                    libraries.add(Library::Named(name));
+                    libraries.want(number, Library::Named(name));
                 }
             }
             for link in parts.links.iter().filter(|link| !super::merge::is_merged(link)) {
@@ -108,9 +110,9 @@ impl Libraries {
                     path if path.is_absolute() => {
                         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                         path.parent().into_iter().for_each(|dir| libraries.dir(dir));
-                        libraries.add(Library::File(name));
+                        libraries.want(number, Library::File(name));
                     }
-                    _ => libraries.add(Library::Named(link.clone())),
+                    _ => libraries.want(number, Library::Named(link.clone())),
                 }
             }
         }
@@ -137,6 +139,11 @@ impl Libraries {
         Ok(libraries)
     }
 
+    fn want(&mut self, kernel: usize, library: Library) {
+        self.wanted.push((kernel, library.clone()));
+        self.add(library);
+    }
+
     fn add(&mut self, library: Library) {
         if !self.all.contains(&library) {
             self.all.push(library);
@@ -155,19 +162,19 @@ impl Libraries {
     }
 }
 
-/// Links everything once, for nothing but to see that everything is there: a symbol that nobody defines must be
-/// told here, with its kernel, and not by the linker of some program.
+/// Links everything once, for nothing but to see that everything is there: a symbol that nobody defines, or a library
+/// that nobody has, must be told here, with its kernel, and not by the linker of some program.
 fn check(
     cargo: &Cargo,
     plan: &Plan,
     compiler: &Compiler,
-    linked: &[Linked],
+    all: &[Linked],
     libraries: &Libraries,
 ) -> Result<(), Vec<Error>> {
     let link = |names: &'static str| {
         let command =
             compiler.driver(&cargo.shelf()).args(["-shared", "-Wl,-z,defs", names, "-o", "check.so"]);
-        command.args(linked.iter().map(object_name)).args(libraries.words())
+        command.args(all.iter().map(object_name)).args(libraries.words())
     };
     let at = format!("archive {}", cargo.name);
     let run = |command: &Command| match command.spawn(cargo.fs.counters()).map(Running::into_output) {
@@ -187,7 +194,7 @@ fn check(
     let command = command.to_string();
     let mut errors = Vec::new();
     let mut told = BTreeSet::new();
-    for linked in linked {
+    for linked in all {
         let of_it = |name: &&String| linked.undefined.contains(name);
         let undefined: Vec<String> = if functions.len() == missing.len() {
             missing
@@ -202,19 +209,54 @@ fn check(
         if undefined.is_empty() || !told.insert(linked.kernel) {
             continue;
         }
-        let names_one = |line: &&str| undefined.iter().any(|name| line.contains(name.as_str()));
         errors.push(Error::Link {
             kernel: plan.kernels[linked.kernel].spec.at(),
-            log: readable.lines().chain(log.lines()).filter(names_one).collect::<Vec<_>>().join("\n"),
+            log: lines_about(linked, &undefined, &readable, all).join("\n"),
             undefined,
             command: command.clone(),
             bundle: None,
         });
     }
+    // GNU: cannot find -lx: No such file or directory; lld: unable to find library -lx
+    let lost = |line: &&str| line.contains("cannot find -l") || line.contains("unable to find library -l");
+    for (kernel, library) in &libraries.wanted {
+        let word = library.word();
+        let names_it =
+            |line: &&str| line.split([' ', ',']).any(|part| part.strip_suffix(':').unwrap_or(part) == word);
+        let log: Vec<&str> = log.lines().filter(lost).filter(names_it).collect();
+        if !log.is_empty() && told.insert(*kernel) {
+            let kernel = plan.kernels[*kernel].spec.at();
+            let log = log.join("\n");
+            errors.push(Error::Link {
+                kernel,
+                log,
+                undefined: Vec::new(),
+                command: command.clone(),
+                bundle: None,
+            });
+        }
+    }
     if errors.is_empty() {
         errors.push(Error::Link { kernel: at, log, undefined: Vec::new(), command, bundle: None });
     }
     Err(errors)
+}
+
+/// What a linker said about the symbols that one object misses, not what it said about the same of others.
+fn lines_about<'a>(linked: &Linked, undefined: &[String], log: &'a str, all: &[Linked]) -> Vec<&'a str> {
+    let names_it = |line: &str| undefined.iter().any(|name| line.contains(name.as_str()));
+    let of_others = |line: &str| {
+        !line.contains(&linked.symbol)
+            && line.contains("dijitso_")
+            && all.iter().any(|other| line.contains(&other.symbol))
+    };
+    let mut lines = Vec::new();
+    for line in log.lines().filter(|line| names_it(line) && !of_others(line)) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 fn assemble(cargo: &Cargo, compilers: &Compilers<'_>, archive: &Path, linked: &[Linked]) -> Result<()> {

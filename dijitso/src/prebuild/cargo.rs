@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::config::env::COMPILER_VARIABLES;
 use crate::error::{Error, Result};
@@ -29,6 +30,9 @@ pub(super) struct Cargo {
     /// Variables that compilers read, as they are set here.
     pub(super) compiler_environment: Vec<(String, OsString)>,
     host: String,
+    manifest_dir: Option<PathBuf>,
+    /// Lines for cargo, for when the script succeeds.
+    told: Mutex<String>,
 }
 
 /// Variables that the `cc` crate reads for a target, each alone and with the target's or host's name.
@@ -73,6 +77,8 @@ impl Cargo {
             fs: Fs::new(counters),
             target: needed("TARGET")?,
             host: needed("HOST")?,
+            told: Mutex::default(),
+            manifest_dir: variable("CARGO_MANIFEST_DIR").map(PathBuf::from),
             out_dir,
             package: needed("CARGO_PKG_NAME")?,
             version: needed("CARGO_PKG_VERSION")?,
@@ -107,6 +113,12 @@ impl Cargo {
         self.forms(name).iter().find_map(|form| variable(form)?.into_string().ok())
     }
 
+    /// The form in which a variable of the `cc` crate is set, for messages.
+    pub(super) fn set_form(&self, name: &str) -> String {
+        let set = self.forms(name).into_iter().find(|form| variable(form).is_some());
+        set.unwrap_or_else(|| name.to_owned())
+    }
+
     fn forms(&self, name: &str) -> [String; 4] {
         let kind = if self.host == self.target { "HOST" } else { "TARGET" };
         [
@@ -121,15 +133,47 @@ impl Cargo {
         self.host != self.target
     }
 
+    /// An attempt that failed left nothing behind.
+    pub(super) fn may_try_again(&self) {
+        CALLED.store(false, Ordering::Relaxed);
+    }
+
     /// Everything that may decide what is compiled, beside files.
     pub(super) fn rerun_for_environment(&self) {
-        let mut lines = String::new();
         let of_target = OF_TARGET.iter().flat_map(|name| self.forms(name));
         let others = OF_CC.iter().chain(&COMPILER_VARIABLES).map(|name| (*name).to_owned());
         for name in of_target.chain(others) {
-            let _ = writeln!(lines, "cargo::rerun-if-env-changed={name}");
+            self.tell(format_args!("rerun-if-env-changed={name}"));
         }
-        print!("{lines}");
+    }
+
+    /// The script runs again when one of these changes; of a directory, when anything below it does.
+    pub(super) fn rerun_for_files<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) {
+        // What is in the output directory was written by this script, after cargo looked at its watch.
+        for file in files.into_iter().filter(|file| !file.starts_with(&self.out_dir)) {
+            self.tell(format_args!("rerun-if-changed={}", file.display()));
+        }
+    }
+
+    pub(super) fn search_dir(&self, dir: &Path) {
+        self.tell(format_args!("rustc-link-search=native={}", dir.display()));
+    }
+
+    /// Whether builds write into a directory, or below: then watching it would never come to rest.
+    pub(super) fn holds_builds(&self, dir: &Path) -> bool {
+        let package = self.manifest_dir.as_ref().is_some_and(|package| package.starts_with(dir));
+        package || self.out_dir.starts_with(dir) || dir.starts_with(&self.out_dir)
+    }
+
+    fn tell(&self, line: std::fmt::Arguments<'_>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(told, "cargo::{line}");
+    }
+
+    /// What cargo is to be told if the script goes on. A script that fails is run again in any case, and of one
+    /// that fails cargo shows every line, hundreds of headers before the compiler's first word.
+    pub(super) fn told(&self) -> String {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a file what it should be. One that is so already keeps its time: whatever depends on it stays as it is.
@@ -146,19 +190,6 @@ impl Cargo {
             .and_then(|()| self.fs.replace(&tmp, path, bytes))
             .map_err(|error| Error::io("cannot write", path, &error))
     }
-}
-
-/// `cargo::rerun-if-changed` for every file.
-pub(super) fn rerun_for_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) {
-    let mut lines = String::new();
-    for file in files {
-        let _ = writeln!(lines, "cargo::rerun-if-changed={}", file.display());
-    }
-    print!("{lines}");
-}
-
-pub(super) fn search_dir(dir: &Path) {
-    println!("cargo::rustc-link-search=native={}", dir.display());
 }
 
 /// The build script does something that cannot be.
@@ -184,7 +215,11 @@ fn report(error: &Error) -> (String, String) {
         other => return (format!("error: {other}"), other.to_string()),
     };
     let hint = error.to_string();
-    let hint = hint.split_once(log.as_str()).map_or("", |(_, hint)| hint.trim());
+    // What follows the log, which may be empty.
+    let hint = match log.trim().is_empty() {
+        true => "",
+        false => hint.split_once(log.as_str()).map_or("", |(_, hint)| hint.trim()),
+    };
     let mut text = format!("{}\nerror: {summary}", log.trim_end());
     if !hint.is_empty() {
         let _ = write!(text, "\n{hint}");

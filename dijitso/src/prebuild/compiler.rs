@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use once_cell::unsync::OnceCell;
@@ -10,11 +11,12 @@ use once_cell::unsync::OnceCell;
 use super::Prebuild;
 use super::cargo::{Cargo, misused};
 use super::plan::Planned;
+use super::searched::Searched;
 use crate::config::origin::{Flag, Origin};
 use crate::cxx::Language;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
-use crate::process::Command;
+use crate::process::{Command, Output, Running};
 use crate::signature::Signer;
 use crate::toolchain::{CpuFeatures, STRICT_C, checked_flags, dialect, is_only_for_link};
 
@@ -27,8 +29,16 @@ pub(super) struct Compilers<'a> {
     asked: &'a Prebuild,
     cxx: OnceCell<Result<Compiler>>,
     c: OnceCell<Result<Compiler>>,
-    /// What the code may use, by command line.
-    features: HashMap<Vec<OsString>, CpuFeatures>,
+    /// By command line; `None` where the compiler refused it.
+    answers: HashMap<Vec<OsString>, Option<Answer>>,
+}
+
+/// What a compiler says about itself under some flags.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// What the code may use.
+    pub(super) features: CpuFeatures,
+    pub(super) searched: Rc<Searched>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +53,7 @@ pub(super) struct Compiler {
 
 impl<'a> Compilers<'a> {
     pub(super) fn new(cargo: &'a Cargo, asked: &'a Prebuild) -> Compilers<'a> {
-        Compilers { cargo, asked, cxx: OnceCell::new(), c: OnceCell::new(), features: HashMap::new() }
+        Compilers { cargo, asked, cxx: OnceCell::new(), c: OnceCell::new(), answers: HashMap::new() }
     }
 
     /// The processors to compile for; `None`: whatever the flags say.
@@ -98,33 +108,57 @@ impl<'a> Compilers<'a> {
         Ok(command)
     }
 
-    /// What the compiled code may use, in the compiler's own word.
-    pub(super) fn features(
+    /// What the compiled code may use, and where headers are looked for, in the compiler's own word. `None` if it refused
+    /// these flags before: then that was told, and need not be told for each kernel.
+    pub(super) fn ask(
         &mut self,
         command: &Command,
         language: Language,
         kernel: &str,
-    ) -> Result<CpuFeatures> {
-        if let Some(features) = self.features.get(&command.args) {
-            return Ok(*features);
+    ) -> Result<Option<Answer>> {
+        if let Some(known) = self.answers.get(&command.args) {
+            return Ok(known.clone());
         }
-        let mut question = command.clone().args(["-dM", "-E", "-x", dialect(language), "/dev/null"]);
+        let answer = self.ask_anew(command, language, kernel);
+        self.answers.insert(command.args.clone(), answer.as_ref().ok().cloned());
+        answer.map(Some)
+    }
+
+    fn ask_anew(&self, command: &Command, language: Language, kernel: &str) -> Result<Answer> {
+        let of_nothing = ["-E", "-x", dialect(language), "/dev/null"];
+        // Apart, because `-v` says much more, in front of what may be wrong.
+        let macros = self.question(command.clone().arg("-dM").args(of_nothing), kernel)?;
+        let said = self.question(command.clone().arg("-v").args(of_nothing), kernel)?;
+        let environment = &self.cargo.compiler_environment;
+        let searched = Searched::read(command, environment, &String::from_utf8_lossy(&said.stderr));
+        let macros = String::from_utf8_lossy(&macros.stdout);
+        let features = CpuFeatures::of_macros_for(&self.cargo.target, &macros);
+        Ok(Answer { features, searched: Rc::new(searched) })
+    }
+
+    fn question(&self, mut question: Command, kernel: &str) -> Result<Output> {
         // The kernel's own directory is made when it is compiled.
         question.cwd.clone_from(&self.cargo.out_dir);
-        let output = question.spawn(self.cargo.fs.counters()).map(crate::process::Running::into_output);
+        let output = question.spawn(self.cargo.fs.counters()).map(Running::into_output);
         let output = output.map_err(|error| cannot_start(&question, &error, kernel))?;
-        if !output.status.success() {
-            return Err(Error::Compile {
-                kernel: kernel.to_owned(),
-                log: String::from_utf8_lossy(&output.stderr).into_owned(),
-                command: question.to_string(),
-                bundle: None,
-            });
+        if output.status.success() {
+            return Ok(output);
         }
-        let features =
-            CpuFeatures::of_macros_for(&self.cargo.target, &String::from_utf8_lossy(&output.stdout));
-        self.features.insert(command.args.clone(), features);
-        Ok(features)
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        let (kernel, bundle) = (kernel.to_owned(), None);
+        Err(match log.trim().is_empty() {
+            false => Error::Compile { kernel, log, command: question.to_string(), bundle },
+            true => Error::Compiler {
+                kernel,
+                problem: format!(
+                    "`{}` {} and said nothing when it was asked about itself; is it a compiler?",
+                    question.program.display(),
+                    output.status.describe()
+                ),
+                log,
+                bundle,
+            },
+        })
     }
 }
 
@@ -147,6 +181,32 @@ pub(super) fn own_flags(planned: &Planned) -> Result<Vec<String>> {
     Ok(flags.into_iter().map(|flag| flag.text).collect())
 }
 
+/// The flags of cargo, the script and the environment, as the engine takes them: nothing that makes something else than
+/// an object, and absolute paths, because the compiler runs in a directory of its own.
+fn checked(
+    cargo: &Cargo,
+    asked: &Prebuild,
+    language: Language,
+    flags: Vec<OsString>,
+) -> Result<Vec<OsString>> {
+    let variable = match language {
+        Language::Cxx => "CXXFLAGS",
+        Language::C => "CFLAGS",
+    };
+    let flag = |word: OsString| {
+        let text = word.into_string().map_err(|word| {
+            misused(&format!("the flag `{}` in {variable} must be valid UTF-8", word.to_string_lossy()))
+        })?;
+        let origin = match asked.flags.contains(&text) {
+            true => Origin::Builder,
+            false => Origin::Environment(cargo.set_form(variable)),
+        };
+        Ok(Flag { text, origin })
+    };
+    let flags: Vec<Flag> = flags.into_iter().map(flag).collect::<Result<_>>()?;
+    Ok(checked_flags(flags)?.into_iter().map(|flag| flag.text.into()).collect())
+}
+
 impl Compiler {
     fn find(cargo: &Cargo, asked: &Prebuild, language: Language) -> Result<Compiler> {
         let mut build = cc::Build::new();
@@ -166,7 +226,7 @@ impl Compiler {
         let tool = build.try_get_compiler().map_err(|error| missing(error.to_string(), "cc".to_owned()))?;
         let command = tool.to_command();
         let words: Vec<OsString> = command.get_args().map(OsStr::to_owned).collect();
-        let flags = words.len() - tool.args().len().min(words.len());
+        let first_flag = words.len() - tool.args().len().min(words.len());
         let Some(program) = resolve(&cargo.fs, command.get_program(), cargo.path.as_deref()) else {
             let tried = command.get_program().to_string_lossy().into_owned();
             let variable = format!("CXX_{}", cargo.target.replace(['-', '.'], "_"));
@@ -184,15 +244,18 @@ impl Compiler {
             return Err(misused("compilers with the manners of cl.exe are not supported"));
         }
         let mut silent = 0;
-        let of_user = |flag: &&OsString| {
+        let mut of_user = |flag: &&OsString| {
             let quiet = flag.as_os_str() == "-w";
             silent += u32::from(quiet);
             !quiet || (silent > 1 && language == Language::Cxx)
         };
+        // Static or not is decided by the link.
+        let compiles = |flag: &&OsString| of_user(flag) && flag.as_os_str() != "-static";
+        let flags: Vec<OsString> = words[first_flag..].iter().filter(compiles).cloned().collect();
         Ok(Compiler {
             program,
-            flags: words[flags..].iter().filter(of_user).cloned().collect(),
-            words: words[..flags].to_vec(),
+            flags: checked(cargo, asked, language, flags)?,
+            words: words[..first_flag].to_vec(),
             env: command
                 .get_envs()
                 .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cargo::{Cargo, rerun_for_files};
+use super::cargo::Cargo;
 use super::compiler::{Compiler, cannot_start};
 use super::plan::Planned;
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ pub(super) fn merge(
     if with.is_empty() {
         return Ok(object);
     }
-    rerun_for_files(&with);
+    cargo.rerun_for_files(&with);
     let at = planned.spec.at();
     let command = compiler.driver(dir).args(["-r", "-nostdlib", "-o", "merged.o", "unit.o"]).args(&with);
     let output = command.spawn(cargo.fs.counters()).map(Running::into_output);

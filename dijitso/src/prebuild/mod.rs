@@ -2,8 +2,8 @@
 //!
 //! The specs, the generators and the rendered texts are those of the engine; the compiler and its target are
 //! those that cargo is building for, as the `cc` crate finds them. [`plan`] runs the generators; [`compiler`]
-//! says how to compile; [`shelf`] knows what need not be compiled again; [`side_by_side`] runs the rest;
-//! [`symbols`] gives every kernel names of its own; [`archive`] and [`table`] are what the crate is built with.
+//! says how to compile; [`shelf`] knows what need not be compiled again, and [`searched`] which headers must not appear;
+//! [`side_by_side`] runs the rest; [`symbols`] gives every kernel names of its own; [`archive`] and [`table`] are what the crate is built with.
 
 mod archive;
 mod cargo;
@@ -12,6 +12,7 @@ mod jobserver;
 mod merge;
 mod object;
 mod plan;
+mod searched;
 mod shelf;
 mod side_by_side;
 mod symbols;
@@ -141,12 +142,18 @@ impl Prebuild {
     /// To be called once in a `build.rs`. If anything fails it prints what, each compiler's own text first, and
     /// ends the process.
     pub fn compile(self, name: &str) {
-        if let Err(errors) = self.all(name) {
+        let made = Cargo::of_build_script(name).map_err(|error| vec![error]).and_then(|cargo| {
+            self.make(&cargo)?;
+            print!("{}", cargo.told());
+            Ok(())
+        });
+        if let Err(errors) = made {
             cargo::fail(&errors);
         }
     }
 
-    /// The same, for those who want to go on after a failure.
+    /// The same, for those who want to go on after a failure: [`include_prebuilt!`](crate::include_prebuilt) then
+    /// includes a table without kernels, unless another attempt succeeds.
     ///
     /// # Errors
     /// The first failure in the order of the kernels, as [`Error::Batch`] if there were more.
@@ -158,7 +165,16 @@ impl Prebuild {
     /// }
     /// ```
     pub fn try_compile(self, name: &str) -> Result<()> {
-        self.all(name).map_err(|errors| {
+        let cargo = Cargo::of_build_script(name)?;
+        let made = self.make(&cargo).or_else(|errors| {
+            // Not the kernels of an earlier run, which may be others.
+            table::write_without_kernels(&cargo).map_err(|error| vec![error])?;
+            cargo.may_try_again();
+            Err(errors)
+        });
+        // The script goes on in any case, so cargo has to know when to run it again.
+        print!("{}", cargo.told());
+        made.map_err(|errors| {
             let others = errors.len().saturating_sub(1);
             match errors.into_iter().next() {
                 Some(first) if others > 0 => Error::Batch { first: Arc::new(first), others },
@@ -168,17 +184,15 @@ impl Prebuild {
         })
     }
 
-    fn all(self, name: &str) -> Result<(), Vec<Error>> {
-        let cargo = Cargo::of_build_script(name).map_err(|error| vec![error])?;
-        // Before anything can fail: a failed build is repeated when one of these changes.
+    fn make(&self, cargo: &Cargo) -> Result<(), Vec<Error>> {
         cargo.rerun_for_environment();
         let plan = Plan::new(&self.specs)?;
-        let mut compilers = Compilers::new(&cargo, &self);
-        let shelf = Shelf::new(&cargo);
-        let objects = side_by_side::objects(&cargo, &plan, &mut compilers, &shelf)?;
-        let linked = symbols::separate(&cargo, &plan, &compilers, &shelf, objects)?;
-        let libraries = archive::write(&cargo, &plan, &compilers, &linked)?;
-        table::write(&cargo, &plan, &libraries, &linked).map_err(|error| vec![error])?;
+        let mut compilers = Compilers::new(cargo, self);
+        let shelf = Shelf::new(cargo);
+        let objects = side_by_side::objects(cargo, &plan, &mut compilers, &shelf)?;
+        let linked = symbols::separate(cargo, &plan, &compilers, &shelf, objects)?;
+        let libraries = archive::write(cargo, &plan, &compilers, &linked)?;
+        table::write(cargo, &plan, &libraries, &linked).map_err(|error| vec![error])?;
         shelf.remove_others(&linked);
         Ok(())
     }

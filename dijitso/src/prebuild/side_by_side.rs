@@ -1,13 +1,14 @@
 //! Compiling what is not on the shelf, with as many compilers as cargo's jobserver and the memory allow.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::cargo::{Cargo, rerun_for_files};
-use super::compiler::{Compilers, TIMEOUT, cannot_start};
+use super::cargo::Cargo;
+use super::compiler::{Answer, Compilers, TIMEOUT, cannot_start};
 use super::jobserver::{JobServer, Token};
 use super::plan::Plan;
+use super::searched::watchable;
 use super::shelf::{Record, Shelf};
 use crate::compile::{Trouble, prerequisites, symbol_name, trouble};
 use crate::error::{Error, Result};
@@ -33,7 +34,9 @@ struct Task {
     object: usize,
     key: Signature,
     command: Command,
-    features: CpuFeatures,
+    answer: Answer,
+    /// What is compiled, as it was written.
+    texts: Vec<String>,
 }
 
 const DEPENDENCIES: &str = "unit.d";
@@ -49,8 +52,15 @@ pub(super) fn objects(
     compilers: &mut Compilers<'_>,
     shelf: &Shelf,
 ) -> Result<Vec<Object>, Vec<Error>> {
-    let mut all =
-        All { cargo, plan, shelf, objects: Vec::new(), inputs: BTreeSet::new(), errors: Vec::new() };
+    let mut all = All {
+        cargo,
+        plan,
+        shelf,
+        objects: Vec::new(),
+        inputs: BTreeSet::new(),
+        dirs: BTreeSet::new(),
+        errors: Vec::new(),
+    };
     let mut tasks = VecDeque::new();
     for cpu in compilers.cpus() {
         for kernel in 0..plan.kernels.len() {
@@ -63,14 +73,19 @@ pub(super) fn objects(
         }
     }
     run(cargo, tasks, |task, started, output| all.ended(task, started, output));
-    rerun_for_files(&all.inputs);
+    cargo.rerun_for_files(&all.inputs);
+    cargo.rerun_for_files(&watchable(cargo, &all.dirs));
     if all.errors.is_empty() {
         return Ok(all.objects);
     }
     all.errors.sort_by_key(|(kernel, _)| *kernel);
     // Whatever is wrong with it is wrong for every processor.
     all.errors.dedup_by_key(|(kernel, _)| *kernel);
-    Err(all.errors.into_iter().map(|(_, error)| error).collect())
+    let mut errors: Vec<Error> = all.errors.into_iter().map(|(_, error)| error).collect();
+    // And so are flags that everybody has.
+    let mut told = HashSet::new();
+    errors.retain(|error| !matches!(error, Error::Config { .. }) || told.insert(error.to_string()));
+    Err(errors)
 }
 
 struct All<'a> {
@@ -80,6 +95,8 @@ struct All<'a> {
     objects: Vec<Object>,
     /// Files that were read, of all kernels.
     inputs: BTreeSet<PathBuf>,
+    /// Where others may appear.
+    dirs: BTreeSet<PathBuf>,
     errors: Vec<(usize, Error)>,
 }
 
@@ -128,7 +145,9 @@ impl All<'_> {
             self.fill(self.objects.len() - 1, record, bytes);
             return Ok(None);
         }
-        let features = compilers.features(&command, parts.language, &spec.at())?;
+        let Some(answer) = compilers.ask(&command, parts.language, &spec.at())? else {
+            return Ok(None);
+        };
         let rendered = render(parts, name, &object.symbol, true);
         let files = headers.iter().chain(&rendered.files);
         let files: Vec<(&str, &str)> = files.map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -136,7 +155,8 @@ impl All<'_> {
         let words =
             ["-MD", "-MF", DEPENDENCIES, "-x", dialect(parts.language), "-c", &rendered.main, "-o", "unit.o"];
         self.objects.push(object);
-        Ok(Some(Task { object: self.objects.len() - 1, key, command: command.args(words), features }))
+        let texts = files.into_iter().map(|(_, text)| text.to_owned()).collect();
+        Ok(Some(Task { object: self.objects.len() - 1, key, command: command.args(words), answer, texts }))
     }
 
     /// What names the kernel among all kernels of all crates that a program may consist of.
@@ -183,6 +203,7 @@ impl All<'_> {
 
     fn fill(&mut self, object: usize, record: Record, bytes: Vec<u8>) {
         self.inputs.extend(record.inputs.into_iter().map(|(path, _)| path));
+        self.dirs.extend(record.dirs);
         self.objects[object].features = record.features;
         self.objects[object].bytes = bytes;
     }
@@ -216,13 +237,17 @@ impl All<'_> {
             None => {
                 // Somebody asked for warnings (`-Wall`), and cargo shows them.
                 log.lines().for_each(|line| println!("cargo::warning={line}"));
-                return self.shelf.put(&symbol, task.key, read, task.features, started);
+                let Answer { features, searched } = &task.answer;
+                let texts: Vec<&str> = task.texts.iter().map(String::as_str).collect();
+                let vain = searched.in_vain(&self.cargo.fs, &read, &texts, started);
+                return self.shelf.put(&symbol, task.key, read, vain, *features, started);
             }
             Some(Trouble::Text) => None,
             Some(Trouble::Space(problem) | Trouble::Machine(problem)) => Some(problem),
         };
         // What it read so far may be what is wrong with it.
         self.inputs.extend(read);
+        self.dirs.extend(task.answer.searched.named().cloned());
         let bundle = self.leave_script(task, &dir, &log);
         let command = task.command.to_string();
         Err(match problem {

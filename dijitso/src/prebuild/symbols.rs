@@ -95,9 +95,7 @@ fn separate_one(planned: &Planned, object: &Object, below: &[&Linked]) -> Result
             exports.push(Export { symbol: name.clone(), name, definition: symbol.definition });
         } else if symbol.definition.is_here() {
             let new = format!("{name}.{suffix}");
-            let exported = symbol.definition != Definition::Other
-                && planned.parts.exports.iter().any(|pattern| matches(pattern, &name));
-            if exported {
+            if planned.parts.exports.iter().any(|pattern| matches(pattern, &name)) {
                 exports.push(Export {
                     name: name.clone(),
                     symbol: new.clone(),
@@ -111,10 +109,23 @@ fn separate_one(planned: &Planned, object: &Object, below: &[&Linked]) -> Result
                 Some(export) => {
                     renamed.insert(name, export.symbol.clone());
                 }
+                // The linker would give it what all kernels of the program have there, and some linkers nothing.
+                None if name.starts_with("__start_") || name.starts_with("__stop_") => {
+                    return Err(format!(
+                        "uses `{name}`, a section that linkers collect from the whole program; leave this kernel to the \
+                         run time"
+                    ));
+                }
                 None if symbol.definition == Definition::Missing => undefined.push(name),
                 None => {}
             }
         }
+    }
+    if planned.parts.abi.is_some() && !has_entry {
+        return Err(format!(
+            "does not define `{}`; is there a flag that keeps functions from being seen (-fwhole-program)?",
+            object.symbol
+        ));
     }
     let bytes = object::separate(&object.bytes, &renamed)?;
     let mut signer = Signer::quiet("dijitso prebuilt content 1");

@@ -39,13 +39,14 @@ pub(super) fn write(cargo: &Cargo, plan: &Plan, libraries: &Libraries, linked: &
             };
             let _ = writeln!(
                 table,
-                "            Variant {{ content: *b\"{}\", features: {:#x}, entry: Address({entry}), exports: &[",
+                "            Variant {{ content: *b\"{}\", features: {}, entry: Address({entry}), exports: &[",
                 bytes(linked.content.as_bytes()),
-                linked.features.bits()
+                number(linked.features.bits())
             );
-            for export in &linked.exports {
+            // A thread-local variable is for kernels that depend on this one; it has no address of its own.
+            for export in linked.exports.iter().filter(|export| export.definition != Definition::Other) {
                 let size = match export.definition {
-                    Definition::Data { size } => format!("Some({size})"),
+                    Definition::Data { size } => format!("Some({})", number(size.into())),
                     _ => "None".to_owned(),
                 };
                 let address = names.address(&export.symbol, export.definition);
@@ -84,6 +85,11 @@ pub(super) fn write(cargo: &Cargo, plan: &Plan, libraries: &Libraries, linked: &
     cargo.write(&cargo.out_dir.join("dijitso_prebuilt.rs"), text.as_bytes())
 }
 
+/// A table for crates that do without.
+pub(super) fn write_without_kernels(cargo: &Cargo) -> Result<()> {
+    write(cargo, &Plan { kernels: Vec::new() }, &Libraries::default(), &[])
+}
+
 /// What the table refers to.
 #[derive(Default)]
 struct Names {
@@ -115,9 +121,30 @@ impl Names {
     }
 }
 
+/// `0x0180_3fff`: as crates with many lints want it.
+fn number(number: u128) -> String {
+    let digits = format!("{number:x}");
+    let digits = format!("{}{digits}", "0".repeat((4 - digits.len() % 4) % 4));
+    let groups: Vec<&str> = (0..digits.len()).step_by(4).filter_map(|at| digits.get(at..at + 4)).collect();
+    format!("0x{}", groups.join("_"))
+}
+
 fn bytes(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(4 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "\\x{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_are_written_as_lints_want_them() {
+        for (n, text) in [(0, "0x0000"), (0x12345, "0x0001_2345"), (0xfff_ffff, "0x0fff_ffff")] {
+            assert_eq!(number(n), text);
+        }
+        assert_eq!(number(u128::MAX).matches("_ffff").count(), 7);
+    }
 }

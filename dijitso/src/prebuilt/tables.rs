@@ -26,8 +26,8 @@ struct Table {
 #[derive(Debug)]
 struct Slot {
     generator: GeneratorId,
-    /// `None` if nothing of it runs on this processor.
-    loaded: Option<Arc<Loaded>>,
+    /// Or what this processor lacks for all of its forms.
+    loaded: std::result::Result<Arc<Loaded>, String>,
 }
 
 impl Tables {
@@ -41,6 +41,12 @@ impl Tables {
             slots: std::iter::repeat_with(OnceLock::new).take(prebuilt.len()).collect(),
         };
         Tables(prebuilt.iter().map(table).collect())
+    }
+
+    /// The same tables, from which nothing was taken yet.
+    pub(crate) fn again(&self) -> Tables {
+        let prebuilt: Vec<&'static Prebuilt> = self.0.iter().map(|table| table.prebuilt).collect();
+        Tables::new(&prebuilt)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -69,11 +75,20 @@ impl Tables {
                     table.slots[position].get_or_init(|| Slot::new(spec, &table.prebuilt.rows[position]))
                 }
             };
-            if let Some(loaded) = &slot.loaded {
+            if let Ok(loaded) = &slot.loaded {
                 return Ok(Some(loaded.clone()));
             }
         }
         Ok(None)
+    }
+
+    /// Why a kernel that is here cannot be used on this processor, in words; after it was asked for.
+    pub(crate) fn unfit(&self, spec: &AnySpec) -> Option<String> {
+        self.0.iter().find_map(|table| {
+            let slot = table.slots[table.prebuilt.position(spec.signature().as_bytes())?].get()?;
+            let lacking = slot.loaded.as_ref().err()?;
+            Some(format!("prebuilt for processors with {lacking}, which this one does not have"))
+        })
     }
 }
 
@@ -81,17 +96,19 @@ impl Slot {
     fn new(spec: &AnySpec, row: &'static Row) -> Slot {
         let runs = |variant: &&Variant| features(variant).missing_on_host().is_empty();
         let variant = row.variants.iter().find(runs);
-        if variant.is_none() {
-            let lacking: Vec<String> =
-                row.variants.last().map(|v| features(v).missing_on_host()).unwrap_or_default();
-            log::warn!(
-                "{} was prebuilt for processors with {}, which this one does not have; name an older one in \
-                 `prebuild().cpu(..)`",
-                spec.at(),
-                lacking.join(", ")
-            );
-        }
-        let loaded = variant.map(|variant| Arc::new(loaded(spec, variant)));
+        let loaded = match variant {
+            Some(variant) => Ok(Arc::new(loaded(spec, variant))),
+            None => {
+                let lacking = row.variants.last().map(|v| features(v).missing_on_host()).unwrap_or_default();
+                let lacking = lacking.join(", ");
+                log::warn!(
+                    "{} was prebuilt for processors with {lacking}, which this one does not have; name an older one in \
+                     `prebuild().cpu(..)`",
+                    spec.at(),
+                );
+                Err(lacking)
+            }
+        };
         Slot { generator: spec.generator_id().clone(), loaded }
     }
 }
@@ -105,11 +122,14 @@ fn loaded(spec: &AnySpec, variant: &'static Variant) -> Loaded {
         name: spec.name().to_owned(),
         at: spec.at(),
         content: Signature::from_bytes(variant.content),
+        unit: Signature::from_bytes(variant.content),
+        cpu: features(variant),
         soname: String::new(),
         code: Code::Program(variant),
         entry: variant.entry.0.addr(),
         dependencies: Vec::new(),
-        path: None,
+        path: OnceCell::new(),
+        len: 0,
         kept: OnceCell::new(),
         report: Report::default(),
     }
@@ -170,6 +190,7 @@ mod tests {
         // What does not run from one table is looked for in the next one.
         assert_eq!(get(&b).unwrap().content, Signature::from_bytes([0; 32]));
         assert!(get(&spec(3)).is_none());
+        assert_eq!((tables.unfit(a.any()), tables.unfit(spec(3).any())), (None, None));
     }
 
     #[test]

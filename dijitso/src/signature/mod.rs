@@ -128,14 +128,21 @@ impl fmt::Debug for Signature {
     }
 }
 
+/// As hexadecimal digits where people read it, as its bytes between programs.
 impl Serialize for Signature {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_hex())
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(&self.to_hex()),
+            false => self.0.serialize(serializer),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Signature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; 32]>::deserialize(deserializer).map(Signature);
+        }
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         Signature::from_hex(&text)
             .ok_or_else(|| serde::de::Error::custom("a signature is 64 hexadecimal digits"))

@@ -9,6 +9,7 @@ pub(crate) mod cpu;
 mod discover;
 mod driver;
 mod flags;
+mod level;
 mod link;
 mod loader;
 mod native;
@@ -27,11 +28,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use cpu::CpuFeatures;
 pub(crate) use flags::{FlagSet, STRICT_C, dialect};
+pub(crate) use level::{Level, native_digest};
 pub(crate) use link::{LinkNeeds, LinkRequest, traced_files};
 pub(crate) use record::Family;
-#[cfg(test)]
-pub(crate) use search::SearchDir;
-pub(crate) use search::{Place, SearchPath};
+pub(crate) use search::{Place, SearchDir, SearchPath};
 pub(crate) use words::{checked as checked_flags, is_only_for_link};
 
 use ask::Asker;

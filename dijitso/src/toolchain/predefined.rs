@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cpu::CpuFeatures;
 use super::driver::Transcript;
-use super::search::{Place, SearchDir, SearchPath};
+use super::search::{Place, SearchPath};
 use crate::config::Config;
 use crate::process::Output;
 
@@ -42,22 +42,10 @@ impl Predefined {
         }
         let transcript = Transcript::new(&output.stderr);
         let users = users_dirs(&key, config);
-        let mut search = SearchPath::default();
-        let mut absent = Vec::new();
-        let mut list = None;
-        for line in transcript.lines() {
-            if line.starts_with("#include \"...\" search starts here") {
-                list = Some(Place::Quote);
-            } else if line.starts_with("#include <...> search starts here") {
-                list = Some(Place::Builtin);
-            } else if line.starts_with("End of search list") {
-                list = None;
-            } else if let (Some(place), Some(dir)) = (list, line.strip_prefix(' ')) {
-                let path = PathBuf::from(dir.trim_end_matches(" (framework directory)"));
-                let users = place == Place::Builtin && (is_local(&path) || users.contains(&path));
-                search.dirs.push(SearchDir { path, place: if users { Place::User } else { place } });
-            } else if let Some(rest) = line.strip_prefix("ignoring nonexistent directory \"") {
-                absent.extend(rest.strip_suffix('"').map(PathBuf::from));
+        let (mut search, absent) = SearchPath::read(transcript.lines());
+        for dir in search.dirs.iter_mut().filter(|dir| dir.is_builtin()) {
+            if is_local(&dir.path) || users.contains(&dir.path) {
+                dir.place = Place::User;
             }
         }
         Ok(Predefined { key, features: CpuFeatures::of_macros(&macros), search, absent })

@@ -40,3 +40,27 @@ impl SearchDir {
 pub(crate) struct SearchPath {
     pub(crate) dirs: Vec<SearchDir>,
 }
+
+impl SearchPath {
+    /// Reads what a compiler says about itself (`-v`): where it searches, and which directories it passes over because
+    /// they are not there. It does not say which ones the user named.
+    pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> (SearchPath, Vec<PathBuf>) {
+        let (mut search, mut absent) = (SearchPath::default(), Vec::new());
+        let mut list = None;
+        for line in lines {
+            if line.starts_with("#include \"...\" search starts here") {
+                list = Some(Place::Quote);
+            } else if line.starts_with("#include <...> search starts here") {
+                list = Some(Place::Builtin);
+            } else if line.starts_with("End of search list") {
+                list = None;
+            } else if let (Some(place), Some(dir)) = (list, line.strip_prefix(' ')) {
+                let path = PathBuf::from(dir.trim_end_matches(" (framework directory)"));
+                search.dirs.push(SearchDir { path, place });
+            } else if let Some(rest) = line.strip_prefix("ignoring nonexistent directory \"") {
+                absent.extend(rest.strip_suffix('"').map(PathBuf::from));
+            }
+        }
+        (search, absent)
+    }
+}

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! cargo build --release -p prebuild
-//! env -i DIJITSO_SEALED=1 target/release/prebuild     # without a compiler, a cache, a home
-//! target/release/prebuild 5                          # a degree that was not prebuilt is compiled now
+//! env -i target/release/prebuild     # without a compiler, a cache, a home
+//! target/release/prebuild 5          # a degree that was not prebuilt is compiled now
 //! ```
 
 mod kernels;

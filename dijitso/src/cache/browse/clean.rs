@@ -331,7 +331,7 @@ impl Work<'_, '_> {
             }
             let sized: Vec<_> =
                 names().into_iter().map(|name| (size(store.fs(), &dir.join(&name)), name)).collect();
-            Scratch::sweep_all(store.fs(), &dir);
+            Scratch::sweep_all(store.fs(), &dir, store.mount().kind);
             let left = names();
             for (bytes, name) in sized.into_iter().filter(|(_, name)| !left.contains(name)) {
                 let (kind, path) = (CacheKind::Temporary, dir.join(name));

@@ -36,7 +36,7 @@ pub use verify::{Integrity, Problem, ProblemKind};
 
 use super::Store;
 use crate::config::Config;
-use crate::config::params::Params;
+use crate::config::params::{Network, Params};
 use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::signature::Signature;
@@ -93,9 +93,13 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn open(dir: impl AsRef<Path>) -> Result<Cache> {
-        let root = std::path::absolute(dir.as_ref())
-            .map_err(|error| Error::io("cannot find the cache", dir.as_ref(), &error))?;
-        let cache = Cache::of(&root);
+        Cache::open_on(dir.as_ref(), Network::Auto)
+    }
+
+    fn open_on(dir: &Path, network: Network) -> Result<Cache> {
+        let root =
+            std::path::absolute(dir).map_err(|error| Error::io("cannot find the cache", dir, &error))?;
+        let cache = Cache::of(&root, network);
         if cache.store.fs().is_file(&root) {
             return Err(Error::CacheDir { path: root, problem: "it is a file, not a directory".to_owned() });
         }
@@ -103,23 +107,29 @@ impl Cache {
     }
 
     /// The cache in this directory, which is absolute and no file.
-    pub(crate) fn of(root: &Path) -> Cache {
-        Cache { store: Arc::new(Store::look_at(root, &Fs::new(Arc::default()))) }
+    pub(crate) fn of(root: &Path, network: Network) -> Cache {
+        Cache { store: Arc::new(Store::look_at(root, &Fs::new(Arc::default()), network)) }
     }
 
     /// The cache that a [`Jit`](crate::Jit) without a directory of its own uses: as environment, configuration
     /// file and default have it.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings that make no sense.
+    /// [`Error::Config`] for settings that make no sense, and if there is no directory, not even a home.
     ///
-    /// ```
+    /// ```no_run
     /// # fn main() -> dijitso::Result<()> {
     /// println!("{}", dijitso::Cache::open_default()?.dir().display());
     /// # Ok(()) }
     /// ```
     pub fn open_default() -> Result<Cache> {
-        Cache::open(Config::resolve(Params::default())?.cache.root.value)
+        let cache = Config::resolve(Params::default())?.cache;
+        match cache.homeless() {
+            Some(why) => {
+                Err(Error::Config { problem: why.to_owned(), origin: cache.root.origin.to_string() })
+            }
+            None => Cache::open_on(&cache.root.value, cache.network.value),
+        }
     }
 
     /// The directory (dijitso's `cache_dir`).

@@ -74,6 +74,25 @@ pub(super) fn keep(store: &Store, signature: &Signature) -> io::Result<()> {
     set.map_or(Ok(()), |set| store.replace(&path, &encode(&set.record)))
 }
 
+/// The set's file, for a cache on another machine; `None` if nobody here knows it any more.
+pub(in crate::cache) fn export(store: &Store, signature: &Signature) -> Option<Vec<u8>> {
+    let set = known().as_ref().and_then(|known| known.get(signature)?.as_ref().ok().cloned());
+    match set {
+        Some(set) => Some(encode(&set.record)),
+        None => read(store, signature).ok().map(|record| encode(&record)),
+    }
+}
+
+/// Writes the file of a set that another process exported, unless it is there. Whether the set holds here is another
+/// question, asked when a kernel needs it.
+pub(in crate::cache) fn import(store: &Store, signature: &Signature, bytes: &[u8]) -> io::Result<()> {
+    let path = store.set_path(signature);
+    if decode(bytes).and_then(|record| record.identity()).as_ref() != Some(signature) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a list of system headers arrived damaged"));
+    }
+    if store.fs().exists(&path) { Ok(()) } else { store.replace(&path, bytes) }
+}
+
 fn encode(record: &Record) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.raw(MAGIC);

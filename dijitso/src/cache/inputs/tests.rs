@@ -347,3 +347,28 @@ fn a_record_that_is_nonsense_never_holds_and_never_panics() {
     assert!(tree.reason(&unknown).contains("gone"));
     assert!(Path::new("/").exists());
 }
+
+#[test]
+fn a_set_of_system_headers_reaches_another_cache() {
+    let tree = Tree::new();
+    let header = tree.write("builtin/system.h", "a");
+    let inputs = tree.collect(&[&header]).inputs;
+    let set = inputs.set().unwrap();
+    inputs.keep(&tree.store).unwrap();
+    let bytes = sets::export(&tree.store, &set).unwrap();
+
+    let other = Tree { store: store(&tree.path("other")), ..tree };
+    sets::forget(&set);
+    assert!(other.reason(&inputs).contains("is gone"));
+    assert!(sets::import(&other.store, &set, &bytes[1..]).is_err());
+    sets::import(&other.store, &set, &bytes).unwrap();
+    assert!(other.holds(&inputs));
+    // Whether it holds is a question of the machine where it arrived.
+    sets::forget(&set);
+    other.write("builtin/system.h", "other");
+    assert!(!other.holds(&inputs));
+    // From the file, if this process has not looked at it.
+    sets::forget(&set);
+    assert_eq!(sets::export(&other.store, &set).unwrap(), bytes);
+    assert_eq!(sets::export(&other.store, &crate::signature::digest(b"unknown")), None);
+}

@@ -123,6 +123,11 @@ impl Site {
         Ok((entry::read_opened(file, content)?, path))
     }
 
+    /// Where an entry is, or would be.
+    pub(crate) fn path_of(&self, content: &Signature) -> Option<PathBuf> {
+        self.known().map(|open| entry_path(&open.v1, content))
+    }
+
     /// Whether libraries may be mapped from here.
     pub(crate) fn loadable_in_place(&self) -> bool {
         self.known().is_some_and(|open| open.mount.kind == Kind::Local && !open.mount.noexec)

@@ -55,8 +55,13 @@ pub(super) fn unpack(
     let mut content = MultiGzDecoder::new(archive).take(LARGEST);
     let illegible = |error: io::Error| format!("it is no intact archive: {error}");
     let mut tar = tar::Archive::new(&mut content);
-    for entry in tar.entries().map_err(illegible)? {
+    // Without the extensions for long names and the like, which are read into memory however long they are: the names
+    // of a site cache are short. What other programs note beside a file (times in fractions of seconds) is passed over.
+    for entry in tar.entries().map_err(illegible)?.raw(true) {
         let entry = entry.map_err(illegible)?;
+        if matches!(entry.header().entry_type(), EntryType::XHeader | EntryType::XGlobalHeader) {
+            continue;
+        }
         let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let path = entry.path().map_err(illegible)?;
         match entry.header().entry_type() {
@@ -210,6 +215,28 @@ mod tests {
         };
         assert_eq!(names(&directory("v1/")).unwrap(), []);
         assert!(names(&directory("../v1/")).is_err());
+    }
+
+    /// Others than us may have packed it again: with times in fractions of seconds, which stand in files of their own.
+    #[test]
+    fn what_other_programs_note_beside_a_file_is_passed_over() {
+        let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        archive.append_pax_extensions([("mtime", &b"1.5"[..])]).unwrap();
+        let mut header = Header::new_ustar();
+        header.set_size(1);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, "v1/table", &b"t"[..]).unwrap();
+        let bytes = archive.into_inner().unwrap().finish().unwrap();
+        assert_eq!(names(&bytes).unwrap(), [(Packed::Table, 1)]);
+    }
+
+    /// The name of a file may be a file of its own, which would be read into memory however long it is.
+    #[test]
+    fn a_name_is_never_longer_than_its_place() {
+        for kind in [EntryType::GNULongName, EntryType::GNULongLink] {
+            let error = names(&crafted("././@LongLink", |header| header.set_entry_type(kind))).unwrap_err();
+            assert!(error.contains("Long"), "{error}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! A cache is a convenience: what goes wrong with it is a miss or a warning, never the program's failure.
 //! The one exception is a directory that others could tamper with.
 
+mod sight;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -28,13 +29,17 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rustix::io::Errno;
 
 use super::archive::Archive;
+use super::bytes::Bytes;
 use super::entry::{self, Defect, VerifiedEntry};
 use super::index::{self, Index, Variant};
 use super::lock::Lock;
 use crate::config::Cache;
+use crate::config::params::Network;
 use crate::error::Error;
-use crate::fs::{Fs, Kind, Mount, Published, Scratch, check_trusted};
+use crate::fs::{Content, Fs, Kind, Mount, Published, Scratch, check_trusted};
 use crate::signature::Signature;
+
+pub(crate) use sight::Sight;
 
 /// Tells backup programs to leave the directory out (<https://bford.info/cachedir/>).
 const TAG: &str =
@@ -48,32 +53,28 @@ pub(crate) struct Store {
     v1: PathBuf,
     fs: Fs,
     durable: bool,
+    network: Network,
+    /// Whether this program puts anything into it.
+    writes: bool,
     mount: OnceLock<Mount>,
     /// Entries that were warned about.
     warned: Mutex<HashSet<Signature>>,
 }
 
 impl Store {
-    /// Opens the cache at `root`, and creates it if it can be created. If it cannot (read-only, full), reads
-    /// find nothing and writes return the system's error.
+    /// Opens the cache at `root`. Nothing is created yet: the first who writes does that. If it cannot be done
+    /// (read-only, full), reads find nothing and writes return the system's error.
     ///
     /// # Errors
     /// [`Error::CacheDir`] if others could make this program run their code through it.
     pub(crate) fn open(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
-        let store = Store::open_to_read(root, fs, params)?;
-        if let Err(error) = store.create() {
-            log::debug!("cache {}: {error}", root.display());
-        }
-        Ok(store)
-    }
-
-    /// The same for who will hardly write: what is missing is created by the first who does.
-    pub(crate) fn open_to_read(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
         let store = Store {
             v1: root.join("v1"),
             root: root.to_owned(),
             fs: fs.clone(),
             durable: params.durable.value,
+            network: params.network.value,
+            writes: true,
             mount: OnceLock::new(),
             warned: Mutex::default(),
         };
@@ -81,20 +82,34 @@ impl Store {
         Ok(store)
     }
 
+    /// The same for a program that builds nothing: if there is no cache, it does without.
+    pub(crate) fn open_to_read(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
+        Ok(Store { writes: false, ..Store::open(root, fs, params)? })
+    }
+
+    /// Creates what is missing, if that can be done: for those who are about to write, and can do without.
+    pub(crate) fn create_softly(&self) {
+        if let Err(error) = self.create() {
+            log::debug!("cache {}: {error}", self.root.display());
+        }
+    }
+
     /// A cache that is only looked at, wherever it is from and whoever it belongs to: nothing in it is loaded,
     /// and nothing is created.
-    pub(super) fn look_at(root: &Path, fs: &Fs) -> Store {
+    pub(super) fn look_at(root: &Path, fs: &Fs, network: Network) -> Store {
         Store {
             v1: root.join("v1"),
             root: root.to_owned(),
             fs: fs.clone(),
             durable: false,
+            network,
+            writes: false,
             mount: OnceLock::new(),
             warned: Mutex::default(),
         }
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
@@ -127,15 +142,25 @@ impl Store {
         &self.fs
     }
 
-    /// What it is on; a local file system until it exists.
+    /// What it is on; until it exists, a local file system unless the user says otherwise.
     pub(crate) fn mount(&self) -> Mount {
         if let Some(mount) = self.mount.get() {
             return *mount;
         }
         match Mount::of(&self.v1) {
-            Ok(mount) => *self.mount.get_or_init(|| mount),
-            Err(_) => Mount { kind: Kind::Local, noexec: false },
+            Ok(mount) => *self.mount.get_or_init(|| self.as_told(mount)),
+            Err(_) => self.as_told(Mount { file_system: 0, kind: Kind::Local, noexec: false }),
         }
+    }
+
+    /// With what was said about it, which its type cannot tell.
+    fn as_told(&self, mount: Mount) -> Mount {
+        let kind = match self.network {
+            Network::Auto => mount.kind,
+            Network::Yes => Kind::Network,
+            Network::No => Kind::Local,
+        };
+        Mount { kind, ..mount }
     }
 
     /// Whether other machines may see it.
@@ -216,9 +241,23 @@ impl Store {
     }
 
     /// Makes an encoded entry visible to everybody.
-    pub(crate) fn publish(&self, content: &Signature, bytes: &[u8]) -> io::Result<Published> {
-        let path = self.entry_path(content);
-        self.write(&path, || self.fs.publish(&self.tmp_dir(), &path, bytes, self.durable))
+    ///
+    /// If something damaged is there under its name, it is set aside.
+    pub(crate) fn publish<'a>(
+        &self,
+        content: &Signature,
+        bytes: impl Into<Content<'a>>,
+    ) -> io::Result<Published> {
+        let (path, bytes) = (self.entry_path(content), bytes.into());
+        let publish = || self.write(&path, || self.fs.publish(&self.tmp_dir(), &path, bytes, self.durable));
+        let published = publish()?;
+        if published == Published::Existing
+            && let Err(defect) = Bytes::open(&self.fs, &path, content)
+        {
+            self.quarantine(content, &defect);
+            return publish();
+        }
+        Ok(published)
     }
 
     /// Sets a damaged entry aside, so that it is built once more and not on every call.
@@ -341,7 +380,9 @@ impl Store {
     /// Removes what killed programs left behind; never what somebody still works on. Returns how many files
     /// and directories.
     pub(crate) fn sweep(&self) -> usize {
-        Scratch::sweep_all(&self.fs, &self.tmp_dir()) + Scratch::sweep_all(&self.fs, &self.v1.join("locks"))
+        let kind = self.mount().kind;
+        let swept = |dir: &Path| Scratch::sweep_all(&self.fs, dir, kind);
+        swept(&self.tmp_dir()) + swept(&self.v1.join("locks"))
     }
 }
 

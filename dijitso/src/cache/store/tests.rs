@@ -20,11 +20,15 @@ pub(in crate::cache) fn params() -> Cache {
         durable: sourced(false),
         lock_wait: sourced(Duration::ZERO),
         failures: sourced(true),
+        network: sourced(Network::Auto),
     }
 }
 
+/// A cache that somebody has begun to fill.
 pub(in crate::cache) fn store(root: &Path) -> Store {
-    Store::open(root, &Fs::new(Default::default()), &params()).unwrap()
+    let store = Store::open(root, &Fs::new(Default::default()), &params()).unwrap();
+    store.create_softly();
+    store
 }
 
 fn variant(n: u32) -> Variant {
@@ -48,6 +52,8 @@ fn content() -> Signature {
 fn a_cache_is_created_private_and_tagged() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("a/b");
+    drop(Store::open(&root, &Fs::new(Default::default()), &params()).unwrap());
+    assert!(!root.exists(), "nothing before somebody needs it");
     let store = store(&root);
     assert_eq!(std::fs::metadata(&root).unwrap().mode() & 0o7777, 0o700);
     assert!(
@@ -237,4 +243,25 @@ fn an_entry_that_a_file_server_forgot_for_a_moment_stays() {
         store.quarantine(&content(), &Defect::Unreadable(error.into()));
     }
     assert!(store.read(&content()).is_ok());
+}
+
+#[test]
+fn what_the_user_says_about_the_file_system_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |network| {
+        let mut params = params();
+        params.network.value = network;
+        let store = Store::open(dir.path(), &Fs::new(Default::default()), &params).unwrap();
+        store.create_softly();
+        store
+    };
+    let network = told(Network::Yes);
+    assert!(network.is_shared() && !network.loadable_in_place());
+    assert!(network.try_lock(&content()).is_some() && network.try_lock(&content()).is_some(), "no locks");
+    std::fs::write(network.tmp_dir().join("new-left"), b"half").unwrap();
+    assert_eq!(network.sweep(), 0, "another machine may be writing it");
+    let local = told(Network::No);
+    assert!(!local.is_shared());
+    assert_eq!(local.sweep(), 1);
+    assert_eq!(local.mount().file_system, network.mount().file_system);
 }

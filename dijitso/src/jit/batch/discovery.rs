@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::flight::{Joined, Working};
-use super::super::lookup::Found;
+use super::super::lookup::{Found, Whose};
 use super::super::{Outcome, memory};
 use super::{Batch, Node};
 use crate::error::{Error, Result};
@@ -41,6 +41,8 @@ impl Batch<'_> {
             return number;
         }
         let number = self.add(spec, None);
+        self.nodes[number].renewed = self.beforehand.forced.contains(&signature);
+        self.nodes[number].parts = self.beforehand.parts.remove(&signature);
         self.numbers.insert(signature, number);
         self.begin(number, false);
         number
@@ -80,13 +82,18 @@ impl Batch<'_> {
         }
         match self.engine.flights.join(&spec) {
             Joined::Lead(lead) => self.nodes[number].lead = Some(lead),
-            Joined::Again(parts) => self.nodes[number].parts = parts,
+            Joined::Again(parts) => {
+                if let Some(parts) = parts {
+                    self.nodes[number].parts = Some(parts);
+                }
+            }
             Joined::Busy if alone => {}
             Joined::Busy => return self.foreign.push(number),
             Joined::Cycle(error) => return self.finish(number, Err(error)),
         }
         // Only now: another thread may have loaded it before we got the lead.
         match self.engine.memory.get(&spec) {
+            Ok(Some(_)) if self.nodes[number].renewed => {}
             Ok(Some(loaded)) => {
                 self.engine.counters.memory_hits.one();
                 return self.finish(number, Ok((loaded, KernelOrigin::Memory)));
@@ -96,7 +103,10 @@ impl Batch<'_> {
         }
         if self.nodes[number].parts.is_none() {
             let start = Instant::now();
-            let found = self.engine.look_in_caches(&spec, &mut self.verified);
+            let found = match self.nodes[number].renewed {
+                false => self.engine.look_in_caches(&spec, &mut self.verified, Whose::Own),
+                true => Found::Miss("it is loaded, but its file is gone".to_owned()),
+            };
             self.nodes[number].report.lookup = start.elapsed();
             match found {
                 Found::Hit(loaded, origin) => return self.finish(number, Ok((loaded, origin))),
@@ -110,9 +120,9 @@ impl Batch<'_> {
                     self.engine.counters.miss(&reason);
                 }
             }
-            if let Err(error) = self.need_compiler(&spec) {
-                return self.finish(number, Err(error));
-            }
+        }
+        if let Err(error) = self.need_compiler(&spec) {
+            return self.finish(number, Err(error));
         }
         self.generate(number, &spec);
     }
@@ -125,8 +135,14 @@ impl Batch<'_> {
         match &self.no_compiler {
             None => Ok(()),
             Some(Error::NoCompiler { candidates, .. }) => {
-                Err(Error::NoCompiler { kernel: Some(spec.at()), candidates: candidates.clone() })
+                let unfit = self.engine.prebuilt.unfit(spec).map(|why| format!(" ({why})"));
+                let kernel = Some(spec.at() + &unfit.unwrap_or_default());
+                Err(Error::NoCompiler { kernel, candidates: candidates.clone() })
             }
+            Some(Error::Config { problem, origin }) => Err(Error::Config {
+                problem: format!("kernel {}: {problem}", spec.at()),
+                origin: origin.clone(),
+            }),
             Some(error) => Err(error.clone()),
         }
     }

@@ -53,8 +53,19 @@ pub(super) struct Batch<'e> {
     pool: Pool<'e>,
     /// Dependencies that were looked up.
     verified: Verified,
+    /// Kernels that are built in any case.
+    beforehand: Beforehand,
     /// Why there is no compiler: asked once, or a broken one would be tried for every kernel.
     no_compiler: Option<Error>,
+}
+
+/// What is known of kernels before a batch begins, by their specs.
+#[derive(Debug, Default)]
+pub(super) struct Beforehand {
+    /// They are built, wherever they are loaded or cached.
+    pub(super) forced: HashSet<Signature>,
+    /// Their generators have run.
+    pub(super) parts: HashMap<Signature, Arc<Parts>>,
 }
 
 struct Node<'e> {
@@ -81,7 +92,7 @@ struct Node<'e> {
     packed: bool,
     /// Not to be compiled together with others again.
     alone: bool,
-    /// It was loaded, but its entry is gone and a dependent's build needs it.
+    /// It was loaded, but its entry is gone and a dependent's build, or another rank, needs it.
     renewed: bool,
     report: Report,
     outcome: Option<Outcome>,
@@ -89,7 +100,7 @@ struct Node<'e> {
 
 impl<'e> Batch<'e> {
     /// The outcome of every spec, in their order.
-    pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec]) -> Vec<Outcome> {
+    pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec], beforehand: Beforehand) -> Vec<Outcome> {
         let mut batch = Batch {
             engine,
             nodes: Vec::with_capacity(specs.len()),
@@ -106,6 +117,7 @@ impl<'e> Batch<'e> {
             pause: SHORTEST,
             pool: Pool::new(&engine.counters, &engine.limits),
             verified: Verified::default(),
+            beforehand,
             no_compiler: None,
         };
         let numbers: Vec<usize> = specs.iter().map(|spec| batch.node(spec)).collect();
@@ -185,6 +197,8 @@ impl<'e> Batch<'e> {
         let signature = self.nodes[number].spec.signature();
         let deadline = Instant::now() + self.engine.config.cache.lock_wait.value;
         match self.engine.flights.wait(signature, self.blocked_by(number), deadline) {
+            // The other thread may have found it loaded.
+            Waited::Landed(Ok(_)) if self.nodes[number].renewed => self.begin(number, true),
             Waited::Landed(Ok((loaded, _))) => {
                 self.engine.counters.shared.one();
                 self.finish(number, Ok((loaded, KernelOrigin::Memory)));

@@ -42,15 +42,15 @@ pub fn diagonal(dimension: u32) -> Source<Number> {
 pub fn guarded() -> Source<Number> {
     // SAFETY: arithmetic only.
     unsafe {
-        Source::new(
-            "static const std::vector<double> weights{1.0, 2.0, 3.0};
-             thread_local int calls = 0;
-             double guarded(double x) {
-               ++calls;
-               try { return weights.at(static_cast<std::size_t>(x)) + calls; }
-               catch (const std::out_of_range &) { return -1.0; }
-             }",
-        )
+        Source::new(dijitso::cxx!(
+            r"static const std::vector<double> values{1.0, 2.0, 3.0};
+              thread_local int calls = 0;
+              double guarded(double x) {
+                ++calls;
+                try { return values.at(static_cast<std::size_t>(x)) + calls; }
+                catch (const std::out_of_range &) { return -1.0; }
+              }"
+        ))
     }
     .include("<vector>")
     .include("<stdexcept>")

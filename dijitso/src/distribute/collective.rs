@@ -1,0 +1,505 @@
+//! `jit.on(&comm)`: loading kernels on all ranks of a communicator at once.
+
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::agree::{Agreement, Failure, Held, Known, PROTOCOL};
+use super::communicator::Communicator;
+use super::layout::Layout;
+use super::member::{Member, Obtained, Probe};
+use super::roles::{Role, roles};
+use super::session::Session;
+use super::team::Team;
+use super::tree::Tree;
+use super::waiting::Step;
+use crate::config::params::BuildOn;
+use crate::cxx::KernelFn;
+use crate::error::{Error, Result};
+use crate::jit::{Derivation, Engine, Jit, JitBuilder, Specs, claim};
+use crate::kernel::Kernel;
+use crate::report::KernelOrigin;
+use crate::signature::{Signature, Signer, digest};
+use crate::source::{AnySpec, KernelSpec};
+use crate::toolchain::{CpuFeatures, native_digest};
+
+/// After how long a rank says what it waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// Whether this thread is inside a collective load: a generator that begins another one would wait for ranks
+    /// that do not run it.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Jit {
+    /// Loads kernels on all ranks of a communicator together: each is built once, or once for each cache directory, and the
+    /// others receive it.
+    ///
+    /// Nothing happens here yet; [`Collective::load`] and [`Collective::load_all`] are collective operations. dijitso's `jit` takes the
+    /// communicator as `mpi_comm` in its parameters.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let cache = tempfile::tempdir().unwrap();
+    /// # let spec = dijitso::spec!(extern "C" fn() -> i32, "three", (), || unsafe { dijitso::Source::new("int three() { return 3; }") });
+    /// # let jit = dijitso::Jit::builder().cache_dir(cache.path().join("cache")).build()?;
+    /// // Under MPI: `jit.on(&universe.world())`.
+    /// let results = dijitso::Threads::run(4, |comm| jit.on(&comm).load(&spec).map(|kernel| kernel.call()));
+    /// assert!(results.into_iter().all(|result| matches!(result, Ok(3))));
+    /// assert_eq!(jit.stats().built, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn on<'a, C: Communicator + ?Sized>(&'a self, comm: &'a C) -> Collective<'a, C> {
+        Collective { jit: self, comm, build_on: None, per_cpu: false, patience: PATIENCE, probe: None, processor: None }
+    }
+}
+
+impl JitBuilder {
+    /// [`build`](Self::build) on all ranks of a communicator: a rank that cannot (a directory that is not to be trusted, a parameter
+    /// that makes no sense) keeps the others from waiting for it in a load. Collective.
+    ///
+    /// # Errors
+    /// The same on all ranks: what the lowest rank that failed has to say, as [`Error::Rank`].
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// let jit = dijitso::Jit::builder().build_with(&dijitso::Solo)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn build_with<C: Communicator + ?Sized>(self, comm: &C) -> Result<Jit> {
+        let built = self.build();
+        if comm.size() == 1 {
+            return built;
+        }
+        let what = "building a Jit".to_owned();
+        let mut session = Session::open(comm, 0, what, PATIENCE, Arc::default())?;
+        let mine = built.as_ref().err().map(|error| Failure::of(comm.rank(), error.clone()));
+        let tree = Tree::over_all(comm.size(), comm.rank());
+        match session.all_reduce(Step::Agree, &tree, mine, Failure::first)? {
+            None => built,
+            Some(failure) => Err(failure.into_error()),
+        }
+    }
+}
+
+/// A [`Jit`] on the ranks of a communicator.
+///
+/// Every method that loads is collective: all ranks call it, with the same kernels in the same order, and all get
+/// kernels or all get the same error. It never hangs on an error, whatever rank it happens on: a failed compile, a
+/// panicking generator, a full disk are values that all ranks receive. Ranks may differ in what their caches and memories hold, in when they
+/// come, in their environment and, as far as [`per_cpu`](Self::per_cpu) says, in their processors.
+#[must_use = "call `.load(..)` or `.load_all(..)`"]
+pub struct Collective<'a, C: ?Sized> {
+    jit: &'a Jit,
+    comm: &'a C,
+    build_on: Option<BuildOn>,
+    per_cpu: bool,
+    patience: Duration,
+    probe: Option<&'a Probe<'a>>,
+    processor: Option<CpuFeatures>,
+}
+
+impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
+    /// Which ranks build; if nothing is said, what `DIJITSO_BUILD_ON` or the configuration file says, else
+    /// [`BuildOn::Spread`].
+    pub fn build_on(mut self, build_on: BuildOn) -> Self {
+        self.build_on = Some(build_on);
+        self
+    }
+
+    /// Builds once for each kind of processor, for that kind, instead of once for what all have in common. Nothing
+    /// else changes where all are of one kind.
+    pub fn per_cpu(mut self, per_cpu: bool) -> Self {
+        self.per_cpu = per_cpu;
+        self
+    }
+
+    /// After how long a rank warns (through the `log` crate) that it still waits, for which rank and which kernel; 60 s if nothing is
+    /// said. It goes on waiting.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Called before each step, for tests.
+    #[doc(hidden)]
+    pub fn probe(mut self, probe: &'a dyn Fn(&str) -> Result<()>) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    /// Pretends that this rank's processor is another one, for tests: bits of features.
+    #[doc(hidden)]
+    pub fn pretend_processor(mut self, bits: u128) -> Self {
+        self.processor = Some(CpuFeatures::from_bits(bits));
+        self
+    }
+
+    /// Loads one kernel on all ranks.
+    ///
+    /// dijitso calls this `jit`, with a communicator in its parameters.
+    ///
+    /// # Errors
+    /// The same on all ranks: what went wrong, as [`Error::Rank`] with the rank; [`Error::Mismatch`] if ranks ask for
+    /// different kernels.
+    pub fn load<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
+        let mut kernels = self.load_all(std::slice::from_ref(spec))?;
+        kernels.pop().ok_or_else(|| Error::Communication { problem: "no kernel came back".to_owned() })
+    }
+
+    /// Loads many kernels on all ranks.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); of several kernels that fail, the first in the order of the request.
+    pub fn load_all<S: Specs>(&self, specs: S) -> Result<S::Kernels> {
+        let any = specs.any();
+        let loaded = self.obtain(&any)?;
+        Ok(specs.kernels(loaded))
+    }
+
+    /// A kernel that this rank has loaded, or that is part of the program, without a word to the others: for inner loops where the caller
+    /// promises that an earlier load gave it to all ranks.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if this rank does not have it: then the promise was wrong.
+    pub fn loaded<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
+        match self.jit.engine().held(spec.any())? {
+            Some((loaded, origin)) => Ok(Kernel::new(loaded, origin)),
+            None => Err(Error::Mismatch {
+                problem: format!(
+                    "rank {} was to have kernel {} already, and does not; load it collectively first",
+                    self.comm.rank(),
+                    spec.any().at()
+                ),
+            }),
+        }
+    }
+
+    /// What this rank does in a load: build, receive, or wait. Collective.
+    ///
+    /// dijitso: `create_comms_and_role`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn role(&self) -> Result<Role> {
+        let _inside = Inside::enter()?;
+        let mut member = self.member(Vec::new())?;
+        let agreed = self.agree(&mut member, &[])?;
+        let scene = self.scene(&mut member, &agreed)?;
+        Ok(roles(&scene.layout, self.strategy())[self.comm.rank()])
+    }
+
+    fn strategy(&self) -> BuildOn {
+        self.build_on.unwrap_or_else(|| self.jit.engine().default_build_on())
+    }
+
+    fn member<'s>(&'s self, specs: Vec<&'s AnySpec>) -> Result<Member<'s, 's>> {
+        let names: Vec<&str> = specs.iter().take(3).map(|spec| spec.name()).collect();
+        let more = if specs.len() > names.len() { " .." } else { "" };
+        let what = format!("{}{more}", names.join(", "));
+        let engine = self.jit.engine().clone();
+        let session = Session::open(self.comm, 0, what, self.patience, engine.counters.clone())?;
+        let have = vec![None; specs.len()];
+        Ok(Member {
+            session,
+            engine,
+            specs,
+            have,
+            failure: None,
+            probe: self.probe,
+            builders_compiler: None,
+            absent: HashSet::new(),
+        })
+    }
+
+    fn obtain(&self, any: &[&AnySpec]) -> Result<Vec<Obtained>> {
+        if self.comm.size() == 1 {
+            return self.jit.load_together(any);
+        }
+        let _inside = Inside::enter()?;
+        let mut first: HashMap<Signature, usize> = HashMap::new();
+        let mut unique: Vec<&AnySpec> = Vec::new();
+        let places: Vec<usize> = any
+            .iter()
+            .map(|spec| {
+                *first.entry(spec.signature()).or_insert_with(|| {
+                    unique.push(spec);
+                    unique.len() - 1
+                })
+            })
+            .collect();
+        let mut member = self.member(unique)?;
+        self.run(&mut member, any)?;
+        let obtained = |at: &usize| {
+            let missing = || Error::Communication { problem: format!("{} did not come", member.specs[*at].at()) };
+            member.have[*at].clone().ok_or_else(missing)
+        };
+        places.iter().map(obtained).collect()
+    }
+
+    fn run(&self, member: &mut Member<'_, '_>, any: &[&AnySpec]) -> Result<()> {
+        let agreed = self.agree(member, any)?;
+        if let Held::All(_) = agreed.held {
+            return Ok(());
+        }
+        let scene = self.scene(member, &agreed)?;
+        let team = Team::of(&scene.layout, member.session.rank(), self.strategy(), self.per_cpu);
+        if let Some(derived) = &scene.derived
+            && !Arc::ptr_eq(derived, &member.engine)
+        {
+            member.engine = derived.clone();
+            member.attempt(Step::LookUp, Member::look_into_memory);
+        }
+        member.builders_compiler = Some(scene.compiler);
+        let alone = team.is_everybody(member.session.size());
+        let outcome = self.bring(member, &team, agreed);
+        if !alone {
+            // The other teams may have failed.
+            let rank = member.session.rank();
+            let mine = outcome.as_ref().err().map(|error| Failure::of(rank, error.clone()));
+            let tree = Tree::over_all(member.session.size(), rank);
+            let failure = member.session.all_reduce(Step::Status, &tree, mine, Failure::first)?;
+            failure.map_or(Ok(()), |failure| Err(failure.into_error()))?;
+        } else {
+            outcome?;
+        }
+        for (spec, have) in member.specs.iter().zip(&member.have) {
+            if let Some((loaded, _)) = have {
+                member.engine.adopt(spec, loaded);
+            }
+        }
+        Ok(())
+    }
+
+    fn bring(&self, member: &mut Member<'_, '_>, team: &Team, agreed: Agreement) -> Result<()> {
+        // What was said with the first message will do if all ranks said it, and meant the same by it.
+        let said = agreed.known.filter(|_| {
+            agreed.layout && agreed.held == Held::None && team.is_everybody(member.session.size())
+        });
+        let known = match said {
+            Some(known) => known,
+            None => {
+                let known = member.attempt(Step::LookUp, |member| member.look_up(team)).unwrap_or_default();
+                let mine = (member.failure.clone(), Some(known));
+                let (failure, known) = member.session.all_reduce(Step::LookUp, &team.whole(), mine, |a, b| {
+                    let known = match (a.1, b.1) {
+                        (Some(a), Some(b)) => Known::merge_all(a, b),
+                        (a, b) => a.or(b),
+                    };
+                    (Failure::first(a.0, b.0), known)
+                })?;
+                if let Some(failure) = failure {
+                    return Err(failure.into_error());
+                }
+                known.unwrap_or_default()
+            }
+        };
+        member.obtain(team, &known, team.nodes.len() > 1)
+    }
+
+    /// The first message of every load.
+    fn agree(&self, member: &mut Member<'_, '_>, any: &[&AnySpec]) -> Result<Agreement> {
+        let scene = known_scene(self.jit.engine(), self.scene_key(member.session.key()));
+        let features = self.processor.unwrap_or_else(CpuFeatures::of_host);
+        let native = self.processor.map_or_else(native_digest, |cpu| digest(&cpu.bits().to_le_bytes()));
+        let rank = member.session.rank();
+        if let Some(scene) = &scene {
+            member.builders_compiler = Some(scene.compiler);
+            if let Some(derived) = &scene.derived {
+                member.engine = derived.clone();
+            }
+        }
+        let options = format!("{PROTOCOL} {} {}", self.strategy(), self.per_cpu);
+        let mut signer = Signer::quiet("dijitso request of ranks 1");
+        signer.field("options", &options);
+        signer.field("specs", &any.iter().map(|spec| spec.signature()).collect::<Vec<_>>());
+        let request = signer.finish();
+        let held = member.attempt(Step::Agree, |member| {
+            for spec in &member.specs {
+                spec.check_name().and_then(|()| claim(spec))?;
+            }
+            member.look_into_memory()
+        });
+        let mut known = None;
+        if held == Some(Held::None)
+            && let Some(scene) = &scene
+        {
+            let team = Team::of(&scene.layout, rank, self.strategy(), self.per_cpu);
+            if team.is_everybody(member.session.size()) {
+                known = member.attempt(Step::LookUp, |member| member.look_up(&team));
+            }
+        }
+        let mine = Agreement {
+            lowest: rank as u32,
+            request,
+            differs: None,
+            failure: member.failure.clone(),
+            layout: scene.is_some(),
+            features,
+            native: Some(native),
+            held: held.unwrap_or(Held::Some),
+            known,
+        };
+        let tree = Tree::over_all(member.session.size(), rank);
+        let agreed = member.session.all_reduce(Step::Agree, &tree, mine, Agreement::merge)?;
+        if let Some(other) = agreed.differs {
+            return Err(self.mismatch(member, any, &options, &tree, [agreed.lowest, other])?);
+        }
+        match agreed.failure.clone() {
+            Some(failure) => Err(failure.into_error()),
+            None => Ok(agreed),
+        }
+    }
+
+    /// Two ranks that disagree tell all what they ask for.
+    fn mismatch(
+        &self,
+        member: &mut Member<'_, '_>,
+        any: &[&AnySpec],
+        options: &str,
+        tree: &Tree,
+        ranks: [u32; 2],
+    ) -> Result<Error> {
+        let me = member.session.rank() as u32;
+        let mine = Request {
+            rank: me,
+            options: options.to_owned(),
+            kernels: any.iter().map(|spec| (spec.at(), spec.signature())).collect(),
+        };
+        let mine: Vec<Request> = ranks.contains(&me).then_some(mine).into_iter().collect();
+        let mut said = member.session.all_reduce(Step::Agree, tree, mine, |mut a, b| {
+            a.extend(b);
+            a
+        })?;
+        said.sort_by_key(|request| request.rank);
+        let problem = match said.as_slice() {
+            [a, b, ..] => Request::difference(a, b),
+            _ => "ranks ask for different kernels".to_owned(),
+        };
+        Ok(Error::Mismatch { problem })
+    }
+
+    /// Who is where, found out once for each communicator and cache directory.
+    fn scene(&self, member: &mut Member<'_, '_>, agreed: &Agreement) -> Result<Arc<Scene>> {
+        let key = self.scene_key(member.session.key());
+        let base = self.jit.engine();
+        if agreed.layout
+            && let Some(scene) = known_scene(base, key)
+        {
+            return Ok(scene);
+        }
+        let processor = self.processor.unwrap_or_else(CpuFeatures::of_host);
+        let layout = Layout::discover(&mut member.session, &base.store, base.jobs(), processor)?;
+        let rank = member.session.rank();
+        let mixed = agreed.native.is_none() && !self.per_cpu && base.builds_for_native();
+        let derived = member.attempt(Step::Share, |_| {
+            let crowded = layout.group(rank).ranks.len() > 1;
+            let subdirectory = (self.strategy() == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
+            let cpu = mixed.then(|| agreed.features.level().cpu());
+            match (&subdirectory, &cpu) {
+                (None, None) => Ok(None),
+                _ => base.derived(&Derivation { cpu, subdirectory }).map(Some),
+            }
+        });
+        let derived = derived.flatten();
+        let compiler = member.attempt(Step::Share, |_| {
+            let engine = derived.as_ref().unwrap_or(base);
+            Ok((rank == 0).then(|| engine.compiler_digest()))
+        });
+        let tree = Tree::over_all(member.session.size(), rank);
+        let mine = (member.failure.clone(), compiler.flatten());
+        let (failure, compiler) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
+            // Only rank 0 says one.
+            (Failure::first(a.0, b.0), a.1.or(b.1))
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure.into_error());
+        }
+        let scene = Arc::new(Scene { layout, derived, compiler: compiler.flatten() });
+        base.notes().put(key, scene.clone());
+        Ok(scene)
+    }
+
+    /// A communicator, and what of this collective decides who is where and which engine is used.
+    fn scene_key(&self, communicator: u128) -> u128 {
+        let apart = u128::from(self.strategy() == BuildOn::Process) + 2 * u128::from(self.per_cpu);
+        communicator.wrapping_add(apart)
+    }
+}
+
+fn known_scene(base: &Engine, key: u128) -> Option<Arc<Scene>> {
+    base.notes().get(key)?.downcast().ok()
+}
+
+/// Who is where, and the engine that suits all of them, if it is not the `Jit`'s own.
+#[derive(Debug)]
+struct Scene {
+    layout: Layout,
+    derived: Option<Arc<Engine>>,
+    /// What rank 0 builds with.
+    compiler: Option<Signature>,
+}
+
+/// What one rank asks for, for ranks that disagree.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Request {
+    rank: u32,
+    options: String,
+    kernels: Vec<(String, Signature)>,
+}
+
+impl Request {
+    fn difference(a: &Request, b: &Request) -> String {
+        if a.options != b.options {
+            return format!(
+                "rank {} builds with `{}` and rank {} with `{}` (protocol, strategy, per processor)",
+                a.rank, a.options, b.rank, b.options
+            );
+        }
+        let differs = |at: &usize| a.kernels.get(*at).map(|k| k.1) != b.kernels.get(*at).map(|k| k.1);
+        let at = (0..a.kernels.len().max(b.kernels.len())).find(differs).unwrap_or(0);
+        let name = |request: &Request| match request.kernels.get(at) {
+            Some((name, signature)) => format!("{name} [{}]", signature.short()),
+            None => "nothing".to_owned(),
+        };
+        format!(
+            "rank {} asks for {} kernels and rank {} for {}; the first difference is number {}: {} on rank {}, {} on rank {}. \
+             All ranks must ask for the same kernels in the same order",
+            a.rank,
+            a.kernels.len(),
+            b.rank,
+            b.kernels.len(),
+            at + 1,
+            name(a),
+            a.rank,
+            name(b),
+            b.rank
+        )
+    }
+}
+
+/// Marks the thread as being inside a collective load.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Result<Inside> {
+        if INSIDE.replace(true) {
+            return Err(Error::Communication {
+                problem: "a generator must not load collectively: it runs on one rank only, and would wait for the \
+                          others; use `jit.load` in it"
+                    .to_owned(),
+            });
+        }
+        Ok(Inside)
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(false);
+    }
+}

@@ -1,0 +1,350 @@
+//! Kernels on their way: what is said about each, and its bytes.
+//!
+//! A stream is a sequence of `length of the label (u32) | label | bytes of the entry`. Whoever receives one writes the
+//! bytes to where the other ranks of the machine can load them from, verifies them on the way, and never holds more
+//! than a chunk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cache::{Bytes, Routes, Verifier};
+use crate::error::{Error, Result};
+use crate::jit::{Facts, Place};
+use crate::library::{SealedFile, Spool};
+use crate::report::KernelOrigin;
+
+/// No label is longer; a longer one is none.
+const LONGEST_LABEL: usize = 64 << 20;
+
+/// What is said about a kernel that travels.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Label {
+    pub(super) facts: Facts,
+    /// The rank that has it.
+    pub(super) supplier: u32,
+    /// Its places in the request; none for what came along.
+    pub(super) kernels: Vec<u32>,
+    /// How that rank came by it.
+    pub(super) origin: KernelOrigin,
+    /// Whether it must be loaded; else it is for caches only.
+    pub(super) load: bool,
+    /// How caches find it.
+    pub(super) routes: Routes,
+    /// Where the ranks of the supplier's machine find it; if there is such a place, its bytes do not travel.
+    pub(super) path: Option<PathBuf>,
+}
+
+impl Label {
+    /// The same kernel, from somebody else or for another spec.
+    pub(super) fn join(&mut self, other: Label) {
+        self.kernels.extend(&other.kernels);
+        self.kernels.sort_unstable();
+        self.kernels.dedup();
+        self.load |= other.load;
+        self.routes.merge(other.routes);
+    }
+}
+
+/// A kernel that a rank can hand to the others of its machine.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) label: Label,
+    pub(super) contents: Contents,
+}
+
+#[derive(Debug)]
+pub(super) enum Contents {
+    /// In a cache directory of this machine.
+    Entry(PathBuf),
+    /// In memory that all ranks of the machine can open.
+    Sealed(SealedFile),
+    /// In the memory of this rank.
+    Bytes(Bytes),
+}
+
+impl Contents {
+    /// Where another rank of this machine finds it.
+    pub(super) fn spot(&self) -> Spot {
+        match self {
+            Contents::Entry(path) => Spot::Entry(path.clone()),
+            Contents::Sealed(file) => Spot::Sealed(file.path()),
+            Contents::Bytes(_) => Spot::Elsewhere,
+        }
+    }
+
+    /// Where the rank that has it loads it from.
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Contents::Entry(path) => Place::Path(path.clone()),
+            Contents::Sealed(file) => Place::Descriptor(file.path()),
+            Contents::Bytes(bytes) => Place::Bytes(bytes.clone()),
+        }
+    }
+}
+
+/// Where a rank finds a kernel that another one of its machine holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Spot {
+    Entry(PathBuf),
+    Sealed(String),
+    /// Nowhere: the bytes must be sent.
+    Elsewhere,
+}
+
+impl Spot {
+    pub(super) fn place(&self) -> Option<Place> {
+        match self {
+            Spot::Entry(path) => Some(Place::Path(path.clone())),
+            Spot::Sealed(path) => Some(Place::Descriptor(path.clone())),
+            Spot::Elsewhere => None,
+        }
+    }
+}
+
+/// Writes parcels as a stream, a chunk at a time.
+pub(super) struct Packer {
+    /// Last first.
+    waiting: Vec<(Label, Option<Bytes>)>,
+    /// The one that is being sent, and how many of its bytes were.
+    sending: Option<(Bytes, u64)>,
+}
+
+impl Packer {
+    pub(super) fn new(mut parcels: Vec<(Label, Option<Bytes>)>) -> Packer {
+        parcels.reverse();
+        Packer { waiting: parcels, sending: None }
+    }
+
+    /// Fills `chunk` up to about `most` bytes; `false` when nothing is left.
+    ///
+    /// What cannot be read is sent as zeros, which no verification lets pass: the ranks that relay it must not notice.
+    pub(super) fn fill(&mut self, chunk: &mut Vec<u8>, most: usize) -> Result<bool> {
+        while chunk.len() < most {
+            if let Some((bytes, sent)) = &mut self.sending {
+                let now = (bytes.len() - *sent).min((most - chunk.len()) as u64);
+                match bytes.piece(*sent, now) {
+                    Ok(piece) => chunk.extend_from_slice(&piece),
+                    Err(error) => {
+                        log::warn!("a kernel that is being sent cannot be read any more: {error}");
+                        chunk.resize(chunk.len() + now as usize, 0);
+                    }
+                }
+                *sent += now;
+                if *sent == bytes.len() {
+                    self.sending = None;
+                }
+                continue;
+            }
+            let Some((label, bytes)) = self.waiting.pop() else { break };
+            let unwritable = |error| Error::Communication { problem: format!("cannot write a message: {error}") };
+            let label = postcard::to_stdvec(&label).map_err(unwritable)?;
+            chunk.extend_from_slice(&(label.len() as u32).to_le_bytes());
+            chunk.extend_from_slice(&label);
+            self.sending = bytes.filter(|bytes| bytes.len() > 0).map(|bytes| (bytes, 0));
+        }
+        Ok(self.sending.is_some() || !self.waiting.is_empty())
+    }
+}
+
+/// Reads a stream of parcels, in pieces of any size.
+#[derive(Default)]
+pub(super) struct Unpacker {
+    /// Of a length or a label.
+    partial: Vec<u8>,
+    arriving: Option<Arriving>,
+    /// Each library once, in the order of the stream.
+    parcels: Vec<Parcel>,
+    /// The first thing that went wrong; what comes after it is read and dropped.
+    problem: Option<Error>,
+    /// Whether nobody else loads from this rank.
+    alone: bool,
+}
+
+struct Arriving {
+    label: Label,
+    /// Bytes that are still to come.
+    left: u64,
+    verifier: Verifier,
+    /// `None` for what came before, from another rank, and for what nobody wants any more.
+    store: Option<Store>,
+}
+
+enum Store {
+    Spool(Spool),
+    Bytes(Vec<u8>),
+}
+
+impl Unpacker {
+    /// With `alone`, nobody else loads from this rank.
+    pub(super) fn new(alone: bool) -> Unpacker {
+        Unpacker { alone, ..Unpacker::default() }
+    }
+
+    /// Takes the next piece of the stream.
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if let Some(arriving) = &mut self.arriving {
+                let now = bytes.len().min(usize::try_from(arriving.left).unwrap_or(usize::MAX));
+                let (mine, rest) = bytes.split_at(now);
+                bytes = rest;
+                arriving.left -= now as u64;
+                let kept = arriving.keep(mine);
+                if kept.is_err() {
+                    arriving.store = None;
+                }
+                if arriving.left == 0
+                    && let Some(arriving) = self.arriving.take()
+                {
+                    self.arrived(arriving);
+                }
+                if let Err(problem) = kept {
+                    self.problem.get_or_insert(problem);
+                }
+                continue;
+            }
+            let wanted = match self.partial.first_chunk::<4>() {
+                None => 4,
+                Some(length) => 4 + u32::from_le_bytes(*length) as usize,
+            };
+            if wanted > LONGEST_LABEL {
+                return self.is_garbled("a label is longer than any can be");
+            }
+            let (mine, rest) = bytes.split_at((wanted - self.partial.len()).min(bytes.len()));
+            self.partial.extend_from_slice(mine);
+            bytes = rest;
+            if self.partial.len() == wanted && wanted > 4 {
+                let label = postcard::from_bytes::<Label>(&self.partial[4..]);
+                self.partial.clear();
+                match label {
+                    Ok(label) => self.begin(label),
+                    Err(error) => return self.is_garbled(&error.to_string()),
+                }
+            }
+        }
+    }
+
+    fn is_garbled(&mut self, problem: &str) {
+        let problem = format!("a stream of kernels cannot be read: {problem}");
+        self.problem.get_or_insert(Error::Communication { problem });
+    }
+
+    fn begin(&mut self, label: Label) {
+        let content = label.facts.content;
+        let known = self.parcels.iter_mut().find(|parcel| parcel.label.facts.content == content);
+        let twice = known.is_some();
+        if let Some(parcel) = known {
+            parcel.label.join(label.clone());
+        }
+        if let Some(path) = &label.path {
+            if !twice {
+                let contents = Contents::Entry(path.clone());
+                self.parcels.push(Parcel { label, contents });
+            }
+            return;
+        }
+        let verifier = match Verifier::new(&content, label.facts.elf_len, label.facts.len) {
+            Ok(verifier) => verifier,
+            Err(problem) => return self.is_garbled(&problem),
+        };
+        let store = match twice || self.problem.is_some() {
+            true => None,
+            false if self.alone => Some(Store::Bytes(Vec::new())),
+            false => Some(match Spool::new(&label.facts.name) {
+                Ok(spool) => Store::Spool(spool),
+                Err(error) => {
+                    log::debug!("no memory that others could open: {error}");
+                    Store::Bytes(Vec::new())
+                }
+            }),
+        };
+        self.arriving = Some(Arriving { left: label.facts.len, verifier, store, label });
+    }
+
+    fn arrived(&mut self, arriving: Arriving) {
+        let Arriving { label, verifier, store, .. } = arriving;
+        let Some(store) = store else { return };
+        let damaged = |problem: String| Error::Load { kernel: label.facts.at.clone(), problem };
+        let verified = verifier.finish();
+        let contents = match (verified, store) {
+            (Err(problem), _) => Err(damaged(format!("was damaged on its way: {problem}"))),
+            (Ok(_), Store::Bytes(bytes)) => Ok(Contents::Bytes(Bytes::Memory(Arc::new(bytes)))),
+            (Ok(_), Store::Spool(spool)) => match spool.seal() {
+                Ok(file) => Ok(Contents::Sealed(file)),
+                Err(error) => Err(damaged(format!("cannot be sealed in memory: {error}"))),
+            },
+        };
+        match contents {
+            Ok(contents) => self.parcels.push(Parcel { label, contents }),
+            Err(problem) => {
+                self.problem.get_or_insert(problem);
+            }
+        }
+    }
+
+    /// What arrived, if all of it did.
+    pub(super) fn finish(mut self) -> Result<Vec<Parcel>> {
+        if self.arriving.is_some() || !self.partial.is_empty() {
+            self.is_garbled("it ends in the middle");
+        }
+        self.problem.map_or(Ok(self.parcels), Err)
+    }
+}
+
+impl Arriving {
+    fn keep(&mut self, bytes: &[u8]) -> Result<()> {
+        let refused = |problem: String| Error::Load { kernel: self.label.facts.at.clone(), problem };
+        self.verifier.feed(bytes).map_err(refused)?;
+        match &mut self.store {
+            None => Ok(()),
+            Some(Store::Bytes(kept)) => {
+                kept.try_reserve(bytes.len()).map_err(|_| refused("there is no memory left for it".to_owned()))?;
+                kept.extend_from_slice(bytes);
+                Ok(())
+            }
+            Some(Store::Spool(spool)) => {
+                spool.write(bytes).map_err(|error| refused(format!("it cannot be kept in memory: {error}")))
+            }
+        }
+    }
+}
+
+/// Several streams as one list: each library once, in an order in which it can be loaded.
+pub(super) fn joined(streams: impl IntoIterator<Item = Unpacker>) -> Result<Vec<Parcel>> {
+    let mut all: Vec<Parcel> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for stream in streams {
+        for parcel in stream.finish()? {
+            match places.get(&parcel.label.facts.content) {
+                Some(&at) => {
+                    let first: &mut Parcel = &mut all[at];
+                    first.label.join(parcel.label);
+                }
+                None => {
+                    places.insert(parcel.label.facts.content, all.len());
+                    all.push(parcel);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Parcels that can be sent.
+pub(super) fn opened(parcels: &[Parcel], fs: &crate::fs::Fs) -> Result<Vec<(Label, Option<Bytes>)>> {
+    let open = |parcel: &Parcel| {
+        let label = Label { path: None, ..parcel.label.clone() };
+        let unreadable = |problem: String| Error::Load { kernel: label.facts.at.clone(), problem };
+        let bytes = match &parcel.contents {
+            Contents::Bytes(bytes) => bytes.clone(),
+            Contents::Sealed(file) => file.bytes().map_err(|error| unreadable(error.to_string()))?,
+            Contents::Entry(path) => {
+                Bytes::open(fs, path, &label.facts.content).map_err(|defect| unreadable(defect.to_string()))?.0
+            }
+        };
+        let facts = Facts { len: bytes.len(), ..label.facts.clone() };
+        Ok((Label { facts, ..label }, Some(bytes)))
+    };
+    parcels.iter().map(open).collect()
+}

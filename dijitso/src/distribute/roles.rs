@@ -1,0 +1,112 @@
+//! What each rank does with kernels that no cache has.
+
+use std::fmt;
+
+use super::layout::Layout;
+use crate::config::params::BuildOn;
+
+/// What a rank does with a kernel that no cache has. Whatever it is, every rank gets the kernel.
+///
+/// dijitso: the role that `create_comms_and_role` returns, by the same names.
+///
+/// ```
+/// assert_eq!(dijitso::Role::Receiver.to_string(), "receiver");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Generates and compiles.
+    Builder,
+    /// Gets what others built, and puts it into its cache directory for the ranks that share it.
+    Receiver,
+    /// Waits until another rank has put it into the directory that they share.
+    Waiter,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Builder => "builder",
+            Role::Receiver => "receiver",
+            Role::Waiter => "waiter",
+        })
+    }
+}
+
+/// The role of each rank: the same answer on all of them. There is always a builder.
+pub(crate) fn roles(layout: &Layout, build_on: BuildOn) -> Vec<Role> {
+    let leads_directory = |rank: usize| {
+        let group = layout.group(rank);
+        group.has_directory && group.leader() == rank
+    };
+    let builds: Box<dyn Fn(usize) -> bool> = match build_on {
+        BuildOn::Root => Box::new(|rank| rank == 0),
+        // Where nobody has a directory, somebody has to build nevertheless.
+        BuildOn::Node if layout.groups.iter().any(|group| group.has_directory) => Box::new(leads_directory),
+        BuildOn::Node => Box::new(|rank| rank == 0),
+        BuildOn::Process => Box::new(|_| true),
+        BuildOn::Spread => Box::new(|rank| layout.slots[rank] > 0),
+    };
+    let role = |rank| match (builds(rank), leads_directory(rank)) {
+        (true, _) => Role::Builder,
+        (false, true) => Role::Receiver,
+        (false, false) => Role::Waiter,
+    };
+    (0..layout.size()).map(role).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Chart;
+    use super::*;
+
+    /// A letter for each rank's role, one cache directory for each number of `groups`; one that is negative is none.
+    fn letters(groups: &[i32], slots: &[u16], build_on: BuildOn) -> String {
+        let mut known: Vec<i32> = Vec::new();
+        let group_of = groups
+            .iter()
+            .map(|group| match known.iter().position(|other| other == group) {
+                Some(at) => at as u32,
+                None => {
+                    known.push(*group);
+                    known.len() as u32 - 1
+                }
+            })
+            .collect();
+        let layout = Layout::from(Chart {
+            node_of: vec![0; groups.len()],
+            group_of,
+            directories: known.iter().map(|group| *group >= 0).collect(),
+            slots: slots.to_vec(),
+            cpu_of: vec![0; groups.len()],
+        });
+        roles(&layout, build_on).iter().map(|role| role.to_string().remove(0)).collect()
+    }
+
+    #[test]
+    fn two_directories_have_the_roles_that_dijitso_gives() {
+        let (groups, slots) = ([0, 0, 1, 1], [1; 4]);
+        assert_eq!(letters(&groups, &slots, BuildOn::Root), "bwrw");
+        assert_eq!(letters(&groups, &slots, BuildOn::Node), "bwbw");
+        assert_eq!(letters(&groups, &slots, BuildOn::Process), "bbbb");
+        assert_eq!(letters(&[0, 1, 0, 1, 2], &[1; 5], BuildOn::Root), "brwwr");
+        assert_eq!(letters(&[0, 1, 0, 1, 2], &[1; 5], BuildOn::Node), "bbwwb");
+    }
+
+    #[test]
+    fn spread_builds_where_there_are_cores() {
+        assert_eq!(letters(&[0, 0, 1, 1], &[2, 0, 1, 0], BuildOn::Spread), "bwbw");
+        assert_eq!(letters(&[0, 0, 1, 1], &[2, 0, 0, 1], BuildOn::Spread), "bwrb");
+        assert_eq!(letters(&[0, 0, 0, 0], &[1; 4], BuildOn::Spread), "bbbb");
+    }
+
+    #[test]
+    fn who_has_no_directory_receives_into_none() {
+        let groups = [0, -1, -1, 1];
+        assert_eq!(letters(&groups, &[1; 4], BuildOn::Root), "bwwr");
+        assert_eq!(letters(&groups, &[1; 4], BuildOn::Node), "bwwb");
+        assert_eq!(letters(&[-1, 0, 0], &[1; 3], BuildOn::Root), "brw");
+        assert_eq!(letters(&[-1, 0, 0], &[1; 3], BuildOn::Node), "wbw");
+        assert_eq!(letters(&[-1, -1], &[1; 2], BuildOn::Node), "bw", "somebody must build");
+    }
+}

@@ -1,0 +1,225 @@
+//! The fault matrix: at each step, on the first, second and last rank, an error or a panic; and what compilers, disks
+//! and caches can do. All ranks return, with the same error, or all have the kernels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dijitso::{Communicator as _, Error, Jit};
+use dijitso_tests::kernels::{NUMBER_BASE, number, text};
+use dijitso_tests::protocol::{ShimMode, ShimStep};
+
+use super::{Compiler, STRATEGIES, WORLDS, World, same_error};
+use crate::harness::Place;
+
+const STEPS: [&str; 8] = ["Agree", "LookUp", "Share", "Plan", "Build", "Move", "HandOut", "Load"];
+const RANKS: usize = 4;
+
+#[test]
+fn every_step_can_fail_on_every_rank() {
+    let (mut cells, mut failed) = (0, 0);
+    let compiler = Compiler::new();
+    for world in WORLDS {
+        for build_on in STRATEGIES {
+            for step in STEPS {
+                for bad in [0, 1, RANKS - 1] {
+                    for panics in [false, true] {
+                        let place = Arc::new(Place::new());
+                        let at = format!("{world:?} {build_on:?} {step} {bad} {panics}");
+                        let hit = Arc::new(AtomicUsize::new(0));
+                        let (seen, words) = (hit.clone(), compiler.word());
+                        world.seed(&place, RANKS, &compiler);
+                        let results = world.run(RANKS, move |comm| {
+                            let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
+                            let rank = comm.rank();
+                            let probe = |at: &str| {
+                                if rank == bad && at == step {
+                                    seen.fetch_add(1, Ordering::Relaxed);
+                                    assert!(!panics, "planned");
+                                    return Err(Error::Communication { problem: "planned".to_owned() });
+                                }
+                                Ok(())
+                            };
+                            let first = jit.on(&comm).build_on(build_on).probe(&probe).load_all(&[number(1), number(2)]);
+                            // Nobody is out of step afterwards.
+                            let second = jit.on(&comm).build_on(build_on).load(&number(3)).map(|kernel| kernel.call());
+                            assert_eq!(second? - NUMBER_BASE, 3);
+                            first.map(|_| ())
+                        });
+                        let words = same_error(&results);
+                        cells += 1;
+                        if hit.load(Ordering::Relaxed) == 0 {
+                            assert_eq!(words, None, "{at}");
+                            continue;
+                        }
+                        failed += 1;
+                        let words = words.unwrap_or_else(|| panic!("{at}: nobody noticed"));
+                        assert!(words.contains("planned") && words.contains(&format!("rank {bad}")), "{at}: {words}");
+                    }
+                }
+            }
+        }
+    }
+    println!("{cells} cells, {failed} with a failure that was reached");
+    assert!(failed > cells / 3, "{failed} of {cells}: the steps have other names now?");
+}
+
+#[test]
+fn what_does_not_compile_is_reported_whole_on_every_rank() {
+    for world in WORLDS {
+        for build_on in STRATEGIES {
+            let place = Arc::new(Place::new());
+            for _ in 0..2 {
+                let place = place.clone();
+                let results = world.run(RANKS, move |comm| {
+                    let jit = world.builder(&place, comm.rank()).build()?;
+                    let bad = text("bad", "int bad() { return nonsense; }");
+                    let refused = jit.on(&comm).build_on(build_on).load_all(&[number(1), bad]).map(|_| ());
+                    let first = jit.on(&comm).build_on(build_on).load(&number(1))?;
+                    assert_eq!(first.call() - NUMBER_BASE, 1);
+                    refused
+                });
+                let words = same_error(&results).unwrap();
+                assert!(words.contains("nonsense") && words.contains("was not declared"), "{words}");
+                let rank = |result: &dijitso::Result<()>| match result {
+                    Err(Error::Rank { error, .. }) => matches!(**error, Error::Compile { .. }),
+                    _ => false,
+                };
+                assert!(results.iter().all(rank), "{world:?} {build_on:?}: {results:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn generators_that_panic_and_compilers_that_misbehave() {
+    for world in WORLDS {
+        for build_on in STRATEGIES {
+            let place = Arc::new(Place::new());
+            let results = world.run(RANKS, move |comm| {
+                let jit = world.builder(&place, comm.rank()).build()?;
+                let spec = dijitso::spec!(extern "C" fn() -> i32, "panics", (), || -> dijitso::Source<extern "C" fn() -> i32> {
+                    panic!("no such element")
+                });
+                jit.on(&comm).build_on(build_on).load(&spec).map(|_| ())
+            });
+            let words = same_error(&results).unwrap();
+            assert!(words.contains("no such element") && words.contains("panics"), "{words}");
+        }
+    }
+    let modes = [
+        ShimMode::Fail { status: 1, stderr: b"planned".to_vec() },
+        ShimMode::Die { signal: 9 },
+        ShimMode::Nothing,
+        ShimMode::Hang,
+    ];
+    for mode in modes {
+        let word = format!("{mode:?}");
+        let place = Arc::new(Place::new());
+        let shim = place.shim();
+        // The engine asks it a few things first, when it must be honest.
+        place.builder().cxx(shim.word()).build().unwrap().load(&number(0)).unwrap();
+        shim.set(mode, ShimStep::Compile);
+        let words = shim.word();
+        let results = World::Machines.run(RANKS, move |comm| {
+            let builder = World::Machines.builder(&place, comm.rank()).cxx(words.clone());
+            let jit = builder.timeout(std::time::Duration::from_millis(700)).build()?;
+            jit.on(&comm).load(&number(1)).map(|_| ())
+        });
+        let said = same_error(&results).unwrap();
+        assert!(said.contains("k00001"), "{word}: {said}");
+    }
+}
+
+#[test]
+fn only_builders_need_a_compiler() {
+    let place = Arc::new(Place::new());
+    let results = World::Machines.run(RANKS, move |comm| {
+        let builder = World::Machines.builder(&place, comm.rank());
+        let builder = if comm.rank() == 0 { builder } else { builder.cxx("/no/such/compiler") };
+        let jit: Jit = builder.build()?;
+        jit.on(&comm).build_on(dijitso::BuildOn::Root).load(&number(8)).map(|kernel| kernel.call())
+    });
+    assert_eq!(same_error(&results), None);
+    let place = Arc::new(Place::new());
+    let results = World::Machines.run(RANKS, move |comm| {
+        let jit = World::Machines.builder(&place, comm.rank()).cxx("/no/such/compiler").build()?;
+        jit.on(&comm).load(&number(8)).map(|_| ())
+    });
+    let words = same_error(&results).unwrap();
+    assert!(words.contains("no usable C++ compiler") && words.contains("k00008"), "{words}");
+}
+
+#[test]
+fn caches_that_cannot_be_written_or_are_damaged_are_survived() {
+    // On one rank and on all.
+    for bad in [&[0][..], &[1], &[3], &[0, 1, 2, 3]] {
+        for build_on in STRATEGIES {
+            let place = Arc::new(Place::new());
+            let results = World::Separate.run(RANKS, move |comm| {
+                let mut builder = World::Separate.builder(&place, comm.rank());
+                if bad.contains(&comm.rank()) {
+                    // Nothing can be created there, not even by root.
+                    builder = builder.cache_dir("/proc/dijitso");
+                }
+                let jit = builder.build()?;
+                jit.on(&comm).build_on(build_on).load(&number(8)).map(|kernel| kernel.call())
+            });
+            assert_eq!(same_error(&results), None, "{bad:?} {build_on:?}");
+        }
+    }
+    // Every entry damaged, in every directory.
+    for world in WORLDS {
+        for build_on in STRATEGIES {
+            let place = Arc::new(Place::new());
+            for round in 0..2 {
+                let inner = place.clone();
+                let results = world.run(RANKS, move |comm| {
+                    let jit = world.builder(&inner, comm.rank()).build()?;
+                    jit.on(&comm).build_on(build_on).load(&number(8)).map(|kernel| kernel.call())
+                });
+                assert_eq!(same_error(&results), None, "{world:?} {build_on:?} {round}");
+                for entry in crate::harness::files(place.root()) {
+                    if entry.extension().is_some_and(|extension| extension == "so") {
+                        // Not in place: that would change what is mapped.
+                        std::fs::remove_file(&entry).unwrap();
+                        std::fs::write(&entry, "damaged").unwrap();
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sealed_program_lists_what_is_missing_on_all_ranks() {
+    for world in WORLDS {
+        let place = Arc::new(Place::new());
+        let results = world.run(RANKS, move |comm| {
+            if comm.rank() == 0 {
+                world.builder(&place, 0).build()?.load(&number(1))?;
+            }
+            let jit = world.builder(&place, comm.rank()).sealed().build()?;
+            jit.on(&comm).load_all(&[number(1), number(2), number(3)]).map(|_| ())
+        });
+        for result in &results {
+            let Err(Error::Sealed { missing, .. }) = result else { panic!("{world:?}: {result:?}") };
+            let names: Vec<&str> = missing.iter().map(|kernel| kernel.kernel.as_str()).collect();
+            assert!(names.len() == 2 && names[0].contains("k00002") && names[1].contains("k00003"), "{names:?}");
+        }
+        same_error(&results).unwrap();
+    }
+}
+
+#[test]
+fn a_rank_without_a_jit_keeps_nobody_waiting() {
+    for bad in [0, 2] {
+        let place = Arc::new(Place::new());
+        let results = World::Separate.run(RANKS, move |comm| {
+            let builder = World::Separate.builder(&place, comm.rank());
+            let builder = if comm.rank() == bad { builder.jobs(0) } else { builder };
+            builder.build_with(&comm).map(|_| ())
+        });
+        let words = same_error(&results).unwrap();
+        assert!(words.contains(&format!("rank {bad}")) && words.contains("jobs"), "{words}");
+    }
+}
