@@ -4,6 +4,7 @@
 //! programs stay free of it.
 
 mod channels;
+mod places;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
