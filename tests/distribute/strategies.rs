@@ -9,7 +9,13 @@ use super::{STRATEGIES, WORLDS, World, same_error};
 use crate::harness::Place;
 
 /// What each rank got, and what its engine did for it.
-fn load(world: World, place: &Arc<Place>, ranks: usize, build_on: BuildOn, kernels: u32) -> Vec<(Vec<KernelOrigin>, Stats)> {
+fn load(
+    world: World,
+    place: &Arc<Place>,
+    ranks: usize,
+    build_on: BuildOn,
+    kernels: u32,
+) -> Vec<(Vec<KernelOrigin>, Stats)> {
     let place = place.clone();
     let results = world.run(ranks, move |comm| {
         let jit = world.builder(&place, dijitso::Communicator::rank(&comm)).build()?;
@@ -18,7 +24,10 @@ fn load(world: World, place: &Arc<Place>, ranks: usize, build_on: BuildOn, kerne
         for (i, kernel) in loaded.iter().enumerate() {
             assert_eq!(kernel.call() - NUMBER_BASE, i as i32);
         }
-        dijitso::Result::<_>::Ok((loaded.iter().map(dijitso::Kernel::origin).collect::<Vec<_>>(), jit.stats()))
+        dijitso::Result::<_>::Ok((
+            loaded.iter().map(dijitso::Kernel::origin).collect::<Vec<_>>(),
+            jit.stats(),
+        ))
     });
     assert_eq!(same_error(&results), None, "{world:?} {build_on:?} {ranks}");
     results.into_iter().flatten().collect()
@@ -48,9 +57,13 @@ fn cold_and_warm_everywhere() {
                 };
                 assert_eq!(built, 3 * builders, "{at}");
                 let warm = load(world, &place, ranks, build_on, 3);
-                let work: u64 = warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();
+                let work: u64 =
+                    warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();
                 assert_eq!(work, 0, "{at}: {warm:#?}");
-                assert!(warm.iter().flat_map(|(origins, _)| origins).all(|o| *o != KernelOrigin::Built), "{at}");
+                assert!(
+                    warm.iter().flat_map(|(origins, _)| origins).all(|o| *o != KernelOrigin::Built),
+                    "{at}"
+                );
             }
         }
     }
@@ -119,7 +132,11 @@ fn a_memory_hit_costs_one_agreement() {
         let kernel = jit.on(&comm).load(&number(1))?;
         let after = jit.stats();
         assert_eq!(kernel.origin(), KernelOrigin::Memory);
-        assert_eq!((after.opens, after.file_stats), (before.opens, before.file_stats), "no file is looked at");
+        assert_eq!(
+            (after.opens, after.file_stats),
+            (before.opens, before.file_stats),
+            "no file is looked at"
+        );
         let again = jit.on(&comm).loaded(&number(1))?;
         assert_eq!(jit.stats().messages_sent, after.messages_sent, "without a word");
         assert!(jit.on(&comm).loaded(&number(2)).is_err());
