@@ -8,7 +8,7 @@ use dijitso::{Communicator as _, Error, Jit};
 use dijitso_tests::kernels::{NUMBER_BASE, number, text};
 use dijitso_tests::protocol::{ShimMode, ShimStep};
 
-use super::{STRATEGIES, WORLDS, World, same_error};
+use super::{Compiler, STRATEGIES, WORLDS, World, same_error};
 use crate::harness::Place;
 
 const STEPS: [&str; 8] = ["Agree", "LookUp", "Share", "Plan", "Build", "Move", "HandOut", "Load"];
@@ -17,6 +17,7 @@ const RANKS: usize = 4;
 #[test]
 fn every_step_can_fail_on_every_rank() {
     let (mut cells, mut failed) = (0, 0);
+    let compiler = Compiler::new();
     for world in WORLDS {
         for build_on in STRATEGIES {
             for step in STEPS {
@@ -25,9 +26,10 @@ fn every_step_can_fail_on_every_rank() {
                         let place = Arc::new(Place::new());
                         let at = format!("{world:?} {build_on:?} {step} {bad} {panics}");
                         let hit = Arc::new(AtomicUsize::new(0));
-                        let seen = hit.clone();
+                        let (seen, words) = (hit.clone(), compiler.word());
+                        world.seed(&place, RANKS, &compiler);
                         let results = world.run(RANKS, move |comm| {
-                            let jit = world.builder(&place, comm.rank()).build()?;
+                            let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
                             let rank = comm.rank();
                             let probe = |at: &str| {
                                 if rank == bad && at == step {
@@ -160,17 +162,17 @@ fn only_builders_need_a_compiler() {
 
 #[test]
 fn caches_that_cannot_be_written_or_are_damaged_are_survived() {
-    // A file where the directory should be, on one rank and on all.
+    // On one rank and on all.
     for bad in [&[0][..], &[1], &[3], &[0, 1, 2, 3]] {
         for build_on in STRATEGIES {
             let place = Arc::new(Place::new());
             let results = World::Separate.run(RANKS, move |comm| {
-                let dir = World::Separate.directory(&place, comm.rank());
+                let mut builder = World::Separate.builder(&place, comm.rank());
                 if bad.contains(&comm.rank()) {
-                    std::fs::create_dir_all(&dir).unwrap();
-                    std::fs::write(dir.join("v1"), "in the way").unwrap();
+                    // Nothing can be created there, not even by root.
+                    builder = builder.cache_dir("/proc/dijitso");
                 }
-                let jit = World::Separate.builder(&place, comm.rank()).build()?;
+                let jit = builder.build()?;
                 jit.on(&comm).build_on(build_on).load(&number(8)).map(|kernel| kernel.call())
             });
             assert_eq!(same_error(&results), None, "{bad:?} {build_on:?}");
@@ -189,6 +191,8 @@ fn caches_that_cannot_be_written_or_are_damaged_are_survived() {
                 assert_eq!(same_error(&results), None, "{world:?} {build_on:?} {round}");
                 for entry in crate::harness::files(place.root()) {
                     if entry.extension().is_some_and(|extension| extension == "so") {
+                        // Not in place: that would change what is mapped.
+                        std::fs::remove_file(&entry).unwrap();
                         std::fs::write(&entry, "damaged").unwrap();
                     }
                 }
@@ -217,5 +221,19 @@ fn a_sealed_program_lists_what_is_missing_on_all_ranks() {
             );
         }
         same_error(&results).unwrap();
+    }
+}
+
+#[test]
+fn a_rank_without_a_jit_keeps_nobody_waiting() {
+    for bad in [0, 2] {
+        let place = Arc::new(Place::new());
+        let results = World::Separate.run(RANKS, move |comm| {
+            let builder = World::Separate.builder(&place, comm.rank());
+            let builder = if comm.rank() == bad { builder.jobs(0) } else { builder };
+            builder.build_with(&comm).map(|_| ())
+        });
+        let words = same_error(&results).unwrap();
+        assert!(words.contains(&format!("rank {bad}")) && words.contains("jobs"), "{words}");
     }
 }

@@ -6,22 +6,25 @@ use std::time::Duration;
 use dijitso::{BuildOn, Communicator as _, Error};
 use dijitso_tests::kernels::{NUMBER_BASE, number};
 
-use super::{STRATEGIES, WORLDS, World, same_error};
+use super::{Compiler, STRATEGIES, WORLDS, World, same_error};
 use crate::harness::Place;
 
 #[test]
 fn one_rank_is_warm_and_the_others_are_cold() {
+    let compiler = Compiler::new();
     for world in WORLDS {
         for build_on in STRATEGIES {
             for warm in 0..4 {
                 for in_memory in [false, true] {
                     let place = Arc::new(Place::new());
                     let at = format!("{world:?} {build_on:?} {warm} {in_memory}");
+                    world.seed(&place, 4, &compiler);
+                    let words = compiler.word();
                     let results = world.run(4, move |comm| {
-                        let jit = world.builder(&place, comm.rank()).build()?;
+                        let builder = || world.builder(&place, comm.rank()).cxx(words.clone());
+                        let jit = builder().build()?;
                         if comm.rank() == warm {
-                            let filler =
-                                if in_memory { jit.clone() } else { world.builder(&place, warm).build()? };
+                            let filler = if in_memory { jit.clone() } else { builder().build()? };
                             filler.load(&number(7))?;
                         }
                         let kernels = jit.on(&comm).build_on(build_on).load_all(&[number(6), number(7)])?;

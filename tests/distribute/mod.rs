@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use dijitso::{BuildOn, Jit, JitBuilder, Network, Result, Threads};
 
-use crate::harness::Place;
+use dijitso_tests::kernels::number;
+use dijitso_tests::protocol::{ShimMode, ShimStep};
+
+use crate::harness::{Place, Shim, files};
 
 /// Longer than anything here takes on a machine that does a hundred things at once; a hang is found, not measured.
 const DEADLINE: Duration = Duration::from_secs(240);
@@ -48,6 +51,17 @@ impl World {
         if self == World::Server { builder.network(Network::Yes) } else { builder }
     }
 
+    /// What is known of a compiler, in all directories: or each would have it asked once more.
+    pub(super) fn seed(self, place: &Place, ranks: usize, compiler: &Compiler) {
+        for rank in 0..ranks {
+            let known = self.directory(place, rank).join("v1/toolchains");
+            std::fs::create_dir_all(&known).unwrap();
+            for file in files(&compiler.place.cache().join("v1/toolchains")) {
+                std::fs::copy(&file, known.join(file.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+
     fn machine(self, rank: usize) -> String {
         match self {
             World::Shared | World::Separate => "one".to_owned(),
@@ -68,6 +82,28 @@ impl World {
             let _ = done.send(Threads::on_machines(&machines).run(body));
         });
         results.recv_timeout(DEADLINE).unwrap_or_else(|error| panic!("{self:?}, {ranks} ranks: {error}"))
+    }
+}
+
+/// A compiler that has been asked all questions, and costs a few milliseconds a kernel: it compiles one, and copies it for
+/// all others of these tests.
+pub(super) struct Compiler {
+    place: Place,
+    shim: Shim,
+}
+
+impl Compiler {
+    pub(super) fn new() -> Compiler {
+        let place = Place::new();
+        let shim = place.shim();
+        shim.set(ShimMode::Stamp, ShimStep::Compile);
+        place.builder().cxx(shim.word()).build().unwrap().load(&number(0)).unwrap();
+        Compiler { place, shim }
+    }
+
+    /// For `.cxx(..)`.
+    pub(super) fn word(&self) -> String {
+        self.shim.word()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dijitso::{BuildOn, KernelOrigin, Role, Stats};
 use dijitso_tests::kernels::{NUMBER_BASE, number, successor};
 
-use super::{STRATEGIES, WORLDS, World, same_error};
+use super::{Compiler, STRATEGIES, WORLDS, World, same_error};
 use crate::harness::Place;
 
 /// What each rank got, and what its engine did for it.
@@ -15,10 +15,12 @@ fn load(
     ranks: usize,
     build_on: BuildOn,
     kernels: u32,
+    compiler: &Compiler,
 ) -> Vec<(Vec<KernelOrigin>, Stats)> {
-    let place = place.clone();
+    world.seed(place, ranks, compiler);
+    let (place, words) = (place.clone(), compiler.word());
     let results = world.run(ranks, move |comm| {
-        let jit = world.builder(&place, dijitso::Communicator::rank(&comm)).build()?;
+        let jit = world.builder(&place, dijitso::Communicator::rank(&comm)).cxx(words.clone()).build()?;
         let specs: Vec<_> = (0..kernels).map(number).collect();
         let loaded = jit.on(&comm).build_on(build_on).load_all(&specs)?;
         for (i, kernel) in loaded.iter().enumerate() {
@@ -43,12 +45,13 @@ fn directories(world: World, ranks: usize) -> usize {
 
 #[test]
 fn cold_and_warm_everywhere() {
+    let compiler = Compiler::new();
     for world in WORLDS {
         for build_on in STRATEGIES {
             for ranks in [1, 2, 3, 4, 8] {
                 let place = Arc::new(Place::new());
                 let at = format!("{world:?} {build_on:?} {ranks}");
-                let cold = load(world, &place, ranks, build_on, 3);
+                let cold = load(world, &place, ranks, build_on, 3, &compiler);
                 let built: u64 = cold.iter().map(|(_, stats)| stats.built).sum();
                 let builders = match build_on {
                     BuildOn::Node => directories(world, ranks) as u64,
@@ -56,7 +59,7 @@ fn cold_and_warm_everywhere() {
                     _ => 1,
                 };
                 assert_eq!(built, 3 * builders, "{at}");
-                let warm = load(world, &place, ranks, build_on, 3);
+                let warm = load(world, &place, ranks, build_on, 3, &compiler);
                 let work: u64 =
                     warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();
                 assert_eq!(work, 0, "{at}: {warm:#?}");
@@ -71,11 +74,12 @@ fn cold_and_warm_everywhere() {
 
 #[test]
 fn what_was_received_is_in_every_directory_afterwards() {
+    let compiler = Compiler::new();
     for world in [World::Separate, World::Machines] {
         let place = Arc::new(Place::new());
-        load(world, &place, 4, BuildOn::Root, 2);
+        load(world, &place, 4, BuildOn::Root, 2, &compiler);
         for rank in 0..4 {
-            let jit = world.builder(&place, rank).build().unwrap();
+            let jit = world.builder(&place, rank).cxx(compiler.word()).build().unwrap();
             for i in 0..2 {
                 assert_eq!(jit.load(&number(i)).unwrap().origin(), KernelOrigin::Disk, "{world:?} {rank}");
             }

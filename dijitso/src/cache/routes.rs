@@ -108,6 +108,7 @@ impl Routes {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }

@@ -19,7 +19,7 @@ use super::waiting::Step;
 use crate::config::params::BuildOn;
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
-use crate::jit::{Derivation, Engine, Jit, Specs, claim};
+use crate::jit::{Derivation, Engine, Jit, JitBuilder, Specs, claim};
 use crate::kernel::Kernel;
 use crate::report::KernelOrigin;
 use crate::signature::{Signature, Signer, digest};
@@ -62,6 +62,34 @@ impl Jit {
             patience: PATIENCE,
             probe: None,
             processor: None,
+        }
+    }
+}
+
+impl JitBuilder {
+    /// [`build`](Self::build) on all ranks of a communicator: a rank that cannot (a directory that is not to be trusted, a parameter
+    /// that makes no sense) keeps the others from waiting for it in a load. Collective.
+    ///
+    /// # Errors
+    /// The same on all ranks: what the lowest rank that failed has to say, as [`Error::Rank`].
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// let jit = dijitso::Jit::builder().build_with(&dijitso::Solo)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn build_with<C: Communicator + ?Sized>(self, comm: &C) -> Result<Jit> {
+        let built = self.build();
+        if comm.size() == 1 {
+            return built;
+        }
+        let what = "building a Jit".to_owned();
+        let mut session = Session::open(comm, 0, what, PATIENCE, Arc::default())?;
+        let mine = built.as_ref().err().map(|error| Failure::of(comm.rank(), error.clone()));
+        let tree = Tree::over_all(comm.size(), comm.rank());
+        match session.all_reduce(Step::Agree, &tree, mine, Failure::first)? {
+            None => built,
+            Some(failure) => Err(failure.into_error()),
         }
     }
 }
@@ -184,7 +212,16 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let engine = self.jit.engine().clone();
         let session = Session::open(self.comm, 0, what, self.patience, engine.counters.clone())?;
         let have = vec![None; specs.len()];
-        Ok(Member { session, engine, specs, have, failure: None, probe: self.probe, absent: HashSet::new() })
+        Ok(Member {
+            session,
+            engine,
+            specs,
+            have,
+            failure: None,
+            probe: self.probe,
+            builders_compiler: None,
+            absent: HashSet::new(),
+        })
     }
 
     fn obtain(&self, any: &[&AnySpec]) -> Result<Vec<Obtained>> {
@@ -226,6 +263,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             member.engine = derived.clone();
             member.attempt(Step::LookUp, Member::look_into_memory);
         }
+        member.builders_compiler = Some(scene.compiler);
         let alone = team.is_everybody(member.session.size());
         let outcome = self.bring(member, &team, agreed);
         if !alone {
@@ -279,8 +317,11 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let features = self.processor.unwrap_or_else(CpuFeatures::of_host);
         let native = self.processor.map_or_else(native_digest, |cpu| digest(&cpu.bits().to_le_bytes()));
         let rank = member.session.rank();
-        if let Some(derived) = scene.as_ref().and_then(|scene| scene.derived.as_ref()) {
-            member.engine = derived.clone();
+        if let Some(scene) = &scene {
+            member.builders_compiler = Some(scene.compiler);
+            if let Some(derived) = &scene.derived {
+                member.engine = derived.clone();
+            }
         }
         let options = format!("{PROTOCOL} {} {}", self.strategy(), self.per_cpu);
         let mut signer = Signer::quiet("dijitso request of ranks 1");
@@ -375,15 +416,21 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                 _ => base.derived(&Derivation { cpu, subdirectory }).map(Some),
             }
         });
+        let derived = derived.flatten();
+        let compiler = member.attempt(Step::Share, |_| {
+            let engine = derived.as_ref().unwrap_or(base);
+            Ok((rank == 0).then(|| engine.compiler_digest()))
+        });
         let tree = Tree::over_all(member.session.size(), rank);
-        let failure = {
-            let mine = member.failure.clone();
-            member.session.all_reduce(Step::Share, &tree, mine, Failure::first)?
-        };
+        let mine = (member.failure.clone(), compiler.flatten());
+        let (failure, compiler) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
+            // Only rank 0 says one.
+            (Failure::first(a.0, b.0), a.1.or(b.1))
+        })?;
         if let Some(failure) = failure {
             return Err(failure.into_error());
         }
-        let scene = Arc::new(Scene { layout, derived: derived.flatten() });
+        let scene = Arc::new(Scene { layout, derived, compiler: compiler.flatten() });
         base.notes().put(key, scene.clone());
         Ok(scene)
     }
@@ -404,6 +451,8 @@ fn known_scene(base: &Engine, key: u128) -> Option<Arc<Scene>> {
 struct Scene {
     layout: Layout,
     derived: Option<Arc<Engine>>,
+    /// What rank 0 builds with.
+    compiler: Option<Signature>,
 }
 
 /// What one rank asks for, for ranks that disagree.

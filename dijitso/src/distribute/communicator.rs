@@ -6,6 +6,7 @@
 //! operation of MPI cannot tell.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 /// Ranks that load kernels together: processes under MPI (any communicator of the `mpi` crate, with the feature `mpi`),
@@ -83,3 +84,9 @@ impl fmt::Display for Lost {
 }
 
 impl std::error::Error for Lost {}
+
+/// A number that no other communicator has: for [`Channel::key`].
+pub(super) fn new_key() -> u128 {
+    let state = RandomState::new();
+    u128::from(state.hash_one(0)) << 64 | u128::from(state.hash_one(1))
+}

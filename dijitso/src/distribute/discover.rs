@@ -94,15 +94,9 @@ impl Census {
         let shares = facts.iter().map(|of| Share { machine: of.machine, cores: &of.cores, limit: of.limit });
         let slots = claim(&shares.collect::<Vec<_>>());
         let (node_of, _) = numbered(facts.iter().map(|facts| facts.node));
-        let (cpu_of, first) = numbered(facts.iter().map(|facts| facts.cpu));
-        Chart {
-            node_of,
-            group_of: view_of.iter().map(|&view| group_of_view[view as usize]).collect(),
-            directories,
-            slots,
-            cpus: first.iter().map(|&rank| facts[rank as usize].cpu).collect(),
-            cpu_of,
-        }
+        let (cpu_of, _) = numbered(facts.iter().map(|facts| facts.cpu));
+        let group_of = view_of.iter().map(|&view| group_of_view[view as usize]).collect();
+        Chart { directories, group_of, node_of, cpu_of, slots }
     }
 }
 

@@ -21,7 +21,7 @@ use super::tree::Tree;
 use super::waiting::Step;
 use crate::cache::{Bytes, Routes};
 use crate::error::{Error, Result};
-use crate::jit::{Engine, Facts, Found, Luggage, Packed, Place, combined};
+use crate::jit::{Engine, Facts, Found, Luggage, Packed, Place, Whose, combined};
 use crate::kernel::{Loaded, closure};
 use crate::report::KernelOrigin;
 use crate::signature::{Signature, Signer};
@@ -45,6 +45,8 @@ pub(super) struct Member<'a, 'c> {
     pub(super) have: Vec<Option<Obtained>>,
     pub(super) failure: Option<Failure>,
     pub(super) probe: Option<&'a Probe<'a>>,
+    /// What rank 0 would build with, if that is known; `None` inside if it has no compiler.
+    pub(super) builders_compiler: Option<Option<Signature>>,
     /// Kernels that this rank's group looked for and did not find.
     pub(super) absent: HashSet<usize>,
 }
@@ -119,6 +121,15 @@ impl<'a> Member<'a, '_> {
         Ok(if all { Held::All(signer.finish()) } else { Held::None })
     }
 
+    /// The root builds, and says by which compiler what the others find must have been made: theirs may be another one, or
+    /// none.
+    fn compiler(&self, team: &Team) -> Whose {
+        match self.builders_compiler {
+            Some(digest) if team.root() == 0 && !team.is_root() => Whose::Builder(digest),
+            _ => Whose::Own,
+        }
+    }
+
     /// What the caches have, as far as it is this rank's business to look.
     pub(super) fn look_up(&mut self, team: &Team) -> Result<Vec<Known>> {
         let looks = team.leads_group();
@@ -126,7 +137,7 @@ impl<'a> Member<'a, '_> {
         if looks {
             let wanted: Vec<usize> = (0..self.specs.len()).filter(|&at| self.have[at].is_none()).collect();
             let specs: Vec<&AnySpec> = wanted.iter().map(|&at| self.specs[at]).collect();
-            for (at, found) in wanted.into_iter().zip(self.engine.look_up_all(&specs)) {
+            for (at, found) in wanted.into_iter().zip(self.engine.look_up_all(&specs, self.compiler(team))) {
                 match found {
                     Found::Hit(loaded, origin) => self.have[at] = Some((loaded, origin)),
                     Found::Failed(error) => self.fail(at as u32, error),
@@ -196,7 +207,11 @@ impl<'a> Member<'a, '_> {
             return Ok(());
         }
         if self.engine.is_sealed() {
-            return Err(self.sealed(&missing, known));
+            if team.is_root() {
+                let error = self.sealed(&missing, known);
+                self.fail(0, error);
+            }
+            return self.status(Step::Status, &team.whole());
         }
         if team.ranks.len() == 1 {
             self.attempt(Step::Build, |me| me.compile_for_itself(&missing));

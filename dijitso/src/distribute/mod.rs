@@ -1,7 +1,7 @@
 //! Loading kernels together: one engine over MPI, over threads, and in one process.
 //!
 //! From below: [`communicator`] says what is asked of a communicator: messages from rank to rank. [`solo`], [`threads`] and
-//! `mpi` have it. [`tree`] is the shape in which ranks talk, [`session`] one collective call in progress (values; [`stream`]:
+//! `mpi` (with the feature) have it. [`tree`] is the shape in which ranks talk, [`session`] one collective call in progress (values; [`stream`]:
 //! bytes of any number; [`message`]: what stands in front of each), [`waiting`] how to wait for a rank.
 //!
 //! [`layout`] says who is where, with [`roles`] (builders, receivers, waiters). Ranks [`discover`] it together: [`node`] is what
@@ -19,6 +19,9 @@ mod discover_tests;
 mod layout;
 mod member;
 mod message;
+#[cfg(feature = "mpi")]
+#[allow(unsafe_code)] // A second handle to a communicator.
+mod mpi;
 mod node;
 mod parcel;
 mod plan;

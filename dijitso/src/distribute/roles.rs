@@ -79,7 +79,6 @@ mod tests {
             directories: known.iter().map(|group| *group >= 0).collect(),
             slots: slots.to_vec(),
             cpu_of: vec![0; groups.len()],
-            cpus: vec![0],
         });
         roles(&layout, build_on).iter().map(|role| role.to_string().remove(0)).collect()
     }

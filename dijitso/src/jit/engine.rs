@@ -170,6 +170,11 @@ impl Engine {
         found
     }
 
+    /// What compiler this engine would use, and for what processor; `None` if there is none.
+    pub(crate) fn compiler_digest(&self) -> Option<Signature> {
+        self.context().compiler.as_ref().ok().map(|compiler| compiler.digest)
+    }
+
     fn find_compiler(&self, fresh: bool) -> Context {
         let compiler = match self.is_sealed() {
             true => Err(Error::NoCompiler { kernel: None, candidates: Vec::new() }),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::lookup::{Found, Verified};
+use super::lookup::{Found, Verified, Whose};
 use super::{Outcome, memory};
 use crate::error::Result;
 use crate::kernel::Loaded;
@@ -45,14 +45,14 @@ impl Engine {
     }
 
     /// Looks for kernels in the cache and the site caches. Nothing is generated (unless checking is on), nothing compiled,
-    /// and nobody waited for. What is found is in the memory table then.
-    pub(crate) fn look_up_all(&self, specs: &[&AnySpec]) -> Vec<Found> {
+    /// and nobody waited for. What is found is in the memory table then. `compiler` must have made it.
+    pub(crate) fn look_up_all(&self, specs: &[&AnySpec], compiler: Whose) -> Vec<Found> {
         let mut verified = Verified::default();
         let look = |spec: &&AnySpec| {
             if let Err(error) = spec.check_name().and_then(|()| memory::claim(spec)) {
                 return Found::Failed(error);
             }
-            let found = self.look_in_caches(spec, &mut verified);
+            let found = self.look_in_caches(spec, &mut verified, compiler);
             match &found {
                 Found::Hit(loaded, _) => self.adopt(spec, loaded),
                 Found::Miss(reason) => self.counters.miss(reason),

@@ -47,6 +47,15 @@ pub(super) struct Verified {
 /// kernels that are less deep.
 pub(super) const DEEPEST: usize = 100;
 
+/// By which compiler an entry must have been made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    /// The one that this engine would use.
+    Own,
+    /// The one that another rank would use, which builds for this one; any, if it has none.
+    Builder(Option<Signature>),
+}
+
 /// Where the dependencies of a variant come from.
 enum Below<'a> {
     /// They were loaded for this unit, whose signature names them.
@@ -63,13 +72,15 @@ pub(super) enum Opened {
 
 impl Engine {
     /// Looks for a kernel by its spec: the generator does not run, no process is started.
-    fn look_up(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
+    fn look_up(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
         let key = self.index_key(spec);
         let Some(mut index) = self.store.index(&key) else {
             return Found::Miss("not in the cache".to_owned());
         };
-        let context = self.context();
-        let digest = context.compiler.as_ref().ok().map(|c| c.digest);
+        let digest = match compiler {
+            Whose::Own => self.compiler_digest(),
+            Whose::Builder(digest) => digest,
+        };
         let mut reason = None;
         for position in 0..index.variants.len() {
             let variant = &index.variants[position];
@@ -108,8 +119,8 @@ impl Engine {
     }
 
     /// Looks for a kernel by its spec in the user's cache, and then in site caches.
-    pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified) -> Found {
-        match self.look_up(spec, verified) {
+    pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
+        match self.look_up(spec, verified, compiler) {
             Found::Miss(reason) => self.look_up_sites(spec, reason),
             found => found,
         }
@@ -119,7 +130,7 @@ impl Engine {
     pub(super) fn look_only(&self, spec: &AnySpec) -> Result<Option<(Arc<Loaded>, KernelOrigin)>> {
         spec.check_name()?;
         memory::claim(spec)?;
-        match self.look_in_caches(spec, &mut Verified::default()) {
+        match self.look_in_caches(spec, &mut Verified::default(), Whose::Own) {
             Found::Hit(loaded, origin) => {
                 self.memory.put(spec, &loaded);
                 Ok(Some((loaded, origin)))
@@ -143,8 +154,7 @@ impl Engine {
         let key = self.unit_key(&unit.signature);
         let known = self.store.index(&key).or_else(|| self.memory.failure(&key));
         let Some(mut index) = known else { return InUnit::Miss };
-        let context = self.context();
-        let digest = context.compiler.as_ref().ok().map(|c| c.digest);
+        let digest = self.compiler_digest();
         for position in 0..index.variants.len() {
             if let VariantOutcome::Failure(text) = &index.variants[position].outcome {
                 let inputs = &index.variants[position].inputs;

@@ -46,7 +46,7 @@ use batch::{Batch, Beforehand};
 pub(crate) use derived::Derivation;
 pub(crate) use engine::Engine;
 pub(crate) use facts::{Facts, Packed};
-pub(crate) use lookup::Found;
+pub(crate) use lookup::{Found, Whose};
 pub(crate) use luggage::Luggage;
 pub(crate) use memory::claim;
 pub(crate) use needed::Needed;

@@ -10,7 +10,7 @@ use super::engine::{Compiler, Engine};
 use super::facts::{Facts, Packed};
 use super::opening::Opening;
 use crate::cache::{Bytes, Dependency, EntryMeta, Inputs, Routes, Texts, Variant, VariantOutcome, encode};
-use crate::compile::{Built, EXPORTS, Failed, Unit, questions, symbol_name};
+use crate::compile::{Built, EXPORTS, Unit, questions, symbol_name};
 use crate::error::Error;
 use crate::fs::Published;
 use crate::kernel::{Kept, Loaded};

@@ -142,7 +142,7 @@ impl std::fmt::Debug for Variant {
 macro_rules! include_prebuilt {
     () => {
         /// The kernels that `build.rs` compiled.
-        #[allow(unreachable_pub, clippy::unreadable_literal)]
+        #[allow(unreachable_pub)]
         pub static PREBUILT: $crate::Prebuilt = {
             #[allow(unused_imports)]
             use $crate::{__prebuilt_table as dijitso_table, private::prebuilt as dijitso_prebuilt};

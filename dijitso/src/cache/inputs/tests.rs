@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::collect::Collected;
 use super::*;
 use crate::cache::store::tests::store;
 use crate::fs::Stamp;

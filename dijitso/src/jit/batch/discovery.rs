@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::flight::{Joined, Working};
-use super::super::lookup::Found;
+use super::super::lookup::{Found, Whose};
 use super::super::{Outcome, memory};
 use super::{Batch, Node};
 use crate::error::{Error, Result};
@@ -104,7 +104,7 @@ impl Batch<'_> {
         if self.nodes[number].parts.is_none() {
             let start = Instant::now();
             let found = match self.nodes[number].renewed {
-                false => self.engine.look_in_caches(&spec, &mut self.verified),
+                false => self.engine.look_in_caches(&spec, &mut self.verified, Whose::Own),
                 true => Found::Miss("it is loaded, but its file is gone".to_owned()),
             };
             self.nodes[number].report.lookup = start.elapsed();
@@ -120,9 +120,9 @@ impl Batch<'_> {
                     self.engine.counters.miss(&reason);
                 }
             }
-            if let Err(error) = self.need_compiler(&spec) {
-                return self.finish(number, Err(error));
-            }
+        }
+        if let Err(error) = self.need_compiler(&spec) {
+            return self.finish(number, Err(error));
         }
         self.generate(number, &spec);
     }

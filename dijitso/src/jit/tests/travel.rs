@@ -1,4 +1,5 @@
 use super::*;
+use crate::jit::Whose;
 
 #[test]
 fn what_is_built_is_collected_with_everything_below_it() {
@@ -38,7 +39,7 @@ fn what_is_published_is_found_by_the_next_process_without_generating() {
     assert_eq!(sets(&there), sets(&here), "headers of <cmath>");
 
     let next = there.again();
-    let found = found(next.engine().look_up_all(&[spec.any(), number(7).any()]));
+    let found = found(next.engine().look_up_all(&[spec.any(), number(7).any()], Whose::Own));
     assert_eq!(found[0].as_ref().map(call), Some(42));
     assert!(found[1].is_none());
     let stats = next.stats();
@@ -66,11 +67,11 @@ fn what_a_generator_loaded_comes_along_and_keeps_the_index_true() {
     assert_eq!(next.stats().generated, 0);
     // Without it the kernel is not believed.
     let (here, there) = (here.again(), Rank::new());
-    let loaded = found(here.engine().look_up_all(&[spec.any()])).pop().unwrap().unwrap();
+    let loaded = found(here.engine().look_up_all(&[spec.any()], Whose::Own)).pop().unwrap().unwrap();
     let needed = here.engine().needed(spec.any(), &loaded, &Luggage::default());
     let alone = here.engine().pack(needed.last().unwrap(), &Luggage::default()).unwrap();
     there.engine().publish_received(Some(spec.any()), &alone.facts, &alone.bytes, &alone.routes);
-    assert!(found(there.again().engine().look_up_all(&[spec.any()]))[0].is_none());
+    assert!(found(there.again().engine().look_up_all(&[spec.any()], Whose::Own))[0].is_none());
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn what_was_found_on_disk_travels_as_what_was_built() {
     for spec in [successor(3), asking(&first.jit, 3)] {
         first.jit.load(&spec).unwrap();
         let here = Rank { jit: first.again(), dir: tempfile::tempdir().unwrap() };
-        let loaded = found(here.engine().look_up_all(&[spec.any()])).pop().unwrap().unwrap();
+        let loaded = found(here.engine().look_up_all(&[spec.any()], Whose::Own)).pop().unwrap().unwrap();
         let packed = here.pack(spec.any(), &loaded, &Luggage::default());
         assert_eq!(packed.len(), 2);
         let value = call(&there.receive(spec.any(), &packed));
@@ -178,7 +179,7 @@ fn two_specs_of_one_text_each_find_it_after_the_journey() {
         there.publish(spec.any(), &packed);
     }
     let next = there.again();
-    assert!(found(next.engine().look_up_all(&any)).iter().all(Option::is_some));
+    assert!(found(next.engine().look_up_all(&any, Whose::Own)).iter().all(Option::is_some));
     assert_eq!(next.stats().generated, 0);
 }
 
@@ -234,7 +235,7 @@ fn several_kernels_bring_what_they_share_once() {
         }
     }
     let next = there.again();
-    assert!(found(next.engine().look_up_all(&any)).iter().all(Option::is_some));
+    assert!(found(next.engine().look_up_all(&any, Whose::Own)).iter().all(Option::is_some));
     assert_eq!((next.stats().generated, there.jit.stats().published), (0, 5));
 }
 

@@ -3,14 +3,17 @@
 //! Messages go into the receiver's mailbox, large ones wait there until they are taken, as under MPI: code that would hang
 //! there hangs here. Sleepers are woken by what they sleep for, so that 4,096 of them cost nothing.
 
+mod group;
+mod seats;
+
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::communicator::{Channel, Communicator, Idle, Lost};
+pub use group::ThreadGroup;
+use seats::{Awaiting, Mail, Parcel, Seat, Seats, lock};
 
 /// One rank of a communicator whose ranks are threads of this process.
 ///
@@ -25,7 +28,7 @@ use super::communicator::{Channel, Communicator, Idle, Lost};
 /// ```
 #[derive(Debug)]
 pub struct Threads {
-    group: Arc<Group>,
+    group: Arc<Seats>,
     rank: usize,
     /// How often this rank has split the communicator.
     splits: Cell<u64>,
@@ -44,54 +47,6 @@ pub struct Traffic {
     /// Bytes of the rank that sent and received most.
     pub most_bytes: u64,
 }
-
-/// What the ranks of one communicator share.
-#[derive(Debug)]
-struct Group {
-    key: u128,
-    /// The longest message that is not waited for.
-    eager: usize,
-    seats: Vec<Seat>,
-    splits: Mutex<HashMap<u64, Split>>,
-    split: Condvar,
-}
-
-/// The place of one rank.
-#[derive(Debug, Default)]
-struct Seat {
-    machine: Option<String>,
-    mail: Mutex<Mail>,
-    /// Mail has come, a message was taken, or somebody is gone.
-    news: Condvar,
-    gone: AtomicBool,
-    panicked: AtomicBool,
-    /// How many are waiting for this rank right now.
-    awaited: AtomicUsize,
-    messages: AtomicU64,
-    bytes: AtomicU64,
-    sent: AtomicU64,
-    sent_bytes: AtomicU64,
-}
-
-/// By sender.
-type Mail = HashMap<usize, VecDeque<Parcel>>;
-
-#[derive(Debug)]
-struct Parcel {
-    bytes: Arc<[u8]>,
-    /// Set when the receiver has it; for those that are waited for.
-    taken: Option<Arc<AtomicBool>>,
-}
-
-/// A split in progress.
-#[derive(Debug, Default)]
-struct Split {
-    wishes: HashMap<usize, (usize, usize)>,
-    parts: Option<HashMap<usize, Threads>>,
-}
-
-/// As Open MPI between processes of one machine.
-const EAGER: usize = 4096;
 
 impl Threads {
     /// Runs `rank` on `size` threads, each with its rank of one communicator; returns when all have ended, with what they
@@ -114,7 +69,7 @@ impl Threads {
     /// assert_eq!(sizes, [Ok(2), Ok(2), Ok(1)]);
     /// ```
     pub fn on_machines(machines: &[&str]) -> ThreadGroup {
-        ThreadGroup { machines: machines.iter().map(|&name| Some(name.to_owned())).collect(), eager: EAGER }
+        ThreadGroup::new(machines.iter().map(|&name| Some(name.to_owned())).collect())
     }
 
     /// A communicator of this size that is yet to run.
@@ -125,7 +80,7 @@ impl Threads {
     /// assert!(ranks[0].is_ok() && ranks[1].as_ref().is_err_and(|lost| lost.problem.contains("oh no")));
     /// ```
     pub fn group(size: usize) -> ThreadGroup {
-        ThreadGroup { machines: vec![None; size], eager: EAGER }
+        ThreadGroup::new(vec![None; size])
     }
 
     /// The machine that this rank pretends to run on.
@@ -335,137 +290,4 @@ impl Drop for Threads {
             }
         }
     }
-}
-
-/// That a rank waits for others, for as long as it does.
-struct Awaiting<'a> {
-    group: &'a Group,
-    whom: &'a [usize],
-}
-
-impl<'a> Awaiting<'a> {
-    fn new(group: &'a Group, whom: &'a [usize]) -> Awaiting<'a> {
-        for &rank in whom {
-            group.seats[rank].awaited.fetch_add(1, Ordering::SeqCst);
-        }
-        Awaiting { group, whom }
-    }
-}
-
-impl Drop for Awaiting<'_> {
-    fn drop(&mut self) {
-        for &rank in self.whom {
-            self.group.seats[rank].awaited.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-}
-
-impl Group {
-    fn new(machines: Vec<Option<String>>, eager: usize) -> Arc<Group> {
-        let seats = machines.into_iter().map(|machine| Seat { machine, ..Seat::default() }).collect();
-        let (splits, split) = (Mutex::default(), Condvar::new());
-        Arc::new(Group { key: random(), eager, seats, splits, split })
-    }
-
-    fn ranks(self: Arc<Group>) -> impl Iterator<Item = Threads> {
-        let size = self.seats.len();
-        (0..size).map(move |rank| Threads { group: self.clone(), rank, splits: Cell::new(0) })
-    }
-
-    fn gone(&self, rank: usize) -> bool {
-        self.seats[rank].gone.load(Ordering::SeqCst)
-    }
-
-    /// The communicators into which the wishes of all ranks divide this one, by the ranks here.
-    fn parts(&self, wishes: &HashMap<usize, (usize, usize)>) -> HashMap<usize, Threads> {
-        let mut order: Vec<(usize, usize, usize)> =
-            wishes.iter().map(|(&rank, &(color, key))| (color, key, rank)).collect();
-        order.sort_unstable();
-        let mut parts = HashMap::new();
-        for part in order.chunk_by(|a, b| a.0 == b.0) {
-            let machines = part.iter().map(|&(.., rank)| self.seats[rank].machine.clone()).collect();
-            let members = part.iter().map(|&(.., rank)| rank);
-            parts.extend(members.zip(Group::new(machines, self.eager).ranks()));
-        }
-        parts
-    }
-}
-
-impl Seat {
-    fn count(&self, bytes: u64, sent: bool) {
-        self.messages.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if sent {
-            self.sent.fetch_add(1, Ordering::Relaxed);
-            self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A communicator that is yet to run: from [`Threads::group`] or [`Threads::on_machines`].
-#[derive(Debug, Clone)]
-pub struct ThreadGroup {
-    machines: Vec<Option<String>>,
-    eager: usize,
-}
-
-impl ThreadGroup {
-    /// The longest message that is sent without waiting until it is taken; more than 1 kB and, unless set, 4 kB.
-    ///
-    /// ```
-    /// assert_eq!(dijitso::Threads::group(2).eager(1 << 20).run(|comm| dijitso::Communicator::rank(&comm)), [0, 1]);
-    /// ```
-    #[must_use]
-    pub fn eager(mut self, bytes: usize) -> ThreadGroup {
-        self.eager = bytes.max(1024);
-        self
-    }
-
-    /// See [`Threads::run`].
-    ///
-    /// # Panics
-    /// If a rank panics: with its number and words, after all have ended.
-    pub fn run<R: Send>(self, rank: impl Fn(Threads) -> R + Sync) -> Vec<R> {
-        let ended: Result<Vec<R>, Lost> = self.try_run(rank).into_iter().collect();
-        ended.unwrap_or_else(|lost| panic!("{lost}"))
-    }
-
-    /// The same where a rank that panics is one of the results.
-    pub fn try_run<R: Send>(self, rank: impl Fn(Threads) -> R + Sync) -> Vec<Result<R, Lost>> {
-        // What is reserved is hardly used, but counts where memory is limited.
-        let stack = if self.machines.len() <= 64 { 2 << 20 } else { 512 << 10 };
-        let run = &rank;
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = Group::new(self.machines, self.eager)
-                .ranks()
-                .map(|comm| {
-                    let builder =
-                        std::thread::Builder::new().name(format!("rank {}", comm.rank)).stack_size(stack);
-                    builder.spawn_scoped(scope, move || run(comm))
-                })
-                .collect();
-            let ended =
-                threads.into_iter().enumerate().map(|(rank, thread)| match thread.map(|t| t.join()) {
-                    Ok(Ok(result)) => Ok(result),
-                    Ok(Err(panic)) => Err(Lost { rank, problem: format!("panicked: {}", words(&*panic)) }),
-                    Err(error) => Err(Lost { rank, problem: format!("has no thread: {error}") }),
-                });
-            ended.collect()
-        })
-    }
-}
-
-fn words(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("(no words)")
-}
-
-/// A number that nobody else has.
-fn random() -> u128 {
-    let state = RandomState::new();
-    u128::from(state.hash_one(0)) << 64 | u128::from(state.hash_one(1))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
