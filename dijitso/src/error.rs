@@ -3,7 +3,7 @@
 //! Every message says what happened, to which kernel, and what to do next. A compiler's own text
 //! comes first and whole, as a programmer wants to read it.
 
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@
 //! anything the kernel hands out can dangle.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -322,17 +322,28 @@ calls! {
 
 /// Every kernel below `roots`, each once, dependencies before dependents.
 pub(crate) fn closure(roots: &[Arc<Loaded>]) -> Vec<Arc<Loaded>> {
-    fn visit(loaded: &Arc<Loaded>, seen: &mut HashMap<Signature, ()>, order: &mut Vec<Arc<Loaded>>) {
-        if seen.insert(loaded.content, ()).is_none() {
-            for dependency in &loaded.dependencies {
-                visit(dependency, seen, order);
-            }
-            order.push(loaded.clone());
-        }
-    }
-    let (mut seen, mut order) = (HashMap::new(), Vec::new());
+    let (mut seen, mut order) = (HashSet::new(), Vec::new());
+    // A list instead of recursion: chains can be thousands of kernels long. With each kernel how many of its
+    // dependencies were looked at.
+    let mut stack: Vec<(&Arc<Loaded>, usize)> = Vec::new();
     for root in roots {
-        visit(root, &mut seen, &mut order);
+        if seen.insert(root.content) {
+            stack.push((root, 0));
+        }
+        while let Some((loaded, next)) = stack.last_mut() {
+            match loaded.dependencies.get(*next) {
+                Some(dependency) => {
+                    *next += 1;
+                    if seen.insert(dependency.content) {
+                        stack.push((dependency, 0));
+                    }
+                }
+                None => {
+                    order.push(Arc::clone(loaded));
+                    stack.pop();
+                }
+            }
+        }
     }
     order
 }

@@ -45,9 +45,14 @@ fn every_step_can_fail_on_every_rank() {
                                 }
                                 Ok(())
                             };
-                            let first = jit.on(&comm).build_on(build_on).probe(&probe).load_all(&[number(1), number(2)]);
+                            let first = jit
+                                .on(&comm)
+                                .build_on(build_on)
+                                .probe(&probe)
+                                .load_all(&[number(1), number(2)]);
                             // Nobody is out of step afterwards.
-                            let second = jit.on(&comm).build_on(build_on).load(&number(3)).map(|kernel| kernel.call());
+                            let second =
+                                jit.on(&comm).build_on(build_on).load(&number(3)).map(|kernel| kernel.call());
                             assert_eq!(second? - NUMBER_BASE, 3);
                             first.map(|_| ())
                         });
@@ -59,7 +64,10 @@ fn every_step_can_fail_on_every_rank() {
                         }
                         failed += 1;
                         let words = words.unwrap_or_else(|| panic!("{at}: nobody noticed"));
-                        assert!(words.contains("planned") && words.contains(&format!("rank {bad}")), "{at}: {words}");
+                        assert!(
+                            words.contains("planned") && words.contains(&format!("rank {bad}")),
+                            "{at}: {words}"
+                        );
                     }
                 }
             }
@@ -108,9 +116,12 @@ fn generators_that_panic_and_compilers_that_misbehave() {
             let place = Arc::new(Place::new());
             let results = world.run(RANKS, move |comm| {
                 let jit = world.builder(&place, comm.rank()).build()?;
-                let spec = dijitso::spec!(extern "C" fn() -> i32, "panics", (), || -> dijitso::Source<extern "C" fn() -> i32> {
-                    panic!("no such element")
-                });
+                let spec = dijitso::spec!(
+                    extern "C" fn() -> i32,
+                    "panics",
+                    (),
+                    || -> dijitso::Source<extern "C" fn() -> i32> { panic!("no such element") }
+                );
                 jit.on(&comm).build_on(build_on).load(&spec).map(|_| ())
             });
             let words = same_error(&results).unwrap();
@@ -215,7 +226,10 @@ fn a_sealed_program_lists_what_is_missing_on_all_ranks() {
         for result in &results {
             let Err(Error::Sealed { missing, .. }) = result else { panic!("{world:?}: {result:?}") };
             let names: Vec<&str> = missing.iter().map(|kernel| kernel.kernel.as_str()).collect();
-            assert!(names.len() == 2 && names[0].contains("k00002") && names[1].contains("k00003"), "{names:?}");
+            assert!(
+                names.len() == 2 && names[0].contains("k00002") && names[1].contains("k00003"),
+                "{names:?}"
+            );
         }
         same_error(&results).unwrap();
     }

@@ -28,10 +28,15 @@ fn one_rank_is_warm_and_the_others_are_cold() {
                             filler.load(&number(7))?;
                         }
                         let kernels = jit.on(&comm).build_on(build_on).load_all(&[number(6), number(7)])?;
-                        dijitso::Result::<_>::Ok(kernels.iter().map(|kernel| kernel.call()).collect::<Vec<_>>())
+                        dijitso::Result::<_>::Ok(
+                            kernels.iter().map(|kernel| kernel.call()).collect::<Vec<_>>(),
+                        )
                     });
                     assert_eq!(same_error(&results), None, "{at}");
-                    assert!(results.into_iter().all(|r| r.unwrap() == [NUMBER_BASE + 6, NUMBER_BASE + 7]), "{at}");
+                    assert!(
+                        results.into_iter().all(|r| r.unwrap() == [NUMBER_BASE + 6, NUMBER_BASE + 7]),
+                        "{at}"
+                    );
                 }
             }
         }
@@ -133,7 +138,9 @@ fn a_generator_must_not_load_collectively() {
             let world = world.lock().unwrap();
             let loaded = inner.on(&*world).load(&number(1)).map_err(|error| error.to_string())?;
             // SAFETY: returns a number.
-            Ok::<_, String>(unsafe { dijitso::Source::new(format!("int nested() {{ return {}; }}", loaded.call())) })
+            Ok::<_, String>(unsafe {
+                dijitso::Source::new(format!("int nested() {{ return {}; }}", loaded.call()))
+            })
         });
         jit.on(&comm).load(&spec).map(|_| ())
     });

@@ -39,18 +39,30 @@ fn messages_grow_with_the_logarithm_and_files_not_at_all() {
             let most = |field: fn(&Stats) -> u64| stats.iter().map(field).max().unwrap_or(0);
             let work = sum(|s| s.generated + s.compiled + s.processes + s.published);
             assert_eq!(work, 0, "{ranks} ranks, {kernels} kernels");
-            table.push((ranks, kernels, most(|s| s.messages_sent), sum(|s| s.opens), sum(|s| s.file_changes), most(|s| s.message_bytes)));
+            table.push((
+                ranks,
+                kernels,
+                most(|s| s.messages_sent),
+                sum(|s| s.opens),
+                sum(|s| s.file_changes),
+                most(|s| s.message_bytes),
+            ));
         }
     }
     for (ranks, kernels, messages, opens, changes, bytes) in &table {
-        println!("{ranks} ranks, {kernels} kernels: at most {messages} messages and {bytes} bytes a rank, {opens} files opened and {changes} changed by all");
+        println!(
+            "{ranks} ranks, {kernels} kernels: at most {messages} messages and {bytes} bytes a rank, {opens} files opened and {changes} changed by all"
+        );
     }
     for pair in table.chunks(2) {
         assert_eq!(pair[0].2, pair[1].2, "messages do not depend on the number of kernels");
     }
     let (few, many) = (&table[1], &table[7]);
     assert_eq!(few.3, many.3, "one rank reads, however many there are");
-    assert!(table.iter().all(|row| row.4 <= 4), "nothing is written but the token that shows who shares the directory");
+    assert!(
+        table.iter().all(|row| row.4 <= 4),
+        "nothing is written but the token that shows who shares the directory"
+    );
     // Twelve doublings of the number of ranks, a few messages each.
     assert!(many.2 <= few.2 + 12 * 24, "{} and {} messages", few.2, many.2);
 }

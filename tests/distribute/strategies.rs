@@ -26,7 +26,10 @@ fn load(
         for (i, kernel) in loaded.iter().enumerate() {
             assert_eq!(kernel.call() - NUMBER_BASE, i as i32);
         }
-        dijitso::Result::<_>::Ok((loaded.iter().map(dijitso::Kernel::origin).collect::<Vec<_>>(), jit.stats()))
+        dijitso::Result::<_>::Ok((
+            loaded.iter().map(dijitso::Kernel::origin).collect::<Vec<_>>(),
+            jit.stats(),
+        ))
     });
     assert_eq!(same_error(&results), None, "{world:?} {build_on:?} {ranks}");
     results.into_iter().flatten().collect()
@@ -57,9 +60,13 @@ fn cold_and_warm_everywhere() {
                 };
                 assert_eq!(built, 3 * builders, "{at}");
                 let warm = load(world, &place, ranks, build_on, 3, &compiler);
-                let work: u64 = warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();
+                let work: u64 =
+                    warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();
                 assert_eq!(work, 0, "{at}: {warm:#?}");
-                assert!(warm.iter().flat_map(|(origins, _)| origins).all(|o| *o != KernelOrigin::Built), "{at}");
+                assert!(
+                    warm.iter().flat_map(|(origins, _)| origins).all(|o| *o != KernelOrigin::Built),
+                    "{at}"
+                );
             }
         }
     }
@@ -129,7 +136,11 @@ fn a_memory_hit_costs_one_agreement() {
         let kernel = jit.on(&comm).load(&number(1))?;
         let after = jit.stats();
         assert_eq!(kernel.origin(), KernelOrigin::Memory);
-        assert_eq!((after.opens, after.file_stats), (before.opens, before.file_stats), "no file is looked at");
+        assert_eq!(
+            (after.opens, after.file_stats),
+            (before.opens, before.file_stats),
+            "no file is looked at"
+        );
         let again = jit.on(&comm).loaded(&number(1))?;
         assert_eq!(jit.stats().messages_sent, after.messages_sent, "without a word");
         assert!(jit.on(&comm).loaded(&number(2)).is_err());

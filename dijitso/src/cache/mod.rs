@@ -27,7 +27,7 @@ pub(crate) use entry::{Defect, EntryMeta, Headers, Texts, VerifiedEntry, encode,
 pub(crate) use index::{Dependency, Index, Variant, VariantOutcome};
 pub(crate) use inputs::{Holds, Inputs, asked_in};
 pub(crate) use lock::Lock;
-pub(crate) use routes::Routes;
+pub(crate) use routes::{Routes, Sets};
 pub(crate) use script::{script, without_directory};
 pub(crate) use seal::{LEN as SEAL_LEN, MACHINE, Seal};
 pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};

@@ -33,39 +33,34 @@ impl<'a> Wire<'a> {
     }
 }
 
-pub(super) mod path {
+pub(crate) mod path {
     use std::path::{Path, PathBuf};
 
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
     use super::Wire;
 
-    pub(in crate::error) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
         Wire::of(path.as_os_str()).serialize(serializer)
     }
 
-    pub(in crate::error) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<PathBuf, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
         Wire::deserialize(deserializer).map(Wire::into_path)
     }
 }
 
-pub(super) mod optional_path {
+pub(crate) mod optional_path {
     use std::path::PathBuf;
 
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
     use super::Wire;
 
-    pub(in crate::error) fn serialize<S: Serializer>(
-        path: &Option<PathBuf>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
         path.as_ref().map(|path| Wire::of(path.as_os_str())).serialize(serializer)
     }
 
-    pub(in crate::error) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<PathBuf>, D::Error> {
         Ok(Option::<Wire<'_>>::deserialize(deserializer)?.map(Wire::into_path))

@@ -159,7 +159,7 @@ impl Engine {
             if let VariantOutcome::Failure(text) = &index.variants[position].outcome {
                 let inputs = &index.variants[position].inputs;
                 if let Holds::Yes | Holds::Restamped(_) = inputs.holds(&self.store)
-                    && let Ok(failure) = serde_json::from_str::<super::publish::Failure>(text)
+                    && let Ok(failure) = serde_json::from_str::<super::failures::Failure>(text)
                 {
                     return InUnit::Failure(failure.into_error(&unit.at));
                 }

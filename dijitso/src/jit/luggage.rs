@@ -24,6 +24,7 @@ impl Luggage {
     }
 
     /// How many kernels were built.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

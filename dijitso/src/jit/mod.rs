@@ -10,6 +10,7 @@ mod derived;
 mod engine;
 mod export;
 mod facts;
+mod failures;
 mod flight;
 mod held;
 mod lookup;

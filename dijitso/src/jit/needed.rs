@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::facts::{Facts, Packed};
 use super::luggage::Luggage;
-use crate::cache::{Bytes, Defect, Routes, Seal, Variant};
+use crate::cache::{Bytes, Defect, Dependency, Inputs, Routes, Seal, Variant, VariantOutcome};
 use crate::kernel::{Loaded, closure};
-use crate::signature::Signature;
+use crate::signature::{Signature, Signer};
 use crate::source::AnySpec;
 
 /// A kernel that is needed somewhere else.
@@ -24,89 +24,188 @@ pub(crate) struct Needed {
     /// Whether it must be loaded there; else it is enough that a cache has it.
     pub(crate) linked: bool,
     pub(crate) loaded: Option<Arc<Loaded>>,
-    /// Under which key the index has it, and for which spec.
-    key: Option<Signature>,
+    /// How the index leads to it: for the specs that ask for it, and for the kernels that need it.
+    ways: Vec<Way>,
+}
+
+#[derive(Debug, Clone)]
+struct Way {
+    key: Signature,
     spec: Option<Signature>,
-    variant: Option<Variant>,
+    variant: Variant,
+    /// Whether all that the kernel was made from is known, so that its unit may lead to it.
+    by_unit: bool,
+}
+
+/// A kernel directly below another one.
+struct Edge {
+    content: Signature,
+    name: String,
+    /// Under which key the index has it.
+    key: Option<Signature>,
+}
+
+/// Follows kernels down to what they need.
+struct Walk<'a> {
+    engine: &'a Engine,
+    luggage: &'a Luggage,
+    /// Everything that must be loaded.
+    linked: HashMap<Signature, Arc<Loaded>>,
+    nodes: Vec<Needed>,
+    places: HashMap<Signature, usize>,
+    /// Kernels and keys that were looked at.
+    tried: HashSet<(Signature, Signature)>,
+    /// Dependencies first.
+    order: Vec<usize>,
+}
+
+impl Walk<'_> {
+    /// Looks at a kernel, and returns what must be looked at below it, unless that was done.
+    fn visit(&mut self, edge: &Edge, spec: Option<Signature>) -> Option<Step> {
+        let Edge { content, name, key } = edge;
+        let known = self.places.get(content).copied();
+        let place = known.unwrap_or_else(|| {
+            let called = self.linked.get(content).cloned();
+            let linked = called.is_some();
+            let loaded = called.or_else(|| self.engine.memory.library(content));
+            self.places.insert(*content, self.nodes.len());
+            self.nodes.push(Needed {
+                content: *content,
+                name: name.clone(),
+                linked,
+                loaded,
+                ways: Vec::new(),
+            });
+            self.nodes.len() - 1
+        });
+        let mut more = known.is_none();
+        if let Some(key) = *key
+            && self.tried.insert((*content, key))
+        {
+            let loaded = self.nodes[place].loaded.clone();
+            let known = self.engine.variant_of(content, &key, loaded.as_deref(), self.luggage);
+            let of_site = || if spec.is_none() { self.engine.variant_of_site(content) } else { None };
+            let by_unit = known.is_some();
+            let way = known.or_else(of_site).map(|variant| Way { key, spec, variant, by_unit });
+            // Another spec with the same text can have consulted others.
+            more |= way.is_some();
+            self.nodes[place].ways.extend(way);
+        }
+        more.then(|| Step { place, new: known.is_none(), below: self.below(place) })
+    }
+
+    /// What is directly below, the last one first.
+    fn below(&self, place: usize) -> Vec<Edge> {
+        let needed = &self.nodes[place];
+        let records = needed.ways.iter().flat_map(|way| &way.variant.dependencies);
+        let mut below: Vec<Edge> =
+            records.map(|d| Edge { content: d.content, name: d.name.clone(), key: Some(d.key) }).collect();
+        // Nothing is recorded for what the index does not have.
+        for linked in needed.loaded.iter().flat_map(|loaded| &loaded.dependencies) {
+            if below.iter().all(|edge| edge.content != linked.content) {
+                below.push(Edge { content: linked.content, name: linked.name.clone(), key: None });
+            }
+        }
+        below.reverse();
+        below
+    }
+
+    /// Depth first, with a list instead of recursion: chains can be thousands of kernels long.
+    fn descend(&mut self, root: Step) {
+        let mut stack = vec![root];
+        while let Some(step) = stack.last_mut() {
+            match step.below.pop() {
+                Some(edge) => stack.extend(self.visit(&edge, None)),
+                None => {
+                    self.order.extend(step.new.then_some(step.place));
+                    stack.pop();
+                }
+            }
+        }
+    }
+}
+
+/// A kernel whose dependencies are being looked at.
+struct Step {
+    place: usize,
+    new: bool,
+    below: Vec<Edge>,
 }
 
 impl Engine {
     /// Everything that a kernel needs, dependencies first, and the kernel itself last.
     pub(crate) fn needed(&self, spec: &AnySpec, loaded: &Arc<Loaded>, luggage: &Luggage) -> Vec<Needed> {
-        let linked: HashMap<Signature, Arc<Loaded>> =
-            closure(std::slice::from_ref(loaded)).into_iter().map(|below| (below.content, below)).collect();
-        let mut root =
-            self.needed_as(loaded.content, &loaded.name, Some(self.index_key(spec)), &linked, luggage);
-        root.spec = Some(spec.signature());
-        let (mut seen, mut order) = (HashSet::from([root.content]), Vec::new());
-        // A list instead of recursion: chains can be thousands of kernels long. With each kernel what is below it and
-        // was not visited yet.
-        let mut stack = vec![(self.below(&root), root)];
-        while let Some((below, _)) = stack.last_mut() {
-            let Some((content, name, key)) = below.pop() else {
-                order.extend(stack.pop().map(|(_, needed)| needed));
-                continue;
-            };
-            if seen.insert(content) {
-                let needed = self.needed_as(content, &name, key, &linked, luggage);
-                stack.push((self.below(&needed), needed));
-            }
-        }
-        order
+        self.needed_by(&[(spec, loaded)], luggage)
     }
 
-    fn needed_as(
-        &self,
-        content: Signature,
-        name: &str,
-        key: Option<Signature>,
-        linked: &HashMap<Signature, Arc<Loaded>>,
-        luggage: &Luggage,
-    ) -> Needed {
-        let called = linked.get(&content).cloned();
-        let is_linked = called.is_some();
-        let loaded = called.or_else(|| self.memory.library(&content));
-        let variant = self.variant_of(&content, key.as_ref(), loaded.as_deref(), luggage);
-        Needed { content, name: name.to_owned(), linked: is_linked, loaded, key, spec: None, variant }
+    /// The same for several kernels: each library once, after those that it is linked to.
+    pub(crate) fn needed_by(&self, kernels: &[(&AnySpec, &Arc<Loaded>)], luggage: &Luggage) -> Vec<Needed> {
+        let roots: Vec<Arc<Loaded>> = kernels.iter().map(|(_, loaded)| (*loaded).clone()).collect();
+        let mut walk = Walk {
+            engine: self,
+            luggage,
+            linked: closure(&roots).into_iter().map(|below| (below.content, below)).collect(),
+            nodes: Vec::new(),
+            places: HashMap::new(),
+            tried: HashSet::new(),
+            order: Vec::new(),
+        };
+        for (spec, loaded) in kernels {
+            let key = Some(self.index_key(spec));
+            let edge = Edge { content: loaded.content, name: loaded.name.clone(), key };
+            if let Some(step) = walk.visit(&edge, Some(spec.signature())) {
+                walk.descend(step);
+            }
+        }
+        let Walk { nodes, order, .. } = walk;
+        let mut nodes: Vec<Option<Needed>> = nodes.into_iter().map(Some).collect();
+        order.into_iter().filter_map(|place| nodes[place].take()).collect()
     }
 
     /// What the index, or whoever has just built it, says about an entry.
     fn variant_of(
         &self,
         content: &Signature,
-        key: Option<&Signature>,
+        key: &Signature,
         loaded: Option<&Loaded>,
         luggage: &Luggage,
     ) -> Option<Variant> {
         let packed = luggage.get(content).map(|packed| &packed.routes);
         let kept = loaded.and_then(|loaded| loaded.kept.get()).map(|kept| &kept.routes);
         let routes = || [packed, kept].into_iter().flatten();
-        let exact = key.and_then(|key| {
-            let collected = routes().find_map(|routes| routes.variant(key, content)).cloned();
-            collected.or_else(|| {
-                let variants = self.store.index(key)?.variants;
-                variants.into_iter().find(|variant| variant.leads_to(content))
+        if let Some(variant) = routes().find_map(|routes| routes.variant(key, content)) {
+            return Some(variant.clone());
+        }
+        let mut stored = self.store.index(key).map(|index| index.variants).unwrap_or_default().into_iter();
+        stored
+            .find(|variant| variant.leads_to(content))
+            // Built for another spec with the same text.
+            .or_else(|| {
+                routes().find_map(|routes| routes.to(content).next()).map(|(_, variant)| variant.clone())
             })
-        });
-        // Built for another spec with the same text.
-        exact.or_else(|| {
-            routes().find_map(|routes| routes.to(content).next()).map(|(_, variant)| variant.clone())
-        })
     }
 
-    /// Directly below a kernel, the last one first.
-    fn below(&self, needed: &Needed) -> Vec<(Signature, String, Option<Signature>)> {
-        let recorded = needed.variant.iter().flat_map(|variant| &variant.dependencies);
-        let mut below: Vec<(Signature, String, Option<Signature>)> =
-            recorded.map(|d| (d.content, d.name.clone(), Some(d.key))).collect();
-        // Of a kernel from a site cache nothing else is known.
-        for linked in needed.loaded.iter().flat_map(|loaded| &loaded.dependencies) {
-            if below.iter().all(|(content, ..)| *content != linked.content) {
-                below.push((linked.content, linked.name.clone(), None));
-            }
-        }
-        below.reverse();
-        below
+    /// A kernel that is below one of ours, and that is from a site cache: where there is no site cache, the index must
+    /// lead to it. No compiler has this identity, so its own spec finds it only where any compiler would do.
+    fn variant_of_site(&self, content: &Signature) -> Option<Variant> {
+        let (_, kernel) = self.on_site(content)?;
+        let link = |content: &Signature| Dependency {
+            key: site_key(content),
+            name: self.on_site(content).map_or_else(|| content.short(), |(_, kernel)| kernel.name),
+            content: *content,
+            linked: true,
+            object: None,
+        };
+        Some(Variant {
+            toolchain: site_key(content),
+            unit: kernel.unit,
+            outcome: VariantOutcome::Content(*content),
+            entry: kernel.entry,
+            cpu: kernel.cpu,
+            created: 0,
+            dependencies: kernel.links.iter().map(link).collect(),
+            inputs: Inputs::default(),
+        })
     }
 
     /// Makes a kernel ready to travel: from the luggage, or read from its file and verified, whole.
@@ -120,9 +219,11 @@ impl Engine {
             None => self.repack(needed)?,
         };
         // What must not be stored has none.
-        if let (Some(key), Some(variant)) = (needed.key, &needed.variant) {
-            packed.routes.add(&self.store, key, needed.spec, variant);
-            packed.routes.add(&self.store, self.unit_key(&variant.unit), None, variant);
+        for Way { key, spec, variant, by_unit } in &needed.ways {
+            packed.routes.add(&self.store, *key, *spec, variant);
+            if *by_unit {
+                packed.routes.add(&self.store, self.unit_key(&variant.unit), None, variant);
+            }
         }
         Ok(packed)
     }
@@ -143,7 +244,7 @@ impl Engine {
     fn facts_of(&self, needed: &Needed, bytes: &Bytes, elf_len: u64) -> Result<Arc<Facts>, String> {
         let loaded = needed.loaded.as_ref().and_then(|loaded| Facts::of(loaded));
         let recorded = || {
-            let variant = needed.variant.as_ref()?;
+            let variant = &needed.ways.first()?.variant;
             let links = variant.dependencies.iter().filter(|dependency| dependency.linked);
             Some(Facts {
                 name: needed.name.clone(),
@@ -195,4 +296,11 @@ impl Engine {
         let site = || self.on_site(&loaded.content).is_some_and(|(site, _)| site.loadable_in_place());
         self.in_place(own || site()).then(|| path.clone())
     }
+}
+
+/// Where the index of another cache has what was a site cache's here.
+fn site_key(content: &Signature) -> Signature {
+    let mut signer = Signer::quiet("dijitso site kernel 1");
+    signer.field("content", content);
+    signer.finish()
 }

@@ -10,7 +10,7 @@ use super::engine::{Compiler, Engine};
 use super::facts::{Facts, Packed};
 use super::opening::Opening;
 use crate::cache::{Bytes, Dependency, EntryMeta, Inputs, Routes, Texts, Variant, VariantOutcome, encode};
-use crate::compile::{Built, EXPORTS, Failed, Unit, questions, symbol_name};
+use crate::compile::{Built, EXPORTS, Unit, questions, symbol_name};
 use crate::error::Error;
 use crate::fs::Published;
 use crate::kernel::{Kept, Loaded};
@@ -36,39 +36,6 @@ pub(super) enum Finished {
     /// A file that the compiler read was changed while it ran; what, in words.
     Changed(String),
     Failed(Error),
-}
-
-/// A lasting failure as the index keeps it.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Failure {
-    log: String,
-    /// `None` for a compiler's refusal, the undefined symbols for a linker's.
-    undefined: Option<Vec<String>>,
-    command: String,
-    bundle: Option<PathBuf>,
-}
-
-impl Failure {
-    fn of(error: &Error) -> Option<Failure> {
-        match error.clone() {
-            Error::Compile { log, command, bundle, .. } => {
-                Some(Failure { log, undefined: None, command, bundle })
-            }
-            Error::Link { log, undefined, command, bundle, .. } => {
-                Some(Failure { log, undefined: Some(undefined), command, bundle })
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn into_error(self, at: &str) -> Error {
-        let (kernel, log, command) = (at.to_owned(), self.log, self.command);
-        let bundle = self.bundle.filter(|b| b.exists());
-        match self.undefined {
-            None => Error::Compile { kernel, log, command, bundle },
-            Some(undefined) => Error::Link { kernel, log, undefined, command, bundle },
-        }
-    }
 }
 
 impl Engine {
@@ -267,17 +234,17 @@ impl Engine {
 }
 
 impl Engine {
-    fn questions(&self, unit: &Unit) -> Vec<String> {
+    pub(super) fn questions(&self, unit: &Unit) -> Vec<String> {
         questions(unit, self.environment.iter().find(|(n, _)| n == "LIBRARY_PATH").map(|(_, v)| v.as_str()))
     }
 
     /// Files that a kernel's own flags name and its tools do not list: the index key does not know them.
-    fn named_files(&self, unit: &Unit) -> impl Iterator<Item = PathBuf> {
+    pub(super) fn named_files(&self, unit: &Unit) -> impl Iterator<Item = PathBuf> {
         unit.flags.named_files().into_iter().filter(|path| self.fs.is_file(path))
     }
 
     /// Whether a unit was built by the compiler that is there now, all the time.
-    fn still(&self, compiler: &Compiler, unit: &Unit) -> bool {
+    pub(super) fn still(&self, compiler: &Compiler, unit: &Unit) -> bool {
         compiler.toolchain.identity() == unit.toolchain && compiler.toolchain.unchanged(&self.fs)
     }
 
@@ -323,40 +290,6 @@ impl Engine {
             })
             .collect()
     }
-
-    /// A negative entry: an unchanged retry, in this process or another, reports at once.
-    pub(super) fn remember_failure(&self, unit: &Unit, failed: &Failed) {
-        let context = self.context();
-        let (Ok(compiler), Some(failure), true) =
-            (&context.compiler, Failure::of(&failed.error), failed.lasting)
-        else {
-            return;
-        };
-        let asked: Vec<String> = self.questions(unit).into_iter().chain(failed.missing.clone()).collect();
-        let inputs: Vec<PathBuf> = failed.inputs.iter().cloned().chain(self.named_files(unit)).collect();
-        let Ok(collected) = Inputs::collect(&self.store, &inputs, &asked, &unit.flags.search, failed.started)
-        else {
-            return;
-        };
-        let Ok(text) = serde_json::to_string(&failure) else { return };
-        if collected.changed.is_none() && self.still(compiler, unit) {
-            let variant = Variant {
-                toolchain: compiler.digest,
-                unit: unit.signature,
-                outcome: VariantOutcome::Failure(text),
-                entry: unit.symbol.is_some(),
-                cpu: unit.flags.features,
-                created: now(),
-                dependencies: Vec::new(),
-                inputs: collected.inputs,
-            };
-            let key = self.unit_key(&unit.signature);
-            if let Err(error) = self.store.add_variant(&key, variant.clone()) {
-                self.cannot_write(&error);
-                self.memory.remember_failure(key, variant);
-            }
-        }
-    }
 }
 
 /// Names an entry and its SONAME: the unit, and the content of every file that the tools read for it.
@@ -367,7 +300,7 @@ fn content_signature(unit: &Signature, inputs: &Signature) -> Signature {
     signer.finish()
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 

@@ -139,10 +139,16 @@ impl Engine {
         if routes.to(&facts.content).next().is_none() {
             return;
         }
-        match self.store.publish(&facts.content, bytes) {
-            Ok(Published::New) => self.counters.published.one(),
-            Ok(Published::Existing) => {}
-            Err(error) => return self.cannot_write(&error),
+        let path = self.store.entry_path(&facts.content);
+        let loaded = self.memory.library(&facts.content);
+        // For another spec with the same text.
+        let is_stored = |loaded: &Arc<Loaded>| loaded.path.get() == Some(&path) && self.fs.is_file(&path);
+        if !loaded.as_ref().is_some_and(is_stored) {
+            match self.store.publish(&facts.content, bytes) {
+                Ok(Published::New) => self.counters.published.one(),
+                Ok(Published::Existing) => {}
+                Err(error) => return self.cannot_write(&error),
+            }
         }
         let own = spec.and_then(|spec| {
             let variant = routes.of_spec(&spec.signature(), &facts.content)?;
@@ -156,8 +162,8 @@ impl Engine {
             }
             self.add_variant(&key, variant.clone());
         }
-        if let Some(loaded) = self.memory.library(&facts.content) {
-            loaded.is_now(Some(self.store.entry_path(&facts.content)), None);
+        if let Some(loaded) = loaded {
+            loaded.is_now(Some(path), None);
         }
     }
 

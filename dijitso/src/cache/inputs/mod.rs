@@ -21,7 +21,6 @@ use crate::signature::Signature;
 use record::{Check, Record};
 
 pub(crate) use asked::asked_in;
-pub(crate) use collect::Collected;
 pub(super) use sets::{export as export_set, import as import_set};
 
 /// The files and absences that a kernel depends on.

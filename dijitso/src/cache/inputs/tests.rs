@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::collect::Collected;
 use super::*;
 use crate::cache::store::tests::store;
 use crate::fs::Stamp;
@@ -371,4 +372,36 @@ fn a_set_of_system_headers_reaches_another_cache() {
     sets::forget(&set);
     assert_eq!(sets::export(&other.store, &set).unwrap(), bytes);
     assert_eq!(sets::export(&other.store, &crate::signature::digest(b"unknown")), None);
+}
+
+#[test]
+fn kernels_that_travel_together_carry_each_set_once() {
+    use crate::cache::{Routes, Sets, Variant, VariantOutcome};
+    use crate::signature::digest;
+    let tree = Tree::new();
+    let header = tree.write("builtin/system.h", "a");
+    let inputs = tree.collect(&[&header]).inputs;
+    let route = |n: u8| {
+        let variant = Variant {
+            toolchain: digest(b"toolchain"),
+            unit: digest(&[n]),
+            outcome: VariantOutcome::Content(digest(&[n])),
+            entry: true,
+            cpu: crate::toolchain::CpuFeatures::NONE,
+            created: 1,
+            dependencies: Vec::new(),
+            inputs: inputs.clone(),
+        };
+        let mut routes = Routes::default();
+        routes.add(&tree.store, digest(&[n]), None, &variant);
+        routes
+    };
+    let whole = [route(1), route(2), route(3)];
+    let (mut sent, mut carried) = (whole.clone(), Sets::default());
+    sent.iter_mut().for_each(|routes| routes.lighten(&mut carried));
+    let lengths = sent.clone().map(|routes| postcard::to_stdvec(&routes).unwrap().len());
+    assert!(sent[0] == whole[0] && lengths[1] < lengths[0] && lengths[1] == lengths[2], "{lengths:?}");
+    let mut arrived = Sets::default();
+    sent.iter_mut().for_each(|routes| routes.complete(&mut arrived));
+    assert_eq!(sent, whole);
 }

@@ -199,3 +199,156 @@ fn a_failure_is_an_outcome_and_the_others_travel() {
     let (outcomes, luggage) = here.engine().build_packed(&[bad.any(), number(1).any()], &[false; 2], &[]);
     assert!(outcomes[0].is_err() && luggage.get(&content(&outcomes[1])).is_some());
 }
+
+#[test]
+fn several_kernels_bring_what_they_share_once() {
+    let here = Rank::new();
+    let twin = |key: u32| {
+        let jit = here.jit.clone();
+        KernelSpec::<Number>::new("sharing", key, move || {
+            // The same text, whatever the other kernel says.
+            let zero = jit.load(&number(key as i32)).map_or(1, |number| i32::from(number.call() < 0));
+            source(format!("int sharing() {{ return base_9() + {zero}; }}"))
+                .include("\"base_9.h\"")
+                .depends_on(&base(9))
+        })
+    };
+    let specs = [twin(1), twin(2), successor(9)];
+    let any: Vec<&AnySpec> = specs.iter().map(|spec| spec.any()).collect();
+    let (outcomes, luggage) = here.engine().build_packed(&any, &[], &[]);
+    let loaded: Vec<Arc<Loaded>> =
+        outcomes.iter().map(|outcome| outcome.as_ref().unwrap().0.clone()).collect();
+    assert!(Arc::ptr_eq(&loaded[0], &loaded[1]));
+    let kernels: Vec<(&AnySpec, &Arc<Loaded>)> = any.iter().copied().zip(&loaded).collect();
+    let needed = here.engine().needed_by(&kernels, &luggage);
+    let names: Vec<(&str, bool)> = needed.iter().map(|n| (n.name.as_str(), n.linked)).collect();
+    let (base, number) = (("base", true), ("number", false));
+    assert_eq!(names, [base, number, ("sharing", true), number, ("successor", true)]);
+
+    let there = Rank::new();
+    for needed in &needed {
+        let packed = here.engine().pack(needed, &luggage).unwrap();
+        let of_kernel = kernels.iter().filter(|(_, loaded)| loaded.content == needed.content);
+        let specs: Vec<Option<&AnySpec>> = of_kernel.map(|(spec, _)| Some(*spec)).collect();
+        for spec in if specs.is_empty() { vec![None] } else { specs } {
+            there.engine().publish_received(spec, &packed.facts, &packed.bytes, &packed.routes);
+        }
+    }
+    let next = there.again();
+    assert!(found(next.engine().look_up_all(&any, Whose::Own)).iter().all(Option::is_some));
+    assert_eq!((next.stats().generated, there.jit.stats().published), (0, 5));
+}
+
+#[test]
+fn a_chain_of_thousands_does_not_end_the_stack() {
+    let here = Rank::new();
+    let nowhere = crate::prebuilt::Address(std::ptr::null());
+    let code = crate::prebuilt::Variant { content: [0; 32], features: 0, entry: nowhere, exports: &[] };
+    let code: &'static crate::prebuilt::Variant = Box::leak(Box::new(code));
+    let mut chain: Vec<Arc<Loaded>> = Vec::new();
+    for n in 0..20_000u32 {
+        chain.push(Arc::new(Loaded {
+            name: format!("k{n}"),
+            at: String::new(),
+            content: crate::signature::digest(&n.to_le_bytes()),
+            unit: crate::signature::digest(b"unit"),
+            cpu: crate::toolchain::CpuFeatures::NONE,
+            soname: String::new(),
+            code: crate::kernel::Code::Program(code),
+            entry: 0,
+            dependencies: chain.last().cloned().into_iter().collect(),
+            path: Default::default(),
+            len: 0,
+            kept: Default::default(),
+            report: Default::default(),
+        }));
+    }
+    let needed = here.engine().needed(number(1).any(), chain.last().unwrap(), &Luggage::default());
+    assert_eq!((needed.len(), needed[0].name.as_str()), (20_000, "k0"));
+    drop(needed);
+    // From the end: each is the last to hold the one before it.
+    chain.reverse();
+    chain.into_iter().for_each(drop);
+}
+
+#[test]
+fn what_is_linked_to_a_site_cache_is_found_where_there_is_none() {
+    let first = Rank::new();
+    let site = first.dir.path().join("site");
+    first.jit.export(&[base(6)], &site).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let builder = Jit::builder().cache_dir(dir.path().join("cache")).site_cache(&site);
+    let here = Rank { jit: builder.build().unwrap(), dir };
+    let spec = successor(6);
+    let (loaded, luggage) = here.build(spec.any());
+    assert_eq!((luggage.len(), here.jit.stats().site_hits), (1, 1));
+    let packed = here.pack(spec.any(), &loaded, &luggage);
+    assert_eq!(names(&packed), [("base", true), ("successor", true)]);
+
+    let there = Rank::new();
+    assert_eq!(call(&there.receive(spec.any(), &packed)), 7);
+    there.publish(spec.any(), &packed);
+    let next = there.again();
+    assert_eq!(next.load(&spec).unwrap().origin(), KernelOrigin::Disk);
+    assert_eq!(next.stats().generated, 0);
+    // Asked for by itself, it is the site cache's word only, and a compiler knows better.
+    assert_eq!(next.load(&base(6)).unwrap().origin(), KernelOrigin::Built);
+    let (of_site, _) = here.engine().held(spec.any()).unwrap().unwrap();
+    let alone = here.pack(base(6).any(), &of_site.dependencies[0], &Luggage::default()).pop().unwrap().1;
+    let fourth = Rank::new();
+    fourth.engine().publish_received(Some(base(6).any()), &alone.facts, &alone.bytes, &alone.routes);
+    assert_eq!(fourth.jit.stats().published, 0);
+}
+
+#[test]
+fn each_of_several_collectors_gets_what_was_built_meanwhile() {
+    let here = Rank::new();
+    let wait = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for n in [1, 2] {
+            let (here, wait) = (&here, &wait);
+            scope.spawn(move || {
+                wait.wait();
+                let (outcomes, luggage) = here.engine().build_packed(&[number(n).any()], &[], &[]);
+                assert!(luggage.get(&content(&outcomes[0])).is_some());
+            });
+        }
+    });
+    let (_, luggage) = here.engine().build_packed(&[], &[], &[]);
+    assert_eq!(luggage.len(), 0);
+}
+
+#[test]
+fn with_a_full_disk_kernels_travel_all_the_same() {
+    let run = || {
+        if !own_mounts() {
+            eprintln!("skipped: mounting a tmpfs is not permitted here");
+            return;
+        }
+        let here = Rank::new();
+        std::fs::create_dir(here.cache()).unwrap();
+        let options = c"mode=700,size=64k";
+        rustix::mount::mount("none", here.cache(), "tmpfs", rustix::mount::MountFlags::empty(), options)
+            .unwrap();
+        let there = Rank::new();
+        let mut failures = 0;
+        for n in 0..9 {
+            let spec = successor(n);
+            let (loaded, luggage) = here.build(spec.any());
+            let packed = here.pack(spec.any(), &loaded, &luggage);
+            assert_eq!(call(&there.receive(spec.any(), &packed)), n + 1);
+            failures = here.jit.stats().publish_failures;
+        }
+        assert!(failures > 0, "it was never full");
+        assert_eq!(here.jit.stats().built, 18);
+    };
+    std::thread::spawn(run).join().unwrap();
+}
+
+/// A mount namespace for this thread alone; `false` where the system does not permit it.
+fn own_mounts() -> bool {
+    // SAFETY: only mounts are separated; descriptors stay shared with all threads.
+    let separated = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) };
+    let private = rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
+    separated.is_ok() && rustix::mount::mount_change("/", private).is_ok()
+}
