@@ -54,7 +54,15 @@ impl Jit {
     /// # Ok(()) }
     /// ```
     pub fn on<'a, C: Communicator + ?Sized>(&'a self, comm: &'a C) -> Collective<'a, C> {
-        Collective { jit: self, comm, build_on: None, per_cpu: false, patience: PATIENCE, probe: None, processor: None }
+        Collective {
+            jit: self,
+            comm,
+            build_on: None,
+            per_cpu: false,
+            patience: PATIENCE,
+            probe: None,
+            processor: None,
+        }
     }
 }
 
@@ -237,7 +245,8 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let mut member = self.member(unique)?;
         self.run(&mut member, any)?;
         let obtained = |at: &usize| {
-            let missing = || Error::Communication { problem: format!("{} did not come", member.specs[*at].at()) };
+            let missing =
+                || Error::Communication { problem: format!("{} did not come", member.specs[*at].at()) };
             member.have[*at].clone().ok_or_else(missing)
         };
         places.iter().map(obtained).collect()
@@ -287,13 +296,14 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             None => {
                 let known = member.attempt(Step::LookUp, |member| member.look_up(team)).unwrap_or_default();
                 let mine = (member.failure.clone(), Some(known));
-                let (failure, known) = member.session.all_reduce(Step::LookUp, &team.whole(), mine, |a, b| {
-                    let known = match (a.1, b.1) {
-                        (Some(a), Some(b)) => Known::merge_all(a, b),
-                        (a, b) => a.or(b),
-                    };
-                    (Failure::first(a.0, b.0), known)
-                })?;
+                let (failure, known) =
+                    member.session.all_reduce(Step::LookUp, &team.whole(), mine, |a, b| {
+                        let known = match (a.1, b.1) {
+                            (Some(a), Some(b)) => Known::merge_all(a, b),
+                            (a, b) => a.or(b),
+                        };
+                        (Failure::first(a.0, b.0), known)
+                    })?;
                 if let Some(failure) = failure {
                     return Err(failure.into_error());
                 }
@@ -400,7 +410,8 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let mixed = agreed.native.is_none() && !self.per_cpu && base.builds_for_native();
         let derived = member.attempt(Step::Share, |_| {
             let crowded = layout.group(rank).ranks.len() > 1;
-            let subdirectory = (self.strategy(0) == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
+            let subdirectory =
+                (self.strategy(0) == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
             let cpu = mixed.then(|| agreed.features.level().cpu());
             match (&subdirectory, &cpu) {
                 (None, None) => Ok(None),
