@@ -4,6 +4,7 @@
 //! programs stay free of it.
 
 mod channels;
+mod kernels;
 mod places;
 
 use std::path::{Path, PathBuf};
