@@ -25,7 +25,7 @@ fn every_step_can_fail_on_every_rank() {
                     for panics in [false, true] {
                         // All cells in the soak; else each step, rank and strategy, in two worlds, one way to fail.
                         let chosen = matches!(world, World::Shared | World::Machines)
-                            && panics == ((parity(world, step) + bad) % 2 == 0);
+                            && panics == (parity(world, step) + bad).is_multiple_of(2);
                         if !soak() && !chosen {
                             continue;
                         }

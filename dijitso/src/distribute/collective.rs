@@ -437,10 +437,11 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         Ok(scene)
     }
 
-    /// A communicator, and what of this collective decides who is where and which engine is used.
+    /// A communicator, and what of this collective decides who is where and which engine is used; and the rank: those that
+    /// are threads may share a `Jit`, but not a directory of their own.
     fn scene_key(&self, communicator: u128) -> u128 {
         let apart = u128::from(self.strategy(0) == BuildOn::Process) + 2 * u128::from(self.per_cpu);
-        communicator.wrapping_add(apart)
+        communicator.wrapping_add(apart + 4 * self.comm.rank() as u128)
     }
 }
 

@@ -336,7 +336,8 @@ impl<'c> Session<'c> {
             other => other.to_string(),
         };
         let mut message = self.header(Step::Meet, Kind::GivenUp, 0).start(REASON);
-        message.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(REASON)]);
+        let end = (0..=REASON.min(reason.len())).rev().find(|&at| reason.is_char_boundary(at)).unwrap_or(0);
+        message.extend_from_slice(&reason.as_bytes()[..end]);
         for &rank in whom.difference(&told) {
             // Who is gone need not know.
             let _ = self.send(Step::Meet, &[rank], &message);

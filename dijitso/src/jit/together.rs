@@ -23,7 +23,7 @@ pub(crate) struct Notes(Mutex<VecDeque<(u128, Note)>>);
 type Note = Arc<dyn Any + Send + Sync>;
 
 impl Notes {
-    const MOST: usize = 64;
+    const MOST: usize = 256;
 
     pub(crate) fn get(&self, key: u128) -> Option<Note> {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
