@@ -97,6 +97,8 @@ impl<'a> From<&'a Bytes> for Content<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+
     use super::super::entry::tests::{elf, encoded};
     use super::*;
     use crate::signature::digest;
@@ -122,6 +124,41 @@ mod tests {
                 assert!(bytes.piece(offset, len).is_err());
             }
         }
+    }
+
+    #[test]
+    fn a_library_of_more_than_four_gigabytes_is_verified_in_pieces() {
+        let (elf_len, rest) = ((4u64 << 30) + 12_345, [7; 100]);
+        let header = elf(64);
+        let zeros = vec![0; PIECE as usize];
+        let mut check = xxhash_rust::xxh3::Xxh3::new();
+        check.update(&header);
+        let mut left = elf_len - header.len() as u64;
+        while left > 0 {
+            let now = left.min(PIECE);
+            check.update(&zeros[..now as usize]);
+            left -= now;
+        }
+        let seal = Seal {
+            machine: seal::MACHINE,
+            elf_len,
+            content: digest(b"content"),
+            cpu: crate::toolchain::CpuFeatures::NONE,
+            elf_check: check.digest128(),
+            // Compared by who looks at the archive, too.
+            elf_digest: digest(b"not asked for"),
+            rest_digest: digest(&rest),
+        };
+        // With a hole, so that it takes no room.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("entry");
+        let file = std::fs::File::create(&path).unwrap();
+        file.write_all_at(&header, 0).unwrap();
+        file.write_all_at(&[&rest[..], &seal.encode()].concat(), elf_len).unwrap();
+        let (bytes, found) = Bytes::open(&fs(), &path, &digest(b"content")).unwrap();
+        assert!(matches!(bytes, Bytes::File(_)) && found == seal);
+        assert_eq!(bytes.len(), elf_len + 100 + seal::LEN as u64);
+        assert_eq!(&*bytes.piece(elf_len - 1, 2).unwrap(), [0, 7]);
     }
 
     #[test]

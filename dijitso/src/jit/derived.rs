@@ -69,15 +69,16 @@ impl Engine {
             }
             config.cache.root.value.push(subdirectory);
         }
-        let engine = Arc::new(self.with_config(config)?);
+        let engine = self.with_config(config)?;
         known.insert(derivation.clone(), engine.clone());
         Ok(engine)
     }
 
     /// Lets this engine do what its base is asked for on this thread.
-    pub(super) fn act(self: &Arc<Engine>) -> Acting {
-        let Some(base) = self.base else { return Acting(false) };
-        ACTING.with_borrow_mut(|acting| acting.push((base, self.clone())));
+    pub(super) fn act(&self) -> Acting {
+        let Some((base, me)) = &self.base else { return Acting(false) };
+        let Some(me) = me.upgrade() else { return Acting(false) };
+        ACTING.with_borrow_mut(|acting| acting.push((*base, me)));
         Acting(true)
     }
 

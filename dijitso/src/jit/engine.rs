@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
 use super::derived::Derived;
 use super::flight::Flights;
@@ -53,8 +53,8 @@ pub(crate) struct Engine {
     pub(super) collection: Collection,
     pub(super) derived: Derived,
     pub(super) notes: Notes,
-    /// The address of the engine that this one is derived from, and which outlives it.
-    pub(super) base: Option<usize>,
+    /// If it is derived from another one: the address of that one, and this one.
+    pub(super) base: Option<(usize, Weak<Engine>)>,
 }
 
 /// The compiler, as far as there is one; else why there is none, or why it cannot be used.
@@ -85,9 +85,10 @@ impl Engine {
     }
 
     /// An engine for the same program, with other parameters.
-    pub(super) fn with_config(&self, config: Config) -> Result<Engine> {
+    pub(super) fn with_config(&self, config: Config) -> Result<Arc<Engine>> {
         let engine = Engine::with(config, self.counters.clone(), self.prebuilt.again())?;
-        Ok(Engine { base: Some(std::ptr::from_ref(self).addr()), ..engine })
+        let base = std::ptr::from_ref(self).addr();
+        Ok(Arc::new_cyclic(|me| Engine { base: Some((base, me.clone())), ..engine }))
     }
 
     fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {

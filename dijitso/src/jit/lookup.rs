@@ -357,6 +357,7 @@ impl Engine {
     /// With checking on: what the generator writes now must be what the entry was made from.
     pub(super) fn check(&self, spec: &AnySpec, loaded: &Loaded) -> Result<()> {
         self.counters.generated.one();
+        let _acting = self.act();
         let _working = self.flights.working(spec.signature(), spec.description());
         let parts = spec.generate()?;
         let mut archive = archive_at(&self.store, loaded.path.get().map(PathBuf::as_path), &loaded.content)

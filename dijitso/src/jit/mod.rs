@@ -270,6 +270,7 @@ impl Engine {
     }
 
     fn load_others(&self, specs: &[&AnySpec]) -> Vec<Outcome> {
+        let _acting = self.act();
         let outcomes = Batch::load(self, specs, Beforehand::default());
         self.note_loads(specs, &outcomes);
         outcomes

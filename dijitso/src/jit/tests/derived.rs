@@ -47,9 +47,13 @@ fn what_a_generator_loads_is_for_the_same_processors() {
     assert_eq!(generic.needed(spec.any(), loaded, &luggage).len(), 2);
     assert!(here.engine().held(number(2).any()).unwrap().is_none());
     assert!(generic.held(number(2).any()).unwrap().is_some());
+    // Also if nobody collects.
+    let outcomes = generic.load_any(&[asking(&here.jit, 3).any()]);
+    assert_eq!(call(&outcomes[0].as_ref().unwrap().0), 30);
+    assert!(here.engine().held(number(3).any()).unwrap().is_none());
     // Outside of it the `Jit` is itself again.
     here.jit.load(&number(2)).unwrap();
-    assert_eq!(here.jit.stats().compiled, 3);
+    assert_eq!(here.jit.stats().compiled, 5);
 }
 
 #[test]
