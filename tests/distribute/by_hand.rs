@@ -17,7 +17,9 @@ fn three(
     let jit = |name: &str| dijitso::Jit::builder().cache_dir(place.path(name)).build().unwrap();
     let (sender, receiver): (Sender<Vec<u8>>, Receiver<Vec<u8>>) = mpsc::channel();
     let barrier = Barrier::new(3);
-    let wait = || drop(barrier.wait());
+    let wait = || {
+        barrier.wait();
+    };
     std::thread::scope(|scope| {
         let (first, second, third) = (jit("first"), jit("second"), jit("second"));
         let received = scope.spawn(move || {
