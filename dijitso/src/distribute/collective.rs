@@ -5,13 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::agree::{Agreement, Failure, Held, Known, PROTOCOL};
 use super::communicator::Communicator;
-use super::layout::Layout;
 use super::member::{Member, Obtained, Probe};
 use super::roles::{Role, roles};
+use super::scene::known_scene;
 use super::session::Session;
 use super::team::Team;
 use super::tree::Tree;
@@ -19,7 +17,7 @@ use super::waiting::Step;
 use crate::config::params::BuildOn;
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
-use crate::jit::{Derivation, Engine, Jit, JitBuilder, Specs, claim};
+use crate::jit::{Jit, JitBuilder, Specs, claim};
 use crate::kernel::Kernel;
 use crate::report::KernelOrigin;
 use crate::signature::{Signature, Signer, digest};
@@ -102,13 +100,13 @@ impl JitBuilder {
 /// come, in their environment and, as far as [`per_cpu`](Self::per_cpu) says, in their processors.
 #[must_use = "call `.load(..)` or `.load_all(..)`"]
 pub struct Collective<'a, C: ?Sized> {
-    jit: &'a Jit,
-    comm: &'a C,
+    pub(super) jit: &'a Jit,
+    pub(super) comm: &'a C,
     build_on: Option<BuildOn>,
-    per_cpu: bool,
+    pub(super) per_cpu: bool,
     patience: Duration,
     probe: Option<&'a Probe<'a>>,
-    processor: Option<CpuFeatures>,
+    pub(super) processor: Option<CpuFeatures>,
 }
 
 impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
@@ -202,7 +200,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
     }
 
     /// One kernel has one builder anyway, and then it need not be asked what it needs.
-    fn strategy(&self, kernels: usize) -> BuildOn {
+    pub(super) fn strategy(&self, kernels: usize) -> BuildOn {
         let usual = if kernels == 1 { BuildOn::Root } else { BuildOn::Spread };
         self.build_on.or(self.jit.engine().build_on()).unwrap_or(usual)
     }
@@ -359,140 +357,12 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let tree = Tree::over_all(member.session.size(), rank);
         let agreed = member.session.all_reduce(Step::Agree, &tree, mine, Agreement::merge)?;
         if let Some(other) = agreed.differs {
-            return Err(self.mismatch(member, any, &options, &tree, [agreed.lowest, other])?);
+            return Err(member.mismatch(any, &options, &tree, [agreed.lowest, other])?);
         }
         match agreed.failure.clone() {
             Some(failure) => Err(failure.into_error()),
             None => Ok(agreed),
         }
-    }
-
-    /// Two ranks that disagree tell all what they ask for.
-    fn mismatch(
-        &self,
-        member: &mut Member<'_, '_>,
-        any: &[&AnySpec],
-        options: &str,
-        tree: &Tree,
-        ranks: [u32; 2],
-    ) -> Result<Error> {
-        let me = member.session.rank() as u32;
-        let mine = Request {
-            rank: me,
-            options: options.to_owned(),
-            kernels: any.iter().map(|spec| (spec.at(), spec.signature())).collect(),
-        };
-        let mine: Vec<Request> = ranks.contains(&me).then_some(mine).into_iter().collect();
-        let mut said = member.session.all_reduce(Step::Agree, tree, mine, |mut a, b| {
-            a.extend(b);
-            a
-        })?;
-        said.sort_by_key(|request| request.rank);
-        let problem = match said.as_slice() {
-            [a, b, ..] => Request::difference(a, b),
-            _ => "ranks ask for different kernels".to_owned(),
-        };
-        Ok(Error::Mismatch { problem })
-    }
-
-    /// Who is where, found out once for each communicator and cache directory.
-    fn scene(&self, member: &mut Member<'_, '_>, agreed: &Agreement) -> Result<Arc<Scene>> {
-        let key = self.scene_key(member.session.key());
-        let base = self.jit.engine();
-        if agreed.layout
-            && let Some(scene) = known_scene(base, key)
-        {
-            return Ok(scene);
-        }
-        let processor = self.processor.unwrap_or_else(CpuFeatures::of_host);
-        let layout = Layout::discover(&mut member.session, &base.store, base.jobs(), processor)?;
-        let rank = member.session.rank();
-        let mixed = agreed.native.is_none() && !self.per_cpu && base.builds_for_native();
-        let derived = member.attempt(Step::Share, |_| {
-            let crowded = layout.group(rank).ranks.len() > 1;
-            let subdirectory =
-                (self.strategy(0) == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
-            let cpu = mixed.then(|| agreed.features.level().cpu());
-            match (&subdirectory, &cpu) {
-                (None, None) => Ok(None),
-                _ => base.derived(&Derivation { cpu, subdirectory }).map(Some),
-            }
-        });
-        let derived = derived.flatten();
-        let compiler = member.attempt(Step::Share, |_| {
-            let engine = derived.as_ref().unwrap_or(base);
-            Ok((rank == 0).then(|| engine.compiler_digest()))
-        });
-        let tree = Tree::over_all(member.session.size(), rank);
-        let mine = (member.failure.clone(), compiler.flatten());
-        let (failure, compiler) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
-            // Only rank 0 says one.
-            (Failure::first(a.0, b.0), a.1.or(b.1))
-        })?;
-        if let Some(failure) = failure {
-            return Err(failure.into_error());
-        }
-        let scene = Arc::new(Scene { layout, derived, compiler: compiler.flatten() });
-        base.notes().put(key, scene.clone());
-        Ok(scene)
-    }
-
-    /// A communicator, and what of this collective decides who is where and which engine is used; and the rank: those that
-    /// are threads may share a `Jit`, but not a directory of their own.
-    fn scene_key(&self, communicator: u128) -> u128 {
-        let apart = u128::from(self.strategy(0) == BuildOn::Process) + 2 * u128::from(self.per_cpu);
-        communicator.wrapping_add(apart + 4 * self.comm.rank() as u128)
-    }
-}
-
-fn known_scene(base: &Engine, key: u128) -> Option<Arc<Scene>> {
-    base.notes().get(key)?.downcast().ok()
-}
-
-/// Who is where, and the engine that suits all of them, if it is not the `Jit`'s own.
-#[derive(Debug)]
-struct Scene {
-    layout: Layout,
-    derived: Option<Arc<Engine>>,
-    /// What rank 0 builds with.
-    compiler: Option<Signature>,
-}
-
-/// What one rank asks for, for ranks that disagree.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Request {
-    rank: u32,
-    options: String,
-    kernels: Vec<(String, Signature)>,
-}
-
-impl Request {
-    fn difference(a: &Request, b: &Request) -> String {
-        if a.options != b.options {
-            return format!(
-                "rank {} builds with `{}` and rank {} with `{}` (protocol, strategy, per processor)",
-                a.rank, a.options, b.rank, b.options
-            );
-        }
-        let differs = |at: &usize| a.kernels.get(*at).map(|k| k.1) != b.kernels.get(*at).map(|k| k.1);
-        let at = (0..a.kernels.len().max(b.kernels.len())).find(differs).unwrap_or(0);
-        let name = |request: &Request| match request.kernels.get(at) {
-            Some((name, signature)) => format!("{name} [{}]", signature.short()),
-            None => "nothing".to_owned(),
-        };
-        format!(
-            "rank {} asks for {} kernels and rank {} for {}; the first difference is number {}: {} on rank {}, {} on rank {}. \
-             All ranks must ask for the same kernels in the same order",
-            a.rank,
-            a.kernels.len(),
-            b.rank,
-            b.kernels.len(),
-            at + 1,
-            name(a),
-            a.rank,
-            name(b),
-            b.rank
-        )
     }
 }
 

@@ -6,13 +6,18 @@
 //!
 //! [`layout`] says who is where, with [`roles`] (builders, receivers, waiters). Ranks [`discover`] it together: [`node`] is what
 //! one knows about itself, [`sharing`] which cache directories are the same, [`slots`] who may run how many compilers. A
-//! [`team`] are the ranks that build together. [`collective`] is what users call: it lets all ranks [`agree`] and then each
-//! [`member`] go its steps: who builds what is a [`plan`], what moves are [`parcel`]s. [`by_hand`] is the form without a communicator.
+//! [`team`] are the ranks that build together; [`scene`] is all that, known from one load to the next.
+//!
+//! [`collective`] is what users call: it lets all ranks [`agree`] ([`request`]: or hear that they do not) and then each [`member`] go
+//! its steps. [`building`] is of what no cache has, by a [`plan`]; a [`delivery`] brings [`parcel`]s to all. [`by_hand`] is the form
+//! without a communicator.
 
 mod agree;
+mod building;
 mod by_hand;
 mod collective;
 mod communicator;
+mod delivery;
 mod discover;
 #[cfg(test)]
 mod discover_tests;
@@ -25,7 +30,9 @@ mod mpi;
 mod node;
 mod parcel;
 mod plan;
+mod request;
 mod roles;
+mod scene;
 mod session;
 #[cfg(test)]
 mod session_tests;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{Bytes, Routes, Verifier};
+use crate::cache::{Bytes, Routes, Sets, Verifier};
 use crate::error::{Error, Result};
 use crate::jit::{Facts, Place};
 use crate::library::{SealedFile, Spool};
@@ -33,6 +33,7 @@ pub(super) struct Label {
     /// How caches find it.
     pub(super) routes: Routes,
     /// Where the ranks of the supplier's machine find it; if there is such a place, its bytes do not travel.
+    #[serde(with = "crate::error::wire::optional_path")]
     pub(super) path: Option<PathBuf>,
 }
 
@@ -87,7 +88,7 @@ impl Contents {
 /// Where a rank finds a kernel that another one of its machine holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Spot {
-    Entry(PathBuf),
+    Entry(#[serde(with = "crate::error::wire::path")] PathBuf),
     Sealed(String),
     /// Nowhere: the bytes must be sent.
     Elsewhere,
@@ -109,12 +110,14 @@ pub(super) struct Packer {
     waiting: Vec<(Label, Option<Bytes>)>,
     /// The one that is being sent, and how many of its bytes were.
     sending: Option<(Bytes, u64)>,
+    /// Sets of headers that were sent.
+    carried: Sets,
 }
 
 impl Packer {
     pub(super) fn new(mut parcels: Vec<(Label, Option<Bytes>)>) -> Packer {
         parcels.reverse();
-        Packer { waiting: parcels, sending: None }
+        Packer { waiting: parcels, sending: None, carried: Sets::default() }
     }
 
     /// Fills `chunk` up to about `most` bytes; `false` when nothing is left.
@@ -137,7 +140,8 @@ impl Packer {
                 }
                 continue;
             }
-            let Some((label, bytes)) = self.waiting.pop() else { break };
+            let Some((mut label, bytes)) = self.waiting.pop() else { break };
+            label.routes.lighten(&mut self.carried);
             let unwritable =
                 |error| Error::Communication { problem: format!("cannot write a message: {error}") };
             let label = postcard::to_stdvec(&label).map_err(unwritable)?;
@@ -161,6 +165,8 @@ pub(super) struct Unpacker {
     problem: Option<Error>,
     /// Whether nobody else loads from this rank.
     alone: bool,
+    /// Sets of headers that have come.
+    carried: Sets,
 }
 
 struct Arriving {
@@ -219,7 +225,10 @@ impl Unpacker {
                 let label = postcard::from_bytes::<Label>(&self.partial[4..]);
                 self.partial.clear();
                 match label {
-                    Ok(label) => self.begin(label),
+                    Ok(mut label) => {
+                        label.routes.complete(&mut self.carried);
+                        self.begin(label);
+                    }
                     Err(error) => return self.is_garbled(&error.to_string()),
                 }
             }

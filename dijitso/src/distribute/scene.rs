@@ -1,0 +1,78 @@
+//! The scene of collective loads: who is where, and which engine suits all.
+
+use std::sync::Arc;
+
+use super::agree::{Agreement, Failure};
+use super::collective::Collective;
+use super::communicator::Communicator;
+use super::layout::Layout;
+use super::member::Member;
+use super::tree::Tree;
+use super::waiting::Step;
+use crate::config::params::BuildOn;
+use crate::error::Result;
+use crate::jit::{Derivation, Engine};
+use crate::signature::Signature;
+use crate::toolchain::CpuFeatures;
+
+/// Who is where, and the engine that suits all of them, if it is not the `Jit`'s own.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) layout: Layout,
+    pub(super) derived: Option<Arc<Engine>>,
+    /// What rank 0 builds with.
+    pub(super) compiler: Option<Signature>,
+}
+impl<C: Communicator + ?Sized> Collective<'_, C> {
+    /// Who is where, found out once for each communicator and cache directory.
+    pub(super) fn scene(&self, member: &mut Member<'_, '_>, agreed: &Agreement) -> Result<Arc<Scene>> {
+        let key = self.scene_key(member.session.key());
+        let base = self.jit.engine();
+        if agreed.layout
+            && let Some(scene) = known_scene(base, key)
+        {
+            return Ok(scene);
+        }
+        let processor = self.processor.unwrap_or_else(CpuFeatures::of_host);
+        let layout = Layout::discover(&mut member.session, &base.store, base.jobs(), processor)?;
+        let rank = member.session.rank();
+        let mixed = agreed.native.is_none() && !self.per_cpu && base.builds_for_native();
+        let derived = member.attempt(Step::Share, |_| {
+            let crowded = layout.group(rank).ranks.len() > 1;
+            let subdirectory =
+                (self.strategy(0) == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
+            let cpu = mixed.then(|| agreed.features.level().cpu());
+            match (&subdirectory, &cpu) {
+                (None, None) => Ok(None),
+                _ => base.derived(&Derivation { cpu, subdirectory }).map(Some),
+            }
+        });
+        let derived = derived.flatten();
+        let compiler = member.attempt(Step::Share, |_| {
+            let engine = derived.as_ref().unwrap_or(base);
+            Ok((rank == 0).then(|| engine.compiler_digest()))
+        });
+        let tree = Tree::over_all(member.session.size(), rank);
+        let mine = (member.failure.clone(), compiler.flatten());
+        let (failure, compiler) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
+            // Only rank 0 says one.
+            (Failure::first(a.0, b.0), a.1.or(b.1))
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure.into_error());
+        }
+        let scene = Arc::new(Scene { layout, derived, compiler: compiler.flatten() });
+        base.notes().put(key, scene.clone());
+        Ok(scene)
+    }
+
+    /// A communicator, and what of this collective decides who is where and which engine is used; and the rank: those that
+    /// are threads may share a `Jit`, but not a directory of their own.
+    pub(super) fn scene_key(&self, communicator: u128) -> u128 {
+        let apart = u128::from(self.strategy(0) == BuildOn::Process) + 2 * u128::from(self.per_cpu);
+        communicator.wrapping_add(apart + 4 * self.comm.rank() as u128)
+    }
+}
+pub(super) fn known_scene(base: &Engine, key: u128) -> Option<Arc<Scene>> {
+    base.notes().get(key)?.downcast().ok()
+}
