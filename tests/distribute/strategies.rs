@@ -89,6 +89,29 @@ fn what_was_received_is_in_every_directory_afterwards() {
 }
 
 #[test]
+fn a_cache_directory_whose_name_is_no_text_is_as_good_as_any() {
+    use std::os::unix::ffi::OsStrExt as _;
+    for machines in [World::Shared, World::Machines] {
+        let place = Arc::new(Place::new());
+        for round in 0..2 {
+            let place = place.clone();
+            let results = machines.run(4, move |comm| {
+                let rank = dijitso::Communicator::rank(&comm) as u8;
+                let machine = if machines == World::Shared { 0 } else { rank / 2 };
+                let name = [b"cache-\xff-", &[b'a' + machine][..]].concat();
+                let directory = place.root().join(std::ffi::OsStr::from_bytes(&name));
+                let jit = dijitso::Jit::builder().cache_dir(directory).build()?;
+                let kernel = jit.on(&comm).load(&number(6))?;
+                assert_eq!(kernel.call() - NUMBER_BASE, 6);
+                dijitso::Result::<_>::Ok(jit.stats().built)
+            });
+            assert_eq!(same_error(&results), None, "{machines:?} {round}");
+            assert_eq!(results.into_iter().flatten().sum::<u64>(), 1 - round, "{machines:?}");
+        }
+    }
+}
+
+#[test]
 fn roles_are_those_of_dijitso() {
     use Role::{Builder, Receiver, Waiter};
     let roles = |world: World, build_on: BuildOn| {
