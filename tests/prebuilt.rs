@@ -11,7 +11,7 @@ extern "C" fn from_the_program() -> i32 {
 }
 
 /// What `build.rs` makes of numbers 0 to 200, each for a processor with `features`, with one function for all.
-fn table(features: u128) -> &'static Prebuilt {
+pub(crate) fn table(features: u128) -> &'static Prebuilt {
     let exports: &'static [Exported] = Vec::leak(vec![Exported {
         name: "number",
         size: None,

@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod faults;
+mod forms;
 mod mixtures;
 mod scale;
 mod strategies;

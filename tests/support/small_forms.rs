@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 use std::os::raw::c_char;
 
-use dijitso::{KernelSpec, Language, Source};
+use dijitso::{Kernel, KernelSpec, Language, Source};
 
 /// `A = integral of u v` on an interval of length `h`, for `kind` 0; -1 for any other.
 pub type Tabulate = unsafe extern "C" fn(kind: i32, a: *mut f64, h: f64) -> i32;
@@ -128,39 +128,45 @@ extern c_form *form_mass;
 /// Says which one is wrong.
 pub fn check(jit: &dijitso::Jit) -> Result<Vec<dijitso::KernelOrigin>, String> {
     let mut origins = Vec::new();
-    let h = 0.25;
     for nodes in [2, 3] {
-        let size = (nodes * nodes) as usize;
-        let expected: Vec<f64> = mass(nodes).iter().map(|m| h * m).collect();
-
         let module = jit.load(&form_module(nodes)).map_err(|e| e.report())?;
         let wrapper = jit.load(&form_wrapper(nodes)).map_err(|e| e.report())?;
-        origins.extend([module.origin(), wrapper.origin()]);
-        let mut a = vec![f64::NAN; size];
-        // SAFETY: `a` has nodes * nodes elements.
-        let returned = unsafe { wrapper.call(0, a.as_mut_ptr(), h) };
-        compare(&format!("class behind a factory, {nodes} nodes"), returned == nodes as i32, &a, &expected)?;
-
-        let kernel = jit.load(&data_module(nodes)).map_err(|e| e.report())?;
-        origins.push(kernel.origin());
-        // SAFETY: the source defines `c_form *form_mass`, which `CForm` mirrors.
-        let form = unsafe { &**kernel.data::<*const CForm>("form_mass").map_err(|e| e.report())?.as_ref() };
-        // SAFETY: the source sets it to a literal.
-        let signature = unsafe { CStr::from_ptr(form.signature) }.to_string_lossy();
-        let right = signature == format!("mass {nodes}") && form.rank == 2 && form.num_integrals == 1;
-        // SAFETY: the source declares the function with this type.
-        let by_name = unsafe { kernel.function::<unsafe extern "C" fn(*mut f64, f64)>("tabulate_mass") };
-        // SAFETY: the table has `num_integrals` entries, here one.
-        let by_table = unsafe { *form.integrals };
-        for tabulate in [by_table, by_name.ok()] {
-            let tabulate = tabulate.ok_or("a function of the C form is missing")?;
-            let mut a = vec![0.0; size];
-            // SAFETY: `a` has nodes * nodes elements.
-            unsafe { tabulate(a.as_mut_ptr(), h) };
-            compare(&format!("C data symbol, {nodes} nodes"), right, &a, &expected)?;
-        }
+        let data = jit.load(&data_module(nodes)).map_err(|e| e.report())?;
+        origins.extend([module.origin(), wrapper.origin(), data.origin()]);
+        check_loaded(nodes, &wrapper, &data)?;
     }
     Ok(origins)
+}
+
+/// Compares [`form_wrapper`] and [`data_module`], however they were loaded, with the exact matrices.
+///
+/// # Errors
+/// Says which one is wrong.
+pub fn check_loaded(nodes: u32, wrapper: &Kernel<Tabulate>, data: &Kernel<()>) -> Result<(), String> {
+    let (size, h) = ((nodes * nodes) as usize, 0.25);
+    let expected: Vec<f64> = mass(nodes).iter().map(|m| h * m).collect();
+    let mut a = vec![f64::NAN; size];
+    // SAFETY: `a` has nodes * nodes elements.
+    let returned = unsafe { wrapper.call(0, a.as_mut_ptr(), h) };
+    compare(&format!("class behind a factory, {nodes} nodes"), returned == nodes as i32, &a, &expected)?;
+
+    // SAFETY: the source defines `c_form *form_mass`, which `CForm` mirrors.
+    let form = unsafe { &**data.data::<*const CForm>("form_mass").map_err(|e| e.report())?.as_ref() };
+    // SAFETY: the source sets it to a literal.
+    let signature = unsafe { CStr::from_ptr(form.signature) }.to_string_lossy();
+    let right = signature == format!("mass {nodes}") && form.rank == 2 && form.num_integrals == 1;
+    // SAFETY: the source declares the function with this type.
+    let by_name = unsafe { data.function::<unsafe extern "C" fn(*mut f64, f64)>("tabulate_mass") };
+    // SAFETY: the table has `num_integrals` entries, here one.
+    let by_table = unsafe { *form.integrals };
+    for tabulate in [by_table, by_name.ok()] {
+        let tabulate = tabulate.ok_or("a function of the C form is missing")?;
+        let mut a = vec![0.0; size];
+        // SAFETY: `a` has nodes * nodes elements.
+        unsafe { tabulate(a.as_mut_ptr(), h) };
+        compare(&format!("C data symbol, {nodes} nodes"), right, &a, &expected)?;
+    }
+    Ok(())
 }
 
 fn compare(what: &str, right: bool, a: &[f64], expected: &[f64]) -> Result<(), String> {

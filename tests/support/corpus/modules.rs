@@ -67,11 +67,18 @@ impl Manifest {
 /// # Errors
 /// What could not be read or loaded.
 pub fn load(root: &Path, jit: &Jit) -> Result<Vec<Kernel<()>>, String> {
+    jit.load_all(&in_order(root, jit)?).map_err(|e| e.report())
+}
+
+/// All modules, each after those that it needs.
+///
+/// # Errors
+/// What could not be read.
+pub fn in_order(root: &Path, jit: &Jit) -> Result<Vec<KernelSpec<()>>, String> {
     let folder = root.join("ffc_jit");
     let manifest = Manifest::read(&folder)?;
     let specs = specs(root, &folder, &manifest, jit, Dependencies::Declared)?;
-    let in_order: Vec<_> = manifest.order.iter().map(|name| specs[name].clone()).collect();
-    jit.load_all(&in_order).map_err(|e| e.report())
+    Ok(manifest.order.iter().map(|name| specs[name].clone()).collect())
 }
 
 /// A module as files, for those who build it without us.
