@@ -8,7 +8,7 @@ mod mixtures;
 mod scale;
 mod strategies;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -56,11 +56,7 @@ impl World {
     /// What is known of a compiler, in all directories: or each would have it asked once more.
     pub(super) fn seed(self, place: &Place, ranks: usize, compiler: &Compiler) {
         for rank in 0..ranks {
-            let known = self.directory(place, rank).join("v1/toolchains");
-            std::fs::create_dir_all(&known).unwrap();
-            for file in files(&compiler.place.cache().join("v1/toolchains")) {
-                std::fs::copy(&file, known.join(file.file_name().unwrap())).unwrap();
-            }
+            compiler.introduce_to(&self.directory(place, rank));
         }
     }
 
@@ -101,6 +97,15 @@ impl Compiler {
         shim.set(ShimMode::Stamp, ShimStep::Compile);
         place.builder().cxx(shim.word()).build().unwrap().load(&number(0)).unwrap();
         Compiler { place, shim }
+    }
+
+    /// Puts what is known of it into another cache directory.
+    pub(super) fn introduce_to(&self, directory: &Path) {
+        let known = directory.join("v1/toolchains");
+        std::fs::create_dir_all(&known).unwrap();
+        for file in files(&self.place.cache().join("v1/toolchains")) {
+            std::fs::copy(&file, known.join(file.file_name().unwrap())).unwrap();
+        }
     }
 
     /// For `.cxx(..)`.
