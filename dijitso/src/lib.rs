@@ -55,8 +55,8 @@ pub use crate::cxx::{
     ByValue, CChar, CLongLong, CULongLong, Complex32, Complex64, CxxArgument, CxxType, KernelFn,
 };
 pub use crate::distribute::{
-    Channel, Collective, Communicator, Idle, LARGEST_MESSAGE, Lost, Part, Role, Solo, ThreadGroup, Threads,
-    Traffic,
+    Calls, Channel, Collective, Communicator, Idle, LARGEST_MESSAGE, Lost, Part, Role, Solo, ThreadGroup,
+    Threads, Traffic,
 };
 pub use crate::error::{Error, MissingKernel, Result};
 pub use crate::jit::{Exported, Jit, JitBuilder, Specs};

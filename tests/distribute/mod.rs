@@ -7,6 +7,7 @@ mod forms;
 mod mixtures;
 mod scale;
 mod strategies;
+mod unequal;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;

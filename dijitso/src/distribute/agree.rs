@@ -81,8 +81,10 @@ pub(super) struct Agreement {
     /// The lowest rank that asks for something else.
     pub(super) differs: Option<u32>,
     pub(super) failure: Option<Failure>,
-    /// Whether all know who is where.
-    pub(super) layout: bool,
+    /// What all know of who is where, if all found it out together.
+    pub(super) scene: Option<u128>,
+    /// Whether one of them must not compile: then nobody does.
+    pub(super) sealed: bool,
     /// What all processors have.
     pub(super) features: CpuFeatures,
     /// What `native` means, if it means the same everywhere.
@@ -125,7 +127,8 @@ impl Agreement {
             request: a.request,
             differs: [a.differs, different].into_iter().flatten().min(),
             failure: Failure::first(a.failure, b.failure),
-            layout: a.layout && b.layout,
+            scene: a.scene.filter(|_| a.scene == b.scene),
+            sealed: a.sealed || b.sealed,
             features: a.features.intersection(b.features),
             native: a.native.filter(|_| a.native == b.native),
             held,

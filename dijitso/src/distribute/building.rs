@@ -23,7 +23,7 @@ impl Member<'_, '_> {
         if missing.is_empty() {
             return Ok(());
         }
-        if self.engine.is_sealed() {
+        if self.sealed {
             if team.is_root() {
                 let error = self.sealed(&missing, known);
                 self.fail(0, error);
@@ -65,8 +65,9 @@ impl Member<'_, '_> {
             let costs: Vec<(usize, Option<f32>)> =
                 missing.iter().map(|&at| (at, known[at].recorded_ms)).collect();
             let shares = plan::generators(&costs, &team.builders);
-            let tasks = self.generate(team, &shares, known, &mut parts)?;
-            plan::rounds(&tasks, &specs, &team.builders, remote)
+            let (tasks, able) = self.generate(team, &shares, known, &mut parts)?;
+            let builders = team.builders.iter().filter(|builder| able.contains(&builder.rank)).copied();
+            plan::rounds(&tasks, &specs, &builders.collect::<Vec<_>>(), remote)
         };
         for (number, round) in rounds.iter().enumerate() {
             let last = number + 1 == rounds.len();
@@ -105,18 +106,21 @@ impl Member<'_, '_> {
         shares.join("; ")
     }
 
-    /// The generators run, each on one rank; everybody learns what they say of their kernels.
+    /// The generators run, each on one rank; everybody learns what they say of their kernels, and which ranks can compile
+    /// them: those that have the compiler of the lowest one that has any. By two compilers half of a batch would not be
+    /// found the next time.
     fn generate(
         &mut self,
         team: &Team,
         shares: &[Share],
         known: &[Known],
         parts: &mut HashMap<usize, Arc<Parts>>,
-    ) -> Result<Vec<Task>> {
+    ) -> Result<(Vec<Task>, Vec<usize>)> {
         let me = self.rank();
         let mine = shares.iter().find(|share| share.rank == me).map(|share| share.kernels.clone());
-        let tasks = self.attempt(Step::Plan, |member| {
+        let said = self.attempt(Step::Plan, |member| {
             let mut tasks = Vec::new();
+            let compiler = team.builds().then(|| (me, member.engine.compiler_digest()));
             for at in mine.unwrap_or_default() {
                 let start = Instant::now();
                 match member.engine.generate(member.specs[at]) {
@@ -134,19 +138,25 @@ impl Member<'_, '_> {
                     Err(error) => member.fail(at as u32, error),
                 }
             }
-            Ok(tasks)
+            Ok((tasks, compiler.into_iter().collect::<Vec<_>>()))
         });
-        let mine = (self.failure.clone(), tasks.unwrap_or_default());
-        let (failure, mut tasks) =
-            self.session.all_reduce(Step::Plan, &team.whole(), mine, |(a, mut left), (b, right)| {
-                left.extend(right);
-                (Failure::first(a, b), left)
+        let (tasks, compilers) = said.unwrap_or_default();
+        let mine = (self.failure.clone(), tasks, compilers);
+        let (failure, mut tasks, mut compilers) =
+            self.session.all_reduce(Step::Plan, &team.whole(), mine, |mut a, b| {
+                a.1.extend(b.1);
+                a.2.extend(b.2);
+                (Failure::first(a.0, b.0), a.1, a.2)
             })?;
         if let Some(failure) = failure {
             return Err(failure.into_error());
         }
         tasks.sort_by_key(|task| task.kernel);
-        Ok(tasks)
+        compilers.sort_unstable_by_key(|&(rank, _)| rank);
+        let theirs = compilers.iter().find_map(|&(_, compiler)| compiler);
+        // If nobody has one, they say so.
+        let able = compilers.iter().filter(|(_, compiler)| *compiler == theirs).map(|&(rank, _)| rank);
+        Ok((tasks, able.collect()))
     }
 
     fn compile(&mut self, kernels: Vec<usize>, parts: &mut HashMap<usize, Arc<Parts>>) -> Result<Luggage> {

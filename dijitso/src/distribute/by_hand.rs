@@ -127,8 +127,15 @@ impl Jit {
         let (loaded, origin) = outcome?;
         let mut parcels = Vec::new();
         for item in engine.needed(spec, &loaded, &luggage) {
-            let unsent = |problem| Error::Load { kernel: spec.at(), problem };
-            let Packed { facts, bytes, routes } = engine.pack(&item, &luggage).map_err(unsent)?;
+            let Packed { facts, bytes, routes } = match engine.pack(&item, &luggage) {
+                Ok(packed) => packed,
+                Err(problem) if item.linked => return Err(Error::Load { kernel: spec.at(), problem }),
+                // A generator has read it; the receiver's cache will run that generator again.
+                Err(problem) => {
+                    log::debug!("{} does not come along: {problem}", item.name);
+                    continue;
+                }
+            };
             let kernels = if item.content == loaded.content { vec![0] } else { Vec::new() };
             let facts = (*facts).clone();
             let label = Label { facts, supplier: 0, kernels, origin, load: item.linked, routes, path: None };

@@ -17,7 +17,7 @@ use super::waiting::Step;
 use crate::config::params::BuildOn;
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
-use crate::jit::{Jit, JitBuilder, Specs, claim};
+use crate::jit::{Jit, JitBuilder, Specs, claim, is_generating};
 use crate::kernel::Kernel;
 use crate::report::KernelOrigin;
 use crate::signature::{Signature, Signer, digest};
@@ -82,7 +82,7 @@ impl JitBuilder {
             return built;
         }
         let what = "building a Jit".to_owned();
-        let mut session = Session::open(comm, 0, what, PATIENCE, Arc::default())?;
+        let mut session = Session::open(comm, what, PATIENCE, Arc::default())?;
         let mine = built.as_ref().err().map(|error| Failure::of(comm.rank(), error.clone()));
         let tree = Tree::over_all(comm.size(), comm.rank());
         match session.all_reduce(Step::Agree, &tree, mine, Failure::first)? {
@@ -173,16 +173,18 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
     /// # Errors
     /// [`Error::Mismatch`] if this rank does not have it: then the promise was wrong.
     pub fn loaded<F: KernelFn>(&self, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
-        match self.jit.engine().held(spec.any())? {
-            Some((loaded, origin)) => Ok(Kernel::new(loaded, origin)),
-            None => Err(Error::Mismatch {
-                problem: format!(
-                    "rank {} was to have kernel {} already, and does not; load it collectively first",
-                    self.comm.rank(),
-                    spec.any().at()
-                ),
-            }),
+        for engine in self.jit.engine().and_derived() {
+            if let Some((loaded, origin)) = engine.held(spec.any())? {
+                return Ok(Kernel::new(loaded, origin));
+            }
         }
+        Err(Error::Mismatch {
+            problem: format!(
+                "rank {} was to have kernel {} already, and does not; load it collectively first",
+                self.comm.rank(),
+                spec.any().at()
+            ),
+        })
     }
 
     /// What this rank does in a load: build, receive, or wait. Collective.
@@ -210,7 +212,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let more = if specs.len() > names.len() { " .." } else { "" };
         let what = format!("{}{more}", names.join(", "));
         let engine = self.jit.engine().clone();
-        let session = Session::open(self.comm, 0, what, self.patience, engine.counters.clone())?;
+        let session = Session::open(self.comm, what, self.patience, engine.counters.clone())?;
         let have = vec![None; specs.len()];
         Ok(Member {
             session,
@@ -219,6 +221,8 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             have,
             failure: None,
             probe: self.probe,
+            scene: None,
+            sealed: false,
             builders_compiler: None,
             absent: HashSet::new(),
         })
@@ -257,10 +261,11 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         }
         let scene = self.scene(member, &agreed)?;
         let team = Team::of(&scene.layout, member.session.rank(), self.strategy(any.len()), self.per_cpu);
-        if let Some(derived) = &scene.derived
-            && !Arc::ptr_eq(derived, &member.engine)
-        {
-            member.engine = derived.clone();
+        // Should this rank give up before it uses these, their ranks hear of it.
+        [team.whole(), team.inside()].iter().for_each(|tree| member.session.know(tree));
+        let engine = scene.derived.as_ref().unwrap_or(self.jit.engine());
+        if !Arc::ptr_eq(engine, &member.engine) {
+            member.engine = engine.clone();
             member.attempt(Step::LookUp, Member::look_into_memory);
         }
         member.builders_compiler = Some(scene.compiler);
@@ -287,7 +292,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
     fn bring(&self, member: &mut Member<'_, '_>, team: &Team, agreed: Agreement) -> Result<()> {
         // What was said with the first message will do if all ranks said it, and meant the same by it.
         let said = agreed.known.filter(|_| {
-            agreed.layout && agreed.held == Held::None && team.is_everybody(member.session.size())
+            agreed.scene.is_some() && agreed.held == Held::None && team.is_everybody(member.session.size())
         });
         let known = match said {
             Some(known) => known,
@@ -329,7 +334,8 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         signer.field("specs", &any.iter().map(|spec| spec.signature()).collect::<Vec<_>>());
         let request = signer.finish();
         let held = member.attempt(Step::Agree, |member| {
-            for spec in &member.specs {
+            // Also those that ask for a kernel once more.
+            for spec in any {
                 spec.check_name().and_then(|()| claim(spec))?;
             }
             member.look_into_memory()
@@ -348,17 +354,21 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             request,
             differs: None,
             failure: member.failure.clone(),
-            layout: scene.is_some(),
+            scene: scene.as_ref().map(|scene| scene.id),
+            sealed: self.jit.engine().is_sealed(),
             features,
             native: Some(native),
             held: held.unwrap_or(Held::Some),
             known,
         };
+        // Not looked for again: other threads may have more to note than there is room for.
+        member.scene = scene;
         let tree = Tree::over_all(member.session.size(), rank);
         let agreed = member.session.all_reduce(Step::Agree, &tree, mine, Agreement::merge)?;
         if let Some(other) = agreed.differs {
             return Err(member.mismatch(any, &options, &tree, [agreed.lowest, other])?);
         }
+        member.sealed = agreed.sealed;
         match agreed.failure.clone() {
             Some(failure) => Err(failure.into_error()),
             None => Ok(agreed),
@@ -371,7 +381,8 @@ struct Inside;
 
 impl Inside {
     fn enter() -> Result<Inside> {
-        if INSIDE.replace(true) {
+        // Also inside the generator of a plain load, which no other rank may have to run.
+        if is_generating() || INSIDE.replace(true) {
             return Err(Error::Communication {
                 problem: "a generator must not load collectively: it runs on one rank only, and would wait for the \
                           others; use `jit.load` in it"

@@ -5,6 +5,7 @@
 //! collective is built on these by `session`, which therefore always knows for which rank it waits; a collective
 //! operation of MPI cannot tell.
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -44,6 +45,12 @@ pub trait Channel {
         None
     }
 
+    /// What is remembered from one call to the next, kept as long as the communicator. Without it a call that comes after one
+    /// that was given up can take what that one left behind for its own.
+    fn calls(&self) -> Option<&Calls> {
+        None
+    }
+
     /// Sends `message`, of at most [`LARGEST_MESSAGE`] bytes, to each of `to` at once. Returns when the bytes are on
     /// their way and may be reused, which can be as late as the receivers' [`receive`](Self::receive): while nothing
     /// happens, `idle` is called.
@@ -57,6 +64,35 @@ pub trait Channel {
     /// # Errors
     /// A rank that is gone, with nothing left from it.
     fn receive(&self, from: usize, idle: &mut Idle<'_>) -> Result<Vec<u8>, Lost>;
+}
+
+/// What a rank remembers of the collective calls on one communicator, see [`Channel::calls`]: how many there were, and why
+/// there can be no more.
+///
+/// ```
+/// // A new communicator begins with a new one.
+/// let calls = dijitso::Calls::default();
+/// ```
+#[derive(Debug, Default)]
+pub struct Calls {
+    begun: Cell<u64>,
+    given_up: RefCell<Option<String>>,
+}
+
+impl Calls {
+    /// The number of the call that begins now; or why no call can: this rank has given up once, and is out of step for good.
+    pub(super) fn begin(&self) -> Result<u64, String> {
+        if let Some(problem) = &*self.given_up.borrow() {
+            return Err(problem.clone());
+        }
+        self.begun.set(self.begun.get() + 1);
+        Ok(self.begun.get())
+    }
+
+    /// The first reason is the one that is kept.
+    pub(super) fn give_up(&self, problem: &str) {
+        self.given_up.borrow_mut().get_or_insert_with(|| problem.to_owned());
+    }
 }
 
 /// Called between two looks for something that has not happened yet: returns how long to sleep before the next one.

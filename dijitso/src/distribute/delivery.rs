@@ -131,9 +131,16 @@ impl Member<'_, '_> {
         let needed = self.engine.needed_by(&unmapped, luggage);
         for item in needed.iter().filter(|item| (item.linked || !way.near) && !mapped.contains(&item.content))
         {
-            let unsent = |problem| Error::Load { kernel: item.name.clone(), problem };
-            let Packed { facts, bytes, routes } = self.engine.pack(item, luggage).map_err(unsent)?;
-            packed.push((Label { routes, ..label((*facts).clone(), item.linked) }, Some(bytes)));
+            match self.engine.pack(item, luggage) {
+                Ok(Packed { facts, bytes, routes }) => {
+                    packed.push((Label { routes, ..label((*facts).clone(), item.linked) }, Some(bytes)));
+                }
+                Err(problem) if item.linked => {
+                    return Err(Error::Load { kernel: item.name.clone(), problem });
+                }
+                // A generator has read it; caches that lack it will run that generator again.
+                Err(problem) => log::debug!("{} does not come along: {problem}", item.name),
+            }
         }
         Ok(packed)
     }
@@ -221,9 +228,11 @@ impl Member<'_, '_> {
         if outcome.again {
             self.hand_out_bytes(team, kernels, parcels, way)?;
         }
-        for (number, bytes) in new {
-            self.keep(team, &told[number].label, &bytes, way);
-        }
+        self.softly(|me| {
+            for (number, bytes) in new {
+                me.keep(team, &told[number].label, &bytes, way);
+            }
+        });
         Ok(())
     }
 
@@ -253,13 +262,15 @@ impl Member<'_, '_> {
             me.complete(kernels)
         });
         self.status(Step::Load, &team.whole())?;
-        for Parcel { label, contents } in &arrived {
-            if self.wants_bytes(team, label, way)
-                && let Some(bytes) = self.engine.bytes_at(&contents.place(), &label.facts.content)
-            {
-                self.keep(team, label, &bytes, way);
+        self.softly(|me| {
+            for Parcel { label, contents } in &arrived {
+                if me.wants_bytes(team, label, way)
+                    && let Some(bytes) = me.engine.bytes_at(&contents.place(), &label.facts.content)
+                {
+                    me.keep(team, label, &bytes, way);
+                }
             }
-        }
+        });
         Ok(())
     }
 

@@ -40,7 +40,7 @@ fn new_store(root: &Path, network: Network, counters: &Arc<Counters>) -> Store {
 fn discover(comm: &Threads, store: &Store, jobs: Option<usize>) -> Result<Layout> {
     let counters = store.fs().counters().clone();
     let what = "kernel axpy".to_owned();
-    let mut session = Session::open(comm, 1, what, Duration::from_secs(60), counters)?;
+    let mut session = Session::open(comm, what, Duration::from_secs(60), counters)?;
     Layout::discover(&mut session, store, jobs, CpuFeatures::from_bits(0b11 << (comm.rank() / 8)))
 }
 

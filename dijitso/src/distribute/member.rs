@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::agree::{Failure, Held, Known};
 use super::delivery::Way;
+use super::scene::Scene;
 use super::session::Session;
 use super::team::Team;
 use super::tree::Tree;
@@ -39,6 +40,10 @@ pub(super) struct Member<'a, 'c> {
     pub(super) have: Vec<Option<Obtained>>,
     pub(super) failure: Option<Failure>,
     pub(super) probe: Option<&'a Probe<'a>>,
+    /// What this rank knew of who is where when the call began.
+    pub(super) scene: Option<Arc<Scene>>,
+    /// Whether nobody may compile, because one of the ranks must not.
+    pub(super) sealed: bool,
     /// What rank 0 would build with, if that is known; `None` inside if it has no compiler.
     pub(super) builders_compiler: Option<Option<Signature>>,
     /// Kernels that this rank's group looked for and did not find.
@@ -70,6 +75,17 @@ impl<'a> Member<'a, '_> {
                 self.fail(u32::MAX, Error::Communication { problem });
                 None
             }
+        }
+    }
+
+    /// Does what may fail or panic: all ranks have what they need already.
+    pub(super) fn softly(&mut self, work: impl FnOnce(&mut Self)) {
+        self.attempt(Step::Publish, |me| {
+            work(me);
+            Ok(())
+        });
+        if let Some(failure) = self.failure.take() {
+            log::warn!("{}", failure.error);
         }
     }
 

@@ -47,7 +47,7 @@ mod waiting;
 
 pub use by_hand::Part;
 pub use collective::Collective;
-pub use communicator::{Channel, Communicator, Idle, LARGEST_MESSAGE, Lost};
+pub use communicator::{Calls, Channel, Communicator, Idle, LARGEST_MESSAGE, Lost};
 pub use roles::Role;
 pub use solo::Solo;
 pub use threads::{ThreadGroup, Threads, Traffic};

@@ -20,7 +20,7 @@ use mpi::traits::{
     Root as _, Source as _,
 };
 
-use super::communicator::{Channel, Communicator, Idle, LARGEST_MESSAGE, Lost, new_key};
+use super::communicator::{Calls, Channel, Communicator, Idle, LARGEST_MESSAGE, Lost, new_key};
 
 impl<C: Mpi + ?Sized> Communicator for C {
     fn rank(&self) -> usize {
@@ -68,6 +68,7 @@ impl CommAttribute for Private {}
 struct Line {
     comm: ManuallyDrop<SimpleCommunicator>,
     key: u128,
+    calls: Calls,
 }
 
 impl Line {
@@ -77,7 +78,7 @@ impl Line {
         let mut key = new_key().to_le_bytes();
         let root = comm.process_at_rank(0);
         mpi::request::scope(|scope| wait(root.immediate_broadcast_into(scope, &mut key[..]), idle));
-        Line { comm, key: u128::from_le_bytes(key) }
+        Line { comm, key: u128::from_le_bytes(key), calls: Calls::default() }
     }
 
     /// The rank, as MPI counts, if it is one.
@@ -104,6 +105,10 @@ impl Drop for Line {
 impl Channel for &Line {
     fn key(&self) -> u128 {
         self.key
+    }
+
+    fn calls(&self) -> Option<&Calls> {
+        Some(&self.calls)
     }
 
     fn send(&self, to: &[usize], message: &[u8], idle: &mut Idle<'_>) -> Result<(), Lost> {

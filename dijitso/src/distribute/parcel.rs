@@ -163,6 +163,8 @@ pub(super) struct Unpacker {
     parcels: Vec<Parcel>,
     /// The first thing that went wrong; what comes after it is read and dropped.
     problem: Option<Error>,
+    /// Nobody knows any more where the next label begins.
+    garbled: bool,
     /// Whether nobody else loads from this rank.
     alone: bool,
     /// Sets of headers that have come.
@@ -191,7 +193,7 @@ impl Unpacker {
 
     /// Takes the next piece of the stream.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
+        while !bytes.is_empty() && !self.garbled {
             if let Some(arriving) = &mut self.arriving {
                 let now = bytes.len().min(usize::try_from(arriving.left).unwrap_or(usize::MAX));
                 let (mine, rest) = bytes.split_at(now);
@@ -215,8 +217,8 @@ impl Unpacker {
                 None => 4,
                 Some(length) => 4 + u32::from_le_bytes(*length) as usize,
             };
-            if wanted > LONGEST_LABEL {
-                return self.is_garbled("a label is longer than any can be");
+            if !(5..=LONGEST_LABEL).contains(&wanted) && self.partial.len() >= 4 {
+                return self.is_garbled("a label is shorter or longer than any can be");
             }
             let (mine, rest) = bytes.split_at((wanted - self.partial.len()).min(bytes.len()));
             self.partial.extend_from_slice(mine);
@@ -238,6 +240,7 @@ impl Unpacker {
     fn is_garbled(&mut self, problem: &str) {
         let problem = format!("a stream of kernels cannot be read: {problem}");
         self.problem.get_or_insert(Error::Communication { problem });
+        self.garbled = true;
     }
 
     fn begin(&mut self, label: Label) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::agree::{Agreement, Failure};
 use super::collective::Collective;
-use super::communicator::Communicator;
+use super::communicator::{Communicator, new_key};
 use super::layout::Layout;
 use super::member::Member;
 use super::tree::Tree;
@@ -18,6 +18,8 @@ use crate::toolchain::CpuFeatures;
 /// Who is where, and the engine that suits all of them, if it is not the `Jit`'s own.
 #[derive(Debug)]
 pub(super) struct Scene {
+    /// One number on all ranks: those that found out together know the same, even if some of them have another `Jit` by now.
+    pub(super) id: u128,
     pub(super) layout: Layout,
     pub(super) derived: Option<Arc<Engine>>,
     /// What rank 0 builds with.
@@ -26,13 +28,12 @@ pub(super) struct Scene {
 impl<C: Communicator + ?Sized> Collective<'_, C> {
     /// Who is where, found out once for each communicator and cache directory.
     pub(super) fn scene(&self, member: &mut Member<'_, '_>, agreed: &Agreement) -> Result<Arc<Scene>> {
-        let key = self.scene_key(member.session.key());
-        let base = self.jit.engine();
-        if agreed.layout
-            && let Some(scene) = known_scene(base, key)
+        if agreed.scene.is_some()
+            && let Some(scene) = member.scene.take()
         {
             return Ok(scene);
         }
+        let base = self.jit.engine();
         let processor = self.processor.unwrap_or_else(CpuFeatures::of_host);
         let layout = Layout::discover(&mut member.session, &base.store, base.jobs(), processor)?;
         let rank = member.session.rank();
@@ -48,21 +49,22 @@ impl<C: Communicator + ?Sized> Collective<'_, C> {
             }
         });
         let derived = derived.flatten();
-        let compiler = member.attempt(Step::Share, |_| {
+        let said = member.attempt(Step::Share, |_| {
             let engine = derived.as_ref().unwrap_or(base);
-            Ok((rank == 0).then(|| engine.compiler_digest()))
+            Ok((rank == 0).then(|| (new_key(), engine.compiler_digest())))
         });
         let tree = Tree::over_all(member.session.size(), rank);
-        let mine = (member.failure.clone(), compiler.flatten());
-        let (failure, compiler) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
-            // Only rank 0 says one.
+        let mine = (member.failure.clone(), said.flatten());
+        let (failure, said) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
+            // Only rank 0 says something.
             (Failure::first(a.0, b.0), a.1.or(b.1))
         })?;
         if let Some(failure) = failure {
             return Err(failure.into_error());
         }
-        let scene = Arc::new(Scene { layout, derived, compiler: compiler.flatten() });
-        base.notes().put(key, scene.clone());
+        let (id, compiler) = said.unwrap_or_default();
+        let scene = Arc::new(Scene { id, layout, derived, compiler });
+        base.notes().put(self.scene_key(member.session.key()), scene.clone());
         Ok(scene)
     }
 

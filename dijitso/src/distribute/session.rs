@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::communicator::{Channel, Communicator, Lost};
+use super::communicator::{Calls, Channel, Communicator, Lost};
 use super::message::{HEADER, Header, Kind};
 use super::tree::Tree;
 use super::waiting::{Patience, Step, Wait};
@@ -50,11 +50,13 @@ pub(crate) struct Session<'c> {
 }
 
 impl<'c> Session<'c> {
-    /// Begins a call: number `call` on this communicator (the same on all ranks, never less than before), for the
-    /// kernels `what` (for warnings). All ranks must come here; waits for them without warning take `patience`.
+    /// Begins a call on this communicator, for the kernels `what` (for warnings). All ranks must come here; waits for them
+    /// without warning take `patience`.
+    ///
+    /// # Errors
+    /// [`Error::Communication`]: a rank is gone, or an earlier call was given up.
     pub(crate) fn open<C: Communicator + ?Sized>(
         comm: &'c C,
-        call: u64,
         what: String,
         patience: Duration,
         counters: Arc<Counters>,
@@ -64,6 +66,8 @@ impl<'c> Session<'c> {
         let wait = Wait { step: Step::Meet, what: &what, rank, size, whom: &"the other ranks", patience };
         let channel =
             wait.during(|idle| comm.channel(idle)).map_err(|lost| gone(&lost, Step::Meet, &what))?;
+        let call = channel.calls().map_or(Ok(0), Calls::begin);
+        let call = call.map_err(|problem| Error::Communication { problem })?;
         let known = Tree::over_all(size, rank).neighbours().collect();
         Ok(Session {
             channel,
@@ -321,7 +325,11 @@ impl<'c> Session<'c> {
             self.tell(&error);
             return Err(error);
         }
-        operation(self).inspect_err(|error| self.tell(error))
+        operation(self).map_err(|error| {
+            let error = shortened(error);
+            self.tell(&error);
+            error
+        })
     }
 
     /// Tells those who do not know yet that this rank has given up.
@@ -335,9 +343,11 @@ impl<'c> Session<'c> {
             Error::Communication { problem } => problem.clone(),
             other => other.to_string(),
         };
+        if let Some(calls) = self.channel.calls() {
+            calls.give_up(&reason);
+        }
         let mut message = self.header(Step::Meet, Kind::GivenUp, 0).start(REASON);
-        let end = (0..=REASON.min(reason.len())).rev().find(|&at| reason.is_char_boundary(at)).unwrap_or(0);
-        message.extend_from_slice(&reason.as_bytes()[..end]);
+        message.extend_from_slice(short(&reason).as_bytes());
         for &rank in whom.difference(&told) {
             // Who is gone need not know.
             let _ = self.send(Step::Meet, &[rank], &message);
@@ -369,10 +379,23 @@ impl Drop for Session<'_> {
     /// A panic between two steps: the others would wait for the next one.
     fn drop(&mut self) {
         if std::thread::panicking() && self.given_up.is_none() {
-            let error = self.broken(Step::Meet, "it panicked");
+            let error = shortened(self.broken(Step::Meet, "it panicked"));
             self.tell(&error);
         }
     }
+}
+
+/// In the words that the others hear.
+fn shortened(error: Error) -> Error {
+    match error {
+        Error::Communication { problem } => Error::Communication { problem: short(&problem).to_owned() },
+        other => other,
+    }
+}
+
+fn short(reason: &str) -> &str {
+    let end = (0..=REASON.min(reason.len())).rev().find(|&at| reason.is_char_boundary(at));
+    &reason[..end.unwrap_or(0)]
 }
 
 /// Who has most below it hears first.

@@ -14,12 +14,16 @@ use crate::stats::Counters;
 
 const SIZES: [usize; 9] = [1, 2, 3, 4, 7, 8, 16, 33, 256];
 
-fn open(comm: &Threads, call: u64) -> Session<'_> {
-    open_counted(comm, call, &Arc::default())
+fn open(comm: &Threads) -> Session<'_> {
+    open_counted(comm, &Arc::default())
 }
 
-fn open_counted<'c>(comm: &'c Threads, call: u64, counters: &Arc<Counters>) -> Session<'c> {
-    Session::open(comm, call, "kernel axpy".to_owned(), Duration::from_secs(60), counters.clone()).unwrap()
+fn open_counted<'c>(comm: &'c Threads, counters: &Arc<Counters>) -> Session<'c> {
+    try_open(comm, counters).unwrap()
+}
+
+fn try_open<'c>(comm: &'c Threads, counters: &Arc<Counters>) -> Result<Session<'c>> {
+    Session::open(comm, "kernel axpy".to_owned(), Duration::from_secs(60), counters.clone())
 }
 
 /// Runs all ranks with a session and the tree over all.
@@ -28,7 +32,7 @@ fn run<R: Send>(size: usize, rank: impl Fn(&mut Session<'_>, &Tree) -> R + Sync)
 }
 
 fn run_group<R: Send>(group: ThreadGroup, rank: impl Fn(&mut Session<'_>, &Tree) -> R + Sync) -> Vec<R> {
-    group.run(|comm| rank(&mut open(&comm, 1), &Tree::over_all(comm.size(), comm.rank())))
+    group.run(|comm| rank(&mut open(&comm), &Tree::over_all(comm.size(), comm.rank())))
 }
 
 fn problem<T: std::fmt::Debug>(result: Result<T>) -> String {
@@ -159,7 +163,7 @@ fn streams_go_up_in_order_for_each_rank() {
 fn what_is_small_travels_together() {
     let counters: Vec<Arc<Counters>> = (0..16).map(|_| Arc::default()).collect();
     Threads::run(16, |comm| {
-        let mut session = open_counted(&comm, 1, &counters[comm.rank()]);
+        let mut session = open_counted(&comm, &counters[comm.rank()]);
         let tree = Tree::over_all(16, comm.rank());
         let mine = bytes(comm.rank(), 100);
         session.stream_up(Step::Move, &tree, &mut pieces(&mine, 10), &mut |_, _| Ok(())).unwrap();
@@ -254,7 +258,7 @@ fn messages_grow_with_the_logarithm_of_the_ranks() {
         let log = u64::from(size.ilog2());
         let traffic = Threads::run(size, |comm| {
             let tree = Tree::over_all(size, comm.rank());
-            let mut session = open(&comm, 1);
+            let mut session = open(&comm);
             let sum = session.all_reduce(Step::Agree, &tree, comm.rank(), |a, b| a + b).unwrap();
             assert_eq!(sum, size * (size - 1) / 2);
             let sent = bytes(0, 100_000);
@@ -281,13 +285,17 @@ fn messages_grow_with_the_logarithm_of_the_ranks() {
 fn ranks_in_different_calls_all_learn_it() {
     for odd in 0..5 {
         let results = Threads::run(5, |comm| {
-            let mut session = open(&comm, if comm.rank() == odd { 4 } else { 3 });
+            let mut session = open(&comm);
+            if comm.rank() == odd {
+                drop(session);
+                session = open(&comm);
+            }
             let tree = Tree::over_all(5, comm.rank());
             session.all_reduce(Step::Agree, &tree, (), |(), ()| ())
         });
         for result in results {
             let problem = problem(result);
-            assert!(problem.contains("call 4") && problem.contains("call 3"), "{problem}");
+            assert!(problem.contains("call 2") && problem.contains("call 1"), "{problem}");
             assert!(
                 problem.contains("kernel axpy") && problem.contains("the same functions in the same order")
             );
@@ -342,11 +350,13 @@ fn messages_of_others_are_refused() {
 fn who_gave_up_once_is_out_of_step_for_good() {
     let results = Threads::run(3, |comm| {
         let tree = Tree::over_all(3, comm.rank());
-        let mut session = open(&comm, 1);
+        let mut session = open(&comm);
         let step = if comm.rank() == 2 { Step::Plan } else { Step::Agree };
         let first = session.all_reduce(step, &tree, 1, |a, b| a + b);
         drop(session);
-        (first, open(&comm, 2).all_reduce(Step::Agree, &tree, 1, |a, b| a + b))
+        let second = try_open(&comm, &Arc::default())
+            .and_then(|mut session| session.all_reduce(Step::Agree, &tree, 1, |a, b| a + b));
+        (first, second)
     });
     for (first, second) in results {
         let (first, second) = (problem(first), problem(second));
@@ -356,13 +366,43 @@ fn who_gave_up_once_is_out_of_step_for_good() {
 }
 
 #[test]
+fn what_a_call_left_behind_is_never_taken_for_another_ones() {
+    let results = Threads::run(3, |comm| {
+        let tree = Tree::over_all(3, comm.rank());
+        let call = |number: usize| {
+            let mut session = try_open(&comm, &Arc::default())?;
+            let step = if (comm.rank(), number) == (1, 0) { Step::Plan } else { Step::Agree };
+            session.all_reduce(step, &tree, vec![number], |a, b| [a, b].concat())
+        };
+        (0..5).map(call).collect::<Vec<_>>()
+    });
+    for calls in results {
+        for call in calls {
+            let problem = problem(call);
+            assert!(problem.contains("where another was due"), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn a_long_reason_is_the_same_on_all_ranks() {
+    let results = Threads::run(4, |comm| {
+        let what = "k".repeat(2000);
+        let mut session = Session::open(&comm, what, Duration::from_secs(60), Arc::default()).unwrap();
+        let step = if comm.rank() == 3 { Step::Plan } else { Step::Agree };
+        problem(session.all_reduce(step, &Tree::over_all(4, comm.rank()), (), |(), ()| ()))
+    });
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{results:#?}");
+}
+
+#[test]
 fn a_rank_that_ends_is_named_to_all() {
     for size in [2, 5, 16, 100] {
         for ended in [0, 1, size - 1] {
             let results = Threads::group(size).try_run(|comm| {
                 let rank = comm.rank();
                 assert_ne!(rank, ended, "its own fault");
-                let mut session = open(&comm, 1);
+                let mut session = open(&comm);
                 session.all_reduce(Step::Status, &Tree::over_all(size, rank), (), |(), ()| ())
             });
             for (rank, result) in results.into_iter().enumerate() {
@@ -381,7 +421,7 @@ fn a_rank_that_ends_is_named_to_all() {
 #[test]
 fn a_panic_between_two_steps_is_heard_of() {
     let results = Threads::group(6).try_run(|comm| {
-        let mut session = open(&comm, 1);
+        let mut session = open(&comm);
         let tree = Tree::over_all(6, comm.rank());
         session.all_reduce(Step::Agree, &tree, (), |(), ()| ()).unwrap();
         assert_ne!(session.rank(), 3);
@@ -410,4 +450,23 @@ fn a_channel_gives_what_was_sent_before_the_end() {
     let lost = Lost { rank: 1, problem: "has ended".to_owned() };
     assert_eq!(then, Err(lost.clone()));
     assert_eq!(sent, Err(lost), "nobody will take a large message");
+}
+
+#[test]
+fn exploratory_large_message_to_who_gave_up() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let barrier = std::sync::Barrier::new(3);
+        let results = Threads::run(3, |comm| {
+            let mut session = open(&comm);
+            let tree = Tree::over_all(3, comm.rank());
+            let step = if comm.rank() == 1 { Step::Plan } else { Step::Agree };
+            let result = session.all_reduce(step, &tree, vec![1u8; 10_000], |a, _| a).map(drop);
+            drop(session);
+            barrier.wait();
+            result
+        });
+        let _ = sender.send(results);
+    });
+    println!("{:?}", receiver.recv_timeout(Duration::from_secs(20)));
 }

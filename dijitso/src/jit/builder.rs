@@ -83,7 +83,7 @@ impl JitBuilder {
     ///
     /// In the cache directory the flags and headers of a kernel must be what they are here, as always, but any
     /// compiler may have built it. Without a home directory there is no cache, which is no error then. With
-    /// [`check`](Self::check) generators do run.
+    /// [`check`](Self::check) generators do run. In a load on several ranks nobody compiles if one of them is sealed.
     ///
     /// ```
     /// # type F = extern "C" fn(f64) -> f64;

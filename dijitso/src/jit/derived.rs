@@ -6,7 +6,6 @@
 //! same processors.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::engine::Engine;
@@ -25,8 +24,8 @@ pub(crate) struct Derivation {
     pub(crate) subdirectory: Option<String>,
 }
 
-/// The engines derived from one.
-pub(super) type Derived = Mutex<HashMap<Derivation, Arc<Engine>>>;
+/// The engines derived from one, in the order in which they were made, which is the same on all ranks.
+pub(super) type Derived = Mutex<Vec<(Derivation, Arc<Engine>)>>;
 
 thread_local! {
     /// Derived engines that build on this thread, outermost first, each with the address of its base.
@@ -54,7 +53,7 @@ impl Engine {
             return Ok(self.clone());
         }
         let mut known = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = known.get(derivation) {
+        if let Some((_, engine)) = known.iter().find(|(known, _)| known == derivation) {
             return Ok(engine.clone());
         }
         let mut config = self.config.clone();
@@ -70,8 +69,14 @@ impl Engine {
             config.cache.root.value.push(subdirectory);
         }
         let engine = self.with_config(config)?;
-        known.insert(derivation.clone(), engine.clone());
+        known.push((derivation.clone(), engine.clone()));
         Ok(engine)
+    }
+
+    /// This engine and those derived from it, the last one first: loads on several ranks use these.
+    pub(crate) fn and_derived(self: &Arc<Engine>) -> Vec<Arc<Engine>> {
+        let known = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().rev().map(|(_, engine)| engine).chain([self]).cloned().collect()
     }
 
     /// Lets this engine do what its base is asked for on this thread.

@@ -205,6 +205,11 @@ impl Flights {
     }
 }
 
+/// Whether this thread runs a generator.
+pub(crate) fn is_generating() -> bool {
+    STACK.with_borrow(|stack| !stack.is_empty())
+}
+
 enum Deadlock {
     /// Kernels that need each other.
     Circle(Vec<String>),

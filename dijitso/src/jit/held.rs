@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::lookup::{Found, Verified, Whose};
 use super::{Outcome, memory};
 use crate::error::Result;
-use crate::kernel::Loaded;
+use crate::kernel::{Code, Loaded};
 use crate::report::KernelOrigin;
 use crate::source::AnySpec;
 
@@ -38,10 +38,13 @@ impl Engine {
         Ok(found)
     }
 
-    /// Puts a kernel that another rank built or found into the memory table, in place of one with another content.
+    /// Puts a kernel that another rank built or found into the memory table, in place of one with another content;
+    /// not one that is part of the program.
     pub(crate) fn adopt(&self, spec: &AnySpec, loaded: &Arc<Loaded>) {
-        self.memory.put(spec, loaded);
-        self.flights.loaded(spec, loaded.content);
+        if let Code::Library(_) = loaded.code {
+            self.memory.put(spec, loaded);
+            self.flights.loaded(spec, loaded.content);
+        }
     }
 
     /// Looks for kernels in the cache and the site caches. Nothing is generated (unless checking is on), nothing compiled,

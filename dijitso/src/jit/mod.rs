@@ -46,6 +46,7 @@ use batch::{Batch, Beforehand};
 pub(crate) use derived::Derivation;
 pub(crate) use engine::Engine;
 pub(crate) use facts::{Facts, Packed};
+pub(crate) use flight::is_generating;
 pub(crate) use lookup::{Found, Whose};
 pub(crate) use luggage::Luggage;
 pub(crate) use memory::claim;

@@ -10,7 +10,7 @@ use super::{Jit, sealed};
 use crate::cache::{Bytes, VariantOutcome};
 use crate::config::params::{BuildOn, Cpu};
 use crate::error::Result;
-use crate::kernel::Loaded;
+use crate::kernel::{Loaded, closure};
 use crate::library::SealedFile;
 use crate::report::KernelOrigin;
 use crate::signature::Signature;
@@ -97,9 +97,12 @@ impl Engine {
         self.memory.library(content)
     }
 
-    /// Whether a loaded kernel's bytes are still somewhere.
-    pub(crate) fn is_at_hand(&self, loaded: &Loaded) -> bool {
-        loaded.kept.get().is_some() || loaded.path.get().is_some_and(|path| self.fs.is_file(path))
+    /// Whether the bytes of a loaded kernel, and of all that it is linked to, are still somewhere.
+    pub(crate) fn is_at_hand(&self, loaded: &Arc<Loaded>) -> bool {
+        let is_here = |loaded: &Arc<Loaded>| {
+            loaded.kept.get().is_some() || loaded.path.get().is_some_and(|path| self.fs.is_file(path))
+        };
+        closure(std::slice::from_ref(loaded)).iter().all(is_here)
     }
 
     /// The bytes of a whole entry, if they can be read.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::communicator::{Channel, Communicator, Idle, Lost};
+use super::communicator::{Calls, Channel, Communicator, Idle, Lost};
 pub use group::ThreadGroup;
 use seats::{Awaiting, Mail, Parcel, Seat, Seats, lock};
 
@@ -32,6 +32,7 @@ pub struct Threads {
     rank: usize,
     /// How often this rank has split the communicator.
     splits: Cell<u64>,
+    calls: Calls,
 }
 
 /// Messages sent and received by the ranks of a [`Threads`] communicator so far.
@@ -223,6 +224,10 @@ impl Channel for Line<'_> {
 
     fn machine(&self) -> Option<String> {
         self.0.machine().map(str::to_owned)
+    }
+
+    fn calls(&self) -> Option<&Calls> {
+        Some(&self.0.calls)
     }
 
     fn send(&self, to: &[usize], message: &[u8], idle: &mut Idle<'_>) -> Result<(), Lost> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Threads;
-use crate::distribute::communicator::new_key;
+use crate::distribute::communicator::{Calls, new_key};
 
 /// What the ranks of one communicator share.
 #[derive(Debug)]
@@ -85,7 +85,12 @@ impl Seats {
 
     pub(super) fn ranks(self: Arc<Seats>) -> impl Iterator<Item = Threads> {
         let size = self.seats.len();
-        (0..size).map(move |rank| Threads { group: self.clone(), rank, splits: Cell::new(0) })
+        (0..size).map(move |rank| Threads {
+            group: self.clone(),
+            rank,
+            splits: Cell::new(0),
+            calls: Calls::default(),
+        })
     }
 
     pub(super) fn gone(&self, rank: usize) -> bool {
