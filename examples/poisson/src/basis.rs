@@ -6,16 +6,19 @@
 use itertools::Itertools as _;
 
 /// The polynomials of one degree, each 1 at its own node and 0 at the others.
-pub(crate) struct Basis {
-    pub(crate) dim: usize,
-    pub(crate) degree: usize,
+pub struct Basis {
+    /// Of space.
+    pub dim: usize,
+    /// Of the polynomials.
+    pub degree: usize,
     /// The integers `m` of each node, and the point `l`. Of degree 1 they are the corners, in their order.
     pub(crate) nodes: Vec<Vec<usize>>,
     pub(crate) points: Vec<Vec<f64>>,
 }
 
 impl Basis {
-    pub(crate) fn new(dim: usize, degree: usize) -> Basis {
+    /// The basis of a degree, in a dimension.
+    pub fn new(dim: usize, degree: usize) -> Basis {
         let mut nodes = Vec::new();
         for node in (0..dim).map(|_| 0..=degree).multi_cartesian_product() {
             if let Some(first) = degree.checked_sub(node.iter().sum()) {

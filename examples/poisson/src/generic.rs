@@ -83,7 +83,10 @@ pub(crate) fn invert(dim: usize, x: &[f64], inverse: &mut [f64]) -> f64 {
 }
 
 /// Prints how many matrices each makes in a second, if they make the same.
-pub(crate) fn race(basis: &Basis, mesh: &Mesh, kernel: &Kernel<Stiffness>) -> Result<(), Box<dyn Error>> {
+///
+/// # Errors
+/// They do not.
+pub fn race(basis: &Basis, mesh: &Mesh, kernel: &Kernel<Stiffness>) -> Result<(), Box<dyn Error>> {
     // SAFETY: reads the corners of one simplex, writes n * n numbers, for which there is room.
     let mut generated = |x: &[f64], a: &mut [f64]| unsafe { kernel.call(x.as_ptr(), a.as_mut_ptr()) };
     let (mut points, mut edges) = (over_points(basis), over_edges(basis));

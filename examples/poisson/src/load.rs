@@ -11,11 +11,11 @@ use crate::quadrature::Quadrature;
 use crate::{cxx, problem};
 
 /// From the corners `x[(dim + 1) * dim]` of a simplex to its vector `b[n]`.
-pub(crate) type Load = unsafe extern "C" fn(x: *const f64, b: *mut f64);
+pub type Load = unsafe extern "C" fn(x: *const f64, b: *mut f64);
 
 /// Seen outside as `fn load(usize, usize) -> KernelSpec<Load>`; runs only if no cache has it.
 #[dijitso::kernel]
-pub(crate) fn load(dim: usize, degree: usize) -> Source<Load> {
+pub fn load(dim: usize, degree: usize) -> Source<Load> {
     let text = generate(&Basis::new(dim, degree));
     // SAFETY: reads x[..(dim + 1) * dim], writes b[..n], keeps no state.
     unsafe { Source::new(text) }.include("<cmath>")

@@ -1,5 +1,7 @@
 //! Simplex meshes of the unit square and cube, with the nodes of all degrees.
 
+use std::ops::Range;
+
 use itertools::Itertools as _;
 
 use crate::basis::Basis;
@@ -10,7 +12,7 @@ use crate::basis::Basis;
 /// each way from its first corner to its last along its edges (Kuhn). Then all nodes are points of one
 /// integer lattice with `degree * cells` steps along each side, and the place in the lattice is a node's
 /// number: simplices that share an edge or a face agree on the nodes there, however they are turned.
-pub(crate) struct Mesh {
+pub struct Mesh {
     pub(crate) dim: usize,
     /// How many nodes a simplex has.
     pub(crate) n: usize,
@@ -18,18 +20,32 @@ pub(crate) struct Mesh {
     nodes: Vec<u32>,
     /// The corners of each simplex, as kernels take them.
     corners: Vec<f64>,
-    /// The coordinates of each node, and whether it lies on the boundary.
-    pub(crate) points: Vec<Vec<f64>>,
-    pub(crate) boundary: Vec<bool>,
+    /// The coordinates of each node.
+    pub points: Vec<Vec<f64>>,
+    /// Whether each node lies on the boundary.
+    pub boundary: Vec<bool>,
+    /// Whether the value at each node is computed on this rank: all are, unless the mesh is a part of one.
+    pub own: Vec<bool>,
 }
 
+/// A block of a lattice, or of the parts that the mesh is cut into: a range along each side.
+pub type Block = Vec<Range<usize>>;
+
 impl Mesh {
-    pub(crate) fn new(basis: &Basis, cells: usize) -> Mesh {
-        let (dim, n, steps) = (basis.dim, basis.nodes.len(), basis.degree * cells);
-        let size = (steps + 1).pow(dim as u32);
-        let (points, boundary) = (vec![Vec::new(); size], vec![false; size]);
-        let mut mesh = Mesh { dim, n, nodes: Vec::new(), corners: Vec::new(), points, boundary };
-        let cubes = (0..dim).map(|_| 0..cells).multi_cartesian_product();
+    /// The whole mesh.
+    pub fn new(basis: &Basis, cells: usize) -> Mesh {
+        Mesh::of(basis, cells, &vec![0..cells; basis.dim])
+    }
+
+    /// The simplices in a block of the `cells` parts along each side, and the nodes on these, whose numbers
+    /// count in the same order from 0.
+    pub fn of(basis: &Basis, cells: usize, block: &Block) -> Mesh {
+        let (dim, n, degree) = (basis.dim, basis.nodes.len(), basis.degree);
+        let side = |range: &Range<usize>| if range.is_empty() { 0 } else { degree * range.len() + 1 };
+        let size = block.iter().map(side).product();
+        let (points, boundary, own) = (vec![Vec::new(); size], vec![false; size], vec![true; size]);
+        let mut mesh = Mesh { dim, n, nodes: Vec::new(), corners: Vec::new(), points, boundary, own };
+        let cubes = block.iter().cloned().multi_cartesian_product();
         for (cube, way) in cubes.cartesian_product((0..dim).permutations(dim)) {
             let moved = |v: usize, r: usize| cube[r] + usize::from(way[..v].contains(&r));
             let mut places = (0..=dim).map(|v| (0..dim).map(|r| moved(v, r)).collect_vec()).collect_vec();
@@ -38,11 +54,13 @@ impl Mesh {
             }
             let corners = places.iter().flat_map(|place| bend(place, cells)).collect_vec();
             for (node, l) in basis.nodes.iter().zip(&basis.points) {
-                let along = |r: usize| node.iter().zip(&places).map(|(m, place)| m * place[r]).sum();
+                let along = |r: usize| node.iter().zip(&places).map(|(m, place)| m * place[r]).sum::<usize>();
                 let place = (0..dim).map(along).collect_vec();
-                let number = place.iter().fold(0, |number, p: &usize| number * (steps + 1) + p);
+                let within =
+                    place.iter().zip(block).map(|(p, range)| (p - degree * range.start, side(range)));
+                let number = within.fold(0, |number, (p, side)| number * side + p);
                 mesh.nodes.push(number as u32);
-                mesh.boundary[number] = place.iter().any(|&p| p == 0 || p == steps);
+                mesh.boundary[number] = place.iter().any(|&p| p == 0 || p == degree * cells);
                 mesh.points[number] = point(l, &corners);
             }
             mesh.corners.extend(corners);
@@ -51,8 +69,14 @@ impl Mesh {
     }
 
     /// Nodes and corners of each simplex.
-    pub(crate) fn simplices(&self) -> impl ExactSizeIterator<Item = (&[u32], &[f64])> {
+    pub fn simplices(&self) -> impl ExactSizeIterator<Item = (&[u32], &[f64])> {
         self.nodes.chunks_exact(self.n).zip(self.corners.chunks_exact((self.dim + 1) * self.dim))
+    }
+
+    /// Those of this rank: where several ranks have a simplex, it belongs to the one whose its first node is.
+    pub fn own_simplices(&self) -> impl Iterator<Item = (&[u32], &[f64])> {
+        let first = |nodes: &[u32]| nodes.iter().min().copied().unwrap_or_default();
+        self.simplices().filter(move |(nodes, _)| self.own[first(nodes) as usize])
     }
 }
 

@@ -14,11 +14,11 @@ use crate::cxx;
 use crate::quadrature::Quadrature;
 
 /// From the corners `x[(dim + 1) * dim]` of a simplex to its matrix `a[n * n]`, row after row.
-pub(crate) type Stiffness = unsafe extern "C" fn(x: *const f64, a: *mut f64);
+pub type Stiffness = unsafe extern "C" fn(x: *const f64, a: *mut f64);
 
 /// Seen outside as `fn stiffness(usize, usize) -> KernelSpec<Stiffness>`; runs only if no cache has it.
 #[dijitso::kernel]
-pub(crate) fn stiffness(dim: usize, degree: usize) -> Source<Stiffness> {
+pub fn stiffness(dim: usize, degree: usize) -> Source<Stiffness> {
     let text = generate(&Basis::new(dim, degree));
     // Without the flag g++ packs the sums into vectors, and the kernel takes up to half as long again.
     // SAFETY: reads x[..(dim + 1) * dim], writes a[..n * n], keeps no state.

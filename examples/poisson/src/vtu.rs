@@ -11,13 +11,16 @@ use crate::mesh::Mesh;
 
 /// Writes the values at the nodes as linear simplices between them, which every reader can show: the nodes
 /// of `mesh` are the corners of the mesh with `steps` = degree * cells parts along each side.
-pub(crate) fn write(file: File, mesh: &Mesh, steps: usize, u: Vec<f64>) -> Result<(), Box<dyn Error>> {
+///
+/// # Errors
+/// Those of the file.
+pub fn write(file: File, mesh: &Mesh, steps: usize, u: &[f64]) -> Result<(), Box<dyn Error>> {
     let dim = mesh.dim;
     let fine = Mesh::new(&Basis::new(dim, 1), steps);
     let count = fine.simplices().len();
     let corners = fine.simplices().flat_map(|(nodes, _)| nodes).map(|&node| node.into()).collect();
     let ends = (1..=count).map(|simplex| (simplex * (dim + 1)) as u64).collect();
-    let values = Attribute::DataArray(DataArray::scalars("u", 1).with_vec(u));
+    let values = Attribute::DataArray(DataArray::scalars("u", 1).with_vec(u.to_vec()));
     let point = |x: &Vec<f64>| [x[0], x[1], x.get(2).copied().unwrap_or(0.0)];
     let data = DataSet::inline(UnstructuredGridPiece {
         points: mesh.points.iter().flat_map(point).collect::<Vec<f64>>().into(),
