@@ -4,6 +4,7 @@
 //! places are fixed for the same reason. Cargo lets one of them build at a time.
 
 mod consumer;
+mod mpi;
 mod publish;
 mod small;
 mod workspace;
