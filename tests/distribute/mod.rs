@@ -2,6 +2,7 @@
 //! same steps run in `tests/mpi`.
 
 mod by_hand;
+mod counts;
 mod faults;
 mod forms;
 mod mixtures;
