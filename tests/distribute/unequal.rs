@@ -229,3 +229,13 @@ fn a_message_of_zeros_is_no_kernel() {
     let result = result.recv_timeout(Duration::from_secs(60)).expect("it hangs");
     assert!(matches!(result, Err(Error::Communication { .. })), "{result:?}");
 }
+
+#[test]
+fn who_wants_no_warnings_gets_none() {
+    let place = Arc::new(Place::new());
+    let results = World::Shared.run(2, move |comm| {
+        let jit = World::Shared.builder(&place, comm.rank()).build()?;
+        jit.on(&comm).patience(Duration::MAX).load(&number(1)).map(|_| ())
+    });
+    assert_eq!(same_error(&results), None);
+}

@@ -74,7 +74,7 @@ pub(crate) struct Patience {
 
 impl Patience {
     pub(crate) fn new(first: Duration) -> Patience {
-        Patience { first, again: first * 5 }
+        Patience { first, again: first.saturating_mul(5) }
     }
 }
 
@@ -109,7 +109,7 @@ impl Wait<'_> {
             let waited = started.get_or_insert_with(Instant::now).elapsed();
             if waited >= warn_at {
                 log::warn!("{}", self.warning(waited));
-                warn_at = waited + self.patience.again;
+                warn_at = waited.saturating_add(self.patience.again);
             }
             pause(self.step, waited)
         })
