@@ -2,8 +2,11 @@
 //! same steps run in `tests/mpi`.
 
 mod by_hand;
+mod endurance;
 mod faults;
 mod forms;
+mod holdings;
+mod matrix;
 mod mixtures;
 mod scale;
 mod strategies;
@@ -14,10 +17,11 @@ use std::time::Duration;
 
 use dijitso::{BuildOn, Jit, JitBuilder, Network, Result, Threads};
 
+use dijitso_tests::denied::deny_memory_files;
 use dijitso_tests::kernels::number;
 use dijitso_tests::protocol::{ShimMode, ShimStep};
 
-use crate::harness::{Place, Shim, files};
+use crate::harness::{Place, Shim, copy};
 
 /// Longer than anything here takes on a machine that does a hundred things at once; a hang is found, not measured.
 const DEADLINE: Duration = Duration::from_secs(240);
@@ -35,6 +39,8 @@ pub(super) enum World {
     Machines,
     /// Two ranks a machine, one directory on a file server.
     Server,
+    /// As [`World::Machines`], where nobody gets files in memory: machines hand out bytes.
+    Denied,
 }
 
 pub(super) const WORLDS: [World; 4] = [World::Shared, World::Separate, World::Machines, World::Server];
@@ -44,7 +50,16 @@ impl World {
         match self {
             World::Shared | World::Server => place.cache(),
             World::Separate => place.path(&format!("cache-{rank}")),
-            World::Machines => place.path(&format!("machine-{}", rank / 2)),
+            World::Machines | World::Denied => place.path(&format!("machine-{}", rank / 2)),
+        }
+    }
+
+    /// The lowest rank that has the same directory.
+    pub(super) fn home(self, rank: usize) -> usize {
+        match self {
+            World::Shared | World::Server => 0,
+            World::Separate => rank,
+            World::Machines | World::Denied => rank / 2 * 2,
         }
     }
 
@@ -56,10 +71,10 @@ impl World {
     /// What is known of a compiler, in all directories: or each would have it asked once more.
     pub(super) fn seed(self, place: &Place, ranks: usize, compiler: &Compiler) {
         for rank in 0..ranks {
-            let known = self.directory(place, rank).join("v1/toolchains");
-            std::fs::create_dir_all(&known).unwrap();
-            for file in files(&compiler.place.cache().join("v1/toolchains")) {
-                std::fs::copy(&file, known.join(file.file_name().unwrap())).unwrap();
+            let own = self.directory(place, rank);
+            // Where several share one and each builds for itself, each has one of these.
+            for known in [own.join("v1/toolchains"), own.join(format!("rank-{rank}/v1/toolchains"))] {
+                copy(&compiler.known(), &known);
             }
         }
     }
@@ -67,7 +82,7 @@ impl World {
     fn machine(self, rank: usize) -> String {
         match self {
             World::Shared | World::Separate => "one".to_owned(),
-            World::Machines | World::Server => format!("machine-{}", rank / 2),
+            World::Machines | World::Server | World::Denied => format!("machine-{}", rank / 2),
         }
     }
 
@@ -77,8 +92,22 @@ impl World {
         ranks: usize,
         body: impl Fn(Threads) -> R + Send + Sync + 'static,
     ) -> Vec<R> {
+        self.prepared(ranks, || (), body)
+    }
+
+    /// The same, after `prepare` has run on the thread that starts the ranks: they have its mounts.
+    pub(super) fn prepared<R: Send + 'static>(
+        self,
+        ranks: usize,
+        prepare: impl FnOnce() + Send + 'static,
+        body: impl Fn(Threads) -> R + Send + Sync + 'static,
+    ) -> Vec<R> {
         let (done, results) = mpsc::channel();
         std::thread::spawn(move || {
+            prepare();
+            if self == World::Denied {
+                deny_memory_files().unwrap();
+            }
             let machines: Vec<String> = (0..ranks).map(|rank| self.machine(rank)).collect();
             let machines: Vec<&str> = machines.iter().map(String::as_str).collect();
             let _ = done.send(Threads::on_machines(&machines).run(body));
@@ -101,6 +130,11 @@ impl Compiler {
         shim.set(ShimMode::Stamp, ShimStep::Compile);
         place.builder().cxx(shim.word()).build().unwrap().load(&number(0)).unwrap();
         Compiler { place, shim }
+    }
+
+    /// Where its answers are.
+    pub(super) fn known(&self) -> PathBuf {
+        self.place.cache().join("v1/toolchains")
     }
 
     /// For `.cxx(..)`.

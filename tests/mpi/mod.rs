@@ -6,6 +6,7 @@
 mod channels;
 mod kernels;
 mod places;
+mod trials;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

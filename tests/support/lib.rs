@@ -5,6 +5,13 @@
 //! of one executable: the `client` program loads them, twice.
 
 pub mod corpus;
+pub mod denied;
+pub mod disagreement;
+pub mod endurance;
 pub mod kernels;
+pub mod looks;
+pub mod matrix;
+pub mod mixture;
 pub mod protocol;
 pub mod small_forms;
+pub mod trouble;
