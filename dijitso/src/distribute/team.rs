@@ -99,7 +99,7 @@ impl Team {
 
     /// From the leader of a node to the rest of it.
     pub(super) fn inside(&self) -> Tree {
-        Tree::binomial(self.my_node(), self.me).unwrap_or(Tree { parent: None, children: Vec::new() })
+        Tree::wide(self.my_node(), self.me).unwrap_or(Tree { parent: None, children: Vec::new() })
     }
 }
 
