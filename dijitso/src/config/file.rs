@@ -38,30 +38,32 @@ pub(super) fn locate(environment: &Environment) -> Result<Option<(PathBuf, bool)
     Ok(config.map(|config| (config.join("dijitso/config.toml"), false)))
 }
 
-/// Reads the file; one that need not be there and is not gives nothing.
-pub(super) fn read(path: &Path, required: bool) -> Result<Layer> {
+/// The file's text; `None` if it is not there and need not be.
+pub(super) fn text(path: &Path, required: bool) -> Result<Option<String>> {
     match std::fs::read(path) {
-        Ok(bytes) => {
-            let text = String::from_utf8(bytes).map_err(|error| {
-                let valid = error.utf8_error().valid_up_to();
-                wrong(path, line_of(error.as_bytes(), valid), "it is not valid UTF-8 here".to_owned())
-            })?;
-            parse(&text, path)
-        }
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            wrong(path, line_of(error.as_bytes(), valid), "it is not valid UTF-8 here".to_owned())
+        }),
         Err(error) if !required && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(Layer::new(Params::default()))
+            Ok(None)
         }
         // An unreadable home (a daemon's, another user's after sudo) must not stop a program that
         // asked for no file.
         Err(error) if !required && error.kind() == ErrorKind::PermissionDenied => {
             log::warn!("ignoring the configuration file {}: {error}", path.display());
-            Ok(Layer::new(Params::default()))
+            Ok(None)
         }
         Err(error) => {
             let problem = format!("cannot read the configuration file: {error}");
             Err(wrong(path, 0, problem))
         }
     }
+}
+
+/// What a file of this text says; nothing if there is none.
+pub(super) fn layer(text: Option<&str>, path: &Path) -> Result<Layer> {
+    text.map_or_else(|| Ok(Layer::new(Params::default())), |text| parse(text, path))
 }
 
 fn parse(text: &str, path: &Path) -> Result<Layer> {

@@ -11,6 +11,7 @@ pub(crate) mod origin;
 pub(crate) mod params;
 mod raw;
 mod root;
+mod seen;
 pub(crate) mod settings;
 pub(crate) mod suggest;
 
@@ -24,6 +25,8 @@ use origin::{Flag, Origin};
 use params::{BuildOn, BuildParams, CacheParams, Cpu, GeneratorParams, Load, Network, Params, Profile};
 
 use crate::error::{Error, Result};
+
+pub(crate) use seen::Seen;
 
 /// A value and who set it.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,17 +118,26 @@ impl Layer {
 impl Config {
     /// Resolves what the program asks for against the process's environment and the user's file.
     pub(crate) fn resolve(builder: Params) -> Result<Config> {
-        Config::resolve_in(builder, &Environment::of_process())
+        Config::resolve_seen(builder, &Seen::default())
     }
 
-    fn resolve_in(builder: Params, environment: &Environment) -> Result<Config> {
+    /// The same where another process has looked at the disk.
+    pub(crate) fn resolve_seen(builder: Params, seen: &Seen) -> Result<Config> {
+        Config::resolve_in(builder, &Environment::of_process(), seen)
+    }
+
+    fn resolve_in(builder: Params, environment: &Environment, seen: &Seen) -> Result<Config> {
         let mut layers = Layers(vec![Layer::new(builder), environment.layer()?]);
         if let Some((path, required)) = file::locate(environment)? {
-            layers.0.push(file::read(&path, required)?);
+            let text = match seen.file(&path) {
+                Some(text) => text.map(str::to_owned),
+                None => file::text(&path, required)?,
+            };
+            layers.0.push(file::layer(text.as_deref(), &path)?);
         }
         let build = layers.build()?;
         let config = Config {
-            cache: layers.cache(environment)?,
+            cache: layers.cache(environment, seen)?,
             build,
             generator: layers.generator(),
             compiler_env: environment.for_compilers(),
@@ -175,13 +187,13 @@ impl Config {
 struct Layers(Vec<Layer>);
 
 impl Layers {
-    fn cache(&self, environment: &Environment) -> Result<Cache> {
+    fn cache(&self, environment: &Environment, seen: &Seen) -> Result<Cache> {
         fn of<T>(get: fn(&CacheParams) -> &T) -> impl Fn(&Params) -> &T {
             move |params| get(&params.cache)
         }
         let key = |name| ("cache", name);
         Ok(Cache {
-            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment)?,
+            root: root::choose(self.pick(key("dir"), of(|c| &c.dir)), environment, seen)?,
             sites: self.paths(key("sites"), of(|c| &c.sites))?,
             load: self.pick_or(key("load"), of(|c| &c.load), Load::Auto),
             durable: self.pick_or(key("durable"), of(|c| &c.durable), false),
@@ -315,7 +327,7 @@ mod tests {
     fn resolve(builder: Params, env: &[(&'static str, &str)]) -> Result<Config> {
         let mut all = vec![("HOME", "/nonexistent/home")];
         all.extend_from_slice(env);
-        Config::resolve_in(builder, &Environment::of(&all))
+        Config::resolve_in(builder, &Environment::of(&all), &Seen::default())
     }
 
     fn config_file(text: &str) -> (tempfile::TempDir, String) {

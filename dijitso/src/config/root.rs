@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::env::{Environment, environment};
 use super::origin::Origin;
-use super::{Cache, Sourced};
+use super::{Cache, Seen, Sourced};
 use crate::error::{Error, Result};
 
 /// A cache that nobody can have: no program creates files there.
@@ -16,15 +16,18 @@ const NOWHERE: &str = "/proc/dijitso";
 ///
 /// Where there is none of these, a path where nothing can be: a program whose kernels are part of it needs no
 /// cache, and others can do without one, see [`Cache::homeless`].
-pub(super) fn choose(asked: Option<Sourced<PathBuf>>, env: &Environment) -> Result<Sourced<PathBuf>> {
+pub(super) fn choose(
+    asked: Option<Sourced<PathBuf>>,
+    env: &Environment,
+    seen: &Seen,
+) -> Result<Sourced<PathBuf>> {
     if let Some(asked) = asked {
         check_absolute(&asked)?;
         return Ok(asked);
     }
-    // A virtualenv is made inside a conda environment, not the other way round, so it is the inner one.
-    for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
-        if let Some(prefix) = env.directory(variable).filter(|prefix| ours(prefix)) {
-            return Ok(Sourced { value: prefix.join(".cache/dijitso"), origin: environment(variable) });
+    for Sourced { value: prefix, origin } in prefixes(env) {
+        if seen.is_ours(&prefix).unwrap_or_else(|| is_ours(&prefix)) {
+            return Ok(Sourced { value: prefix.join(".cache/dijitso"), origin });
         }
     }
     if let Some(caches) = env.directory("XDG_CACHE_HOME") {
@@ -47,9 +50,18 @@ impl Cache {
     }
 }
 
+/// The active prefixes, the inner one first: a virtualenv is made inside a conda environment, not the other way round.
+pub(super) fn prefixes(env: &Environment) -> impl Iterator<Item = Sourced<PathBuf>> {
+    let prefix = |variable| {
+        let value = env.directory(variable)?;
+        Some(Sourced { value, origin: environment(variable) })
+    };
+    ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(prefix)
+}
+
 /// A conda installation is often shared and another user's; its prefix could neither be written nor
 /// trusted.
-fn ours(prefix: &Path) -> bool {
+pub(super) fn is_ours(prefix: &Path) -> bool {
     std::fs::metadata(prefix).is_ok_and(|m| m.is_dir() && m.uid() == rustix::process::geteuid().as_raw())
 }
 

@@ -28,9 +28,9 @@ impl Member<'_, '_> {
                 let error = self.sealed(&missing, known);
                 self.fail(0, error);
             }
-            return self.status(Step::Status, &team.whole());
+            return self.status(Step::Status, team.whole());
         }
-        if team.ranks.len() == 1 {
+        if team.ranks == 1 {
             self.attempt(Step::Build, |me| me.compile_for_itself(&missing));
             return self.failure.take().map_or(Ok(()), |failure| Err(failure.into_error()));
         }
@@ -77,7 +77,7 @@ impl Member<'_, '_> {
                 round.iter().find(|share| share.rank == self.rank()).map(|share| share.kernels.clone());
             let luggage = self.attempt(Step::Build, |me| me.compile(mine.unwrap_or_default(), &mut parts));
             let luggage = luggage.unwrap_or_default();
-            self.status(Step::Status, &team.whole())?;
+            self.status(Step::Status, team.whole())?;
             let mut built: Vec<(usize, usize)> =
                 round.iter().flat_map(|share| share.kernels.iter().map(|&at| (at, share.rank))).collect();
             built.sort_unstable();
@@ -138,7 +138,7 @@ impl Member<'_, '_> {
         });
         let mine = (self.failure.clone(), tasks.unwrap_or_default());
         let (failure, mut tasks) =
-            self.session.all_reduce(Step::Plan, &team.whole(), mine, |(a, mut left), (b, right)| {
+            self.session.all_reduce(Step::Plan, team.whole(), mine, |(a, mut left), (b, right)| {
                 left.extend(right);
                 (Failure::first(a, b), left)
             })?;

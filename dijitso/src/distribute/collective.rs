@@ -256,7 +256,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             return Ok(());
         }
         let scene = self.scene(member, &agreed)?;
-        let team = Team::of(&scene.layout, member.session.rank(), self.strategy(any.len()), self.per_cpu);
+        let team = scene.team(member.session.rank(), self.strategy(any.len()), self.per_cpu);
         if let Some(derived) = &scene.derived
             && !Arc::ptr_eq(derived, &member.engine)
         {
@@ -295,7 +295,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                 let known = member.attempt(Step::LookUp, |member| member.look_up(team)).unwrap_or_default();
                 let mine = (member.failure.clone(), Some(known));
                 let (failure, known) =
-                    member.session.all_reduce(Step::LookUp, &team.whole(), mine, |a, b| {
+                    member.session.all_reduce(Step::LookUp, team.whole(), mine, |a, b| {
                         let known = match (a.1, b.1) {
                             (Some(a), Some(b)) => Known::merge_all(a, b),
                             (a, b) => a.or(b),
@@ -308,7 +308,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                 known.unwrap_or_default()
             }
         };
-        member.obtain(team, &known, team.nodes.len() > 1)
+        member.obtain(team, &known, team.nodes > 1)
     }
 
     /// The first message of every load.
@@ -338,7 +338,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         if held == Some(Held::None)
             && let Some(scene) = &scene
         {
-            let team = Team::of(&scene.layout, rank, self.strategy(any.len()), self.per_cpu);
+            let team = scene.team(rank, self.strategy(any.len()), self.per_cpu);
             if team.is_everybody(member.session.size()) {
                 known = member.attempt(Step::LookUp, |member| member.look_up(&team));
             }

@@ -78,9 +78,9 @@ impl Member<'_, '_> {
         let mine = self.attempt(Step::Move, |me| me.pack(team, &own, luggage, way)).unwrap_or_default();
         // A rank that has all of it, and leads its machine, need not send anything.
         let at_hand =
-            way.near || (team.nodes.len() == 1 && kernels.iter().all(|(_, rank)| *rank == team.root()));
+            way.near || (team.nodes == 1 && kernels.iter().all(|(_, rank)| *rank == team.root()));
         let parcels = if at_hand {
-            let alone = team.my_node().len() == 1;
+            let alone = team.is_alone_on_node();
             self.attempt(Step::Move, |_| spool(mine, alone)).unwrap_or_default()
         } else {
             self.move_to_leaders(team, mine)?
@@ -114,7 +114,7 @@ impl Member<'_, '_> {
             }
         };
         // All ranks see the same files, and may map them.
-        let in_place = way.near || (team.groups.len() == 1 && team.nodes.len() == 1);
+        let in_place = way.near || (team.groups == 1 && team.nodes == 1);
         let mut packed: Vec<(Label, Option<Bytes>)> = Vec::new();
         let mut mapped = HashSet::new();
         let mut unmapped = Vec::new();
@@ -148,10 +148,9 @@ impl Member<'_, '_> {
     fn move_to_leaders(&mut self, team: &Team, mine: Vec<(Label, Option<Bytes>)>) -> Result<Vec<Parcel>> {
         let mut packer = Packer::new(mine);
         let mut incoming: BTreeMap<usize, Unpacker> = BTreeMap::new();
-        let tree = team.whole();
         self.session.stream_up(
             Step::Move,
-            &tree,
+            team.whole(),
             &mut |chunk| packer.fill(chunk, CHUNK),
             &mut |rank, bytes| {
                 incoming.entry(rank).or_default().feed(bytes);
@@ -162,16 +161,16 @@ impl Member<'_, '_> {
         if team.is_root() {
             parcels = self.attempt(Step::Move, |_| joined(incoming.into_values())).unwrap_or_default();
         }
-        let Some(leaders) = team.leaders().filter(|_| team.nodes.len() > 1) else { return Ok(parcels) };
+        let Some(leaders) = team.leaders().filter(|_| team.nodes > 1) else { return Ok(parcels) };
         if team.is_root() {
             let outgoing = self.attempt(Step::Move, |me| opened(&parcels, &me.engine.fs)).unwrap_or_default();
             let mut packer = Packer::new(outgoing);
             let mut fill = |chunk: &mut Vec<u8>| packer.fill(chunk, CHUNK);
-            self.session.stream_down(Step::Move, &leaders, Some(&mut fill), &mut |_| Ok(()))?;
+            self.session.stream_down(Step::Move, leaders, Some(&mut fill), &mut |_| Ok(()))?;
             return Ok(parcels);
         }
         let mut unpacker = Unpacker::default();
-        self.session.stream_down(Step::Move, &leaders, None, &mut |bytes| {
+        self.session.stream_down(Step::Move, leaders, None, &mut |bytes| {
             unpacker.feed(bytes);
             Ok(())
         })?;
@@ -185,12 +184,16 @@ impl Member<'_, '_> {
             let mut carried = Sets::default();
             let handed = |parcel: &Parcel| {
                 let mut label = parcel.label.clone();
-                label.routes.lighten(&mut carried);
+                match team.others_need_routes(way.again) {
+                    true => label.routes.lighten(&mut carried),
+                    // They are half of what is said, and said to every rank.
+                    false => label.routes = Routes::default(),
+                }
                 Handed { label, spot: parcel.contents.spot() }
             };
             parcels.iter().map(handed).collect::<Vec<_>>()
         });
-        let mut told = self.session.broadcast(Step::HandOut, &inside, told)?;
+        let mut told = self.session.broadcast(Step::HandOut, inside, told)?;
         let mut carried = Sets::default();
         told.iter_mut().for_each(|handed| handed.label.routes.complete(&mut carried));
         let mut new: Vec<(usize, Bytes)> = Vec::new();
@@ -214,7 +217,7 @@ impl Member<'_, '_> {
             if again { Ok(()) } else { me.complete(kernels) }
         });
         let mine = Outcome { failure: self.failure.clone(), again };
-        let outcome = self.session.all_reduce(Step::Load, &team.whole(), mine, Outcome::merge)?;
+        let outcome = self.session.all_reduce(Step::Load, team.whole(), mine, Outcome::merge)?;
         if let Some(failure) = outcome.failure {
             return Err(failure.into_error());
         }
@@ -222,7 +225,8 @@ impl Member<'_, '_> {
             self.hand_out_bytes(team, kernels, parcels, way)?;
         }
         for (number, bytes) in new {
-            self.keep(team, &told[number].label, &bytes, way);
+            let label = parcels.get(number).map_or(&told[number].label, |parcel| &parcel.label);
+            self.keep(team, label, &bytes, way);
         }
         Ok(())
     }
@@ -236,10 +240,10 @@ impl Member<'_, '_> {
                 self.attempt(Step::HandOut, |me| opened(parcels, &me.engine.fs)).unwrap_or_default();
             let mut packer = Packer::new(outgoing);
             let mut fill = |chunk: &mut Vec<u8>| packer.fill(chunk, CHUNK);
-            self.session.stream_down(Step::HandOut, &inside, Some(&mut fill), &mut |_| Ok(()))?;
+            self.session.stream_down(Step::HandOut, inside, Some(&mut fill), &mut |_| Ok(()))?;
         } else {
             let mut unpacker = Unpacker::new(true);
-            self.session.stream_down(Step::HandOut, &inside, None, &mut |bytes| {
+            self.session.stream_down(Step::HandOut, inside, None, &mut |bytes| {
                 unpacker.feed(bytes);
                 Ok(())
             })?;
@@ -252,7 +256,7 @@ impl Member<'_, '_> {
             }
             me.complete(kernels)
         });
-        self.status(Step::Load, &team.whole())?;
+        self.status(Step::Load, team.whole())?;
         for Parcel { label, contents } in &arrived {
             if self.wants_bytes(team, label, way)
                 && let Some(bytes) = self.engine.bytes_at(&contents.place(), &label.facts.content)
@@ -280,7 +284,7 @@ impl Member<'_, '_> {
                 return Ok(false);
             }
         };
-        let ours = way.near && team.my_group().contains(&(label.supplier as usize));
+        let ours = way.near && team.is_of_my_group(label.supplier as usize);
         let origin = match label.origin {
             origin @ (KernelOrigin::Disk | KernelOrigin::Site) if ours => origin,
             _ => KernelOrigin::Received,
@@ -305,7 +309,7 @@ impl Member<'_, '_> {
 
     /// Whether this rank needs more of a kernel than to have it loaded.
     fn wants_bytes(&self, team: &Team, label: &Label, way: Way) -> bool {
-        let foreign = !team.my_group().contains(&(label.supplier as usize));
+        let foreign = !team.is_of_my_group(label.supplier as usize);
         !way.near && foreign && (self.is_new_here(team, label) || (way.again && team.builds()))
     }
 

@@ -153,7 +153,7 @@ impl<'a> Member<'a, '_> {
     /// Brings all kernels to all ranks of the team, from what is known of them.
     pub(super) fn obtain(&mut self, team: &Team, known: &[Known], remote: bool) -> Result<()> {
         let everywhere = |known: &Known| known.loaded && !known.mixed;
-        if team.ranks.len() == 1 {
+        if team.ranks == 1 {
             // Looking them up loaded them.
             return self.build_missing(team, known, remote);
         }
@@ -166,7 +166,7 @@ impl<'a> Member<'a, '_> {
         // Each machine has them already, the same ones.
         let at_hand = |&(at, _): &(usize, usize)| {
             let known = &known[at];
-            !known.mixed && !known.absent && known.nodes as usize == team.nodes.len()
+            !known.mixed && !known.absent && known.nodes as usize == team.nodes
         };
         let (near, far): (Vec<_>, Vec<_>) = hits.into_iter().partition(at_hand);
         for slice in near.chunks(AT_ONCE) {

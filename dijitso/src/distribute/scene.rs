@@ -1,12 +1,13 @@
 //! The scene of collective loads: who is where, and which engine suits all.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::agree::{Agreement, Failure};
 use super::collective::Collective;
 use super::communicator::Communicator;
 use super::layout::Layout;
 use super::member::Member;
+use super::team::Team;
 use super::tree::Tree;
 use super::waiting::Step;
 use crate::config::params::BuildOn;
@@ -18,11 +19,28 @@ use crate::toolchain::CpuFeatures;
 /// Who is where, and the engine that suits all of them, if it is not the `Jit`'s own.
 #[derive(Debug)]
 pub(super) struct Scene {
-    pub(super) layout: Layout,
+    pub(super) layout: Arc<Layout>,
     pub(super) derived: Option<Arc<Engine>>,
     /// What rank 0 builds with.
     pub(super) compiler: Option<Signature>,
+    /// By what was asked for so far.
+    teams: Mutex<Vec<(BuildOn, bool, Arc<Team>)>>,
 }
+
+impl Scene {
+    /// The team of the calling rank, which is `me`.
+    pub(super) fn team(&self, me: usize, build_on: BuildOn, per_cpu: bool) -> Arc<Team> {
+        let mut teams = self.teams.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = teams.iter().find(|(of, apart, _)| (*of, *apart) == (build_on, per_cpu));
+        if let Some((.., team)) = known {
+            return team.clone();
+        }
+        let team = Arc::new(Team::of(&self.layout, me, build_on, per_cpu));
+        teams.push((build_on, per_cpu, team.clone()));
+        team
+    }
+}
+
 impl<C: Communicator + ?Sized> Collective<'_, C> {
     /// Who is where, found out once for each communicator and cache directory.
     pub(super) fn scene(&self, member: &mut Member<'_, '_>, agreed: &Agreement) -> Result<Arc<Scene>> {
@@ -61,7 +79,8 @@ impl<C: Communicator + ?Sized> Collective<'_, C> {
         if let Some(failure) = failure {
             return Err(failure.into_error());
         }
-        let scene = Arc::new(Scene { layout, derived, compiler: compiler.flatten() });
+        let (layout, teams) = (Arc::new(layout), Mutex::default());
+        let scene = Arc::new(Scene { layout, derived, compiler: compiler.flatten(), teams });
         base.notes().put(key, scene.clone());
         Ok(scene)
     }
@@ -73,6 +92,7 @@ impl<C: Communicator + ?Sized> Collective<'_, C> {
         communicator.wrapping_add(apart + 4 * self.comm.rank() as u128)
     }
 }
+
 pub(super) fn known_scene(base: &Engine, key: u128) -> Option<Arc<Scene>> {
     base.notes().get(key)?.downcast().ok()
 }
