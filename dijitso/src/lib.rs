@@ -14,6 +14,9 @@
 compile_error!("dijitso runs on Linux with glibc, on x86-64 and aarch64 only");
 
 mod cache;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod compile;
 mod config;
 mod cxx;
@@ -32,6 +35,7 @@ mod signature;
 mod source;
 mod stats;
 mod toolchain;
+mod trace;
 
 #[doc(hidden)]
 pub mod private;
@@ -42,9 +46,9 @@ pub mod guide;
 pub use dijitso_macros::{CxxType, Sign, kernel};
 
 pub use crate::cache::{
-    Cache, CacheKind, Category, Clean, Damaged, Entries, Entry, EntryFile, Extracted, FailureBundle,
-    Function, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed, RemovedFile, Sizes, Summary,
-    Usage,
+    Activity, Cache, CacheKind, Category, Clean, Damaged, DayStatistics, Difference, Entries, Entry,
+    EntryFile, Exported, Extracted, FailureBundle, Function, Gc, Grep, Imported, Integrity, Listed, Listing,
+    Match, Pattern, Problem, ProblemKind, Progress, Removed, RemovedFile, Sizes, Statistics, Summary, Usage,
 };
 pub use crate::config::origin::{Flag, Origin};
 pub use crate::config::params::{
@@ -59,7 +63,7 @@ pub use crate::distribute::{
     Traffic,
 };
 pub use crate::error::{Error, MissingKernel, Result};
-pub use crate::jit::{Exported, Jit, JitBuilder, Specs};
+pub use crate::jit::{Jit, JitBuilder, Specs};
 pub use crate::kernel::Kernel;
 pub use crate::prebuild::{Prebuild, prebuild};
 pub use crate::prebuilt::Prebuilt;

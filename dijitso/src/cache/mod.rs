@@ -5,31 +5,39 @@ mod browse;
 mod bytes;
 pub(crate) mod elf;
 mod entry;
+mod evict;
 mod index;
 mod inputs;
+mod listed;
 mod lock;
 mod routes;
 mod script;
 mod seal;
 mod site;
+mod statistics;
 mod store;
 mod verifier;
 mod wire;
 
 pub(crate) use archive::Archive;
 pub use browse::{
-    Cache, CacheKind, Category, Clean, Damaged, Entries, Entry, EntryFile, Extracted, FailureBundle,
-    Function, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed, RemovedFile, Sizes, Summary,
-    Usage,
+    Cache, CacheKind, Category, Clean, Damaged, Difference, Entries, Entry, EntryFile, Extracted,
+    FailureBundle, Function, Grep, Imported, Integrity, Listed, Listing, Match, Pattern, Problem,
+    ProblemKind, Progress, Removed, RemovedFile, Sizes, Summary, Usage,
 };
 pub(crate) use bytes::Bytes;
 pub(crate) use entry::{Defect, EntryMeta, Headers, Texts, VerifiedEntry, encode, read, seal_for_here};
-pub(crate) use index::{Dependency, Index, Variant, VariantOutcome};
+pub(crate) use evict::Bound;
+pub use evict::Gc;
+pub(crate) use index::{Dependency, Index, Variant, VariantOutcome, unit_key};
 pub(crate) use inputs::{Holds, Inputs, asked_in};
 pub(crate) use lock::Lock;
 pub(crate) use routes::{Routes, Sets};
 pub(crate) use script::{script, without_directory};
 pub(crate) use seal::{LEN as SEAL_LEN, MACHINE, Seal};
+pub use site::Exported;
 pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
+pub(crate) use statistics::date;
+pub use statistics::{Activity, DayStatistics, Statistics};
 pub(crate) use store::{Sight, Store};
 pub(crate) use verifier::Verifier;

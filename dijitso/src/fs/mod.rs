@@ -4,6 +4,8 @@
 //! to publish on a network file system, when a stamp proves anything, whom to trust, what a killed process
 //! leaves behind and who cleans it up.
 
+mod append;
+mod directory;
 mod folder;
 mod kind;
 mod publish;
@@ -11,6 +13,7 @@ mod scratch;
 mod stamp;
 mod token;
 mod trust;
+pub(crate) mod used;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,8 +25,10 @@ use std::sync::Arc;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+pub(crate) use append::{Absent, OwnLog};
+pub(crate) use directory::Directory;
 pub(crate) use folder::{NewFolder, is_component};
-pub(crate) use kind::{Kind, Mount, keeps_access_times};
+pub(crate) use kind::{Kind, Mount};
 pub(crate) use publish::{Content, Published};
 pub(crate) use scratch::Scratch;
 pub(crate) use stamp::Stamp;
@@ -52,10 +57,21 @@ impl Fs {
     pub(crate) fn read_small(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         self.counters.opens.one();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        self.read_to_end(&rustix::fs::openat(CWD, path, flags, Mode::empty())?, limit)
+    }
+
+    /// The same, and marks the file as used, which takes an `fstat`. What is wrong with the mark is no error.
+    pub(crate) fn read_small_marked(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let bytes = self.read_to_end(&file.fd, limit)?;
+        let _ = file.mark_used();
+        Ok(bytes)
+    }
+
+    fn read_to_end(&self, fd: &OwnedFd, limit: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(8192);
         loop {
-            match rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut bytes)) {
+            match rustix::io::read(fd, rustix::buffer::spare_capacity(&mut bytes)) {
                 // Only the end makes a read of a file shorter than asked; what lies has a checksum.
                 Ok(_) if bytes.len() < bytes.capacity() => break,
                 Ok(_) | Err(Errno::INTR) => {}
@@ -93,14 +109,7 @@ impl Fs {
 
     /// The same for what is open already.
     pub(crate) fn opened(&self, fd: OwnedFd) -> io::Result<Opened> {
-        let stat = rustix::fs::fstat(&fd)?;
-        Ok(Opened {
-            fd,
-            stamp: Stamp::of(&stat),
-            accessed: u64::try_from(stat.st_atime).unwrap_or_default(),
-            regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
-            counters: self.counters.clone(),
-        })
+        Opened::new(fd, &self.counters)
     }
 
     /// The whole file.
@@ -246,13 +255,21 @@ pub(crate) struct Opened {
     counters: Arc<Counters>,
     /// Its stamp when it was opened.
     pub(crate) stamp: Stamp,
-    /// When it was last read, in seconds since 1970, as far as its file system keeps count.
-    pub(crate) accessed: u64,
     /// Not a directory, pipe or device.
     pub(crate) regular: bool,
 }
 
 impl Opened {
+    fn new(fd: OwnedFd, counters: &Arc<Counters>) -> io::Result<Opened> {
+        let stat = rustix::fs::fstat(&fd)?;
+        Ok(Opened {
+            fd,
+            stamp: Stamp::of(&stat),
+            regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+            counters: counters.clone(),
+        })
+    }
+
     /// The whole file, unless it is larger than `limit` bytes.
     pub(crate) fn read_at_most(self, limit: u64) -> io::Result<Vec<u8>> {
         if self.stamp.size > limit {

@@ -22,7 +22,7 @@ impl Engine {
             if !site.open(&self.store, &self.unpacking_places()) {
                 continue;
             }
-            let path = site.path().display();
+            let path = site.shown();
             let kernels = site.of_spec(&spec.signature());
             if kernels.is_empty() {
                 reasons.push(format!("not in {path}"));
@@ -82,7 +82,14 @@ impl Engine {
                 failed @ Opened::Failed(_) => return failed,
             }
         }
-        let (entry, path) = match site.read(&kernel.content) {
+        let read = match site.is_own() {
+            false => site.read(&kernel.content),
+            // As any other of the cache, so that it counts as used.
+            true => {
+                self.store.read(&kernel.content).map(|entry| (entry, self.store.entry_path(&kernel.content)))
+            }
+        };
+        let (entry, path) = match read {
             Ok(read) => read,
             Err(defect) => return self.unusable(site, kernel, &defect),
         };
@@ -119,7 +126,10 @@ impl Engine {
     }
 
     fn unusable(&self, site: &Site, kernel: &SiteKernel, defect: &Defect) -> Opened {
-        site.warn(&kernel.content, &defect.to_string());
+        // What was imported into our own cache may be cleaned away like everything else in it.
+        if !(site.is_own() && matches!(defect, Defect::Missing)) {
+            site.warn(&kernel.content, &defect.to_string());
+        }
         Opened::Unusable(format!("its entry is not used: {defect}"))
     }
 

@@ -4,18 +4,23 @@
 //! Whatever lies in it is reported as what it is: one damaged file hides no other.
 
 mod clean;
+mod compare;
 mod entry;
 mod extract;
 mod failures;
 mod find;
 mod function;
 mod grep;
+mod listed;
 mod listing;
 mod removed;
+mod repair;
+mod side_by_side;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod transfer;
 mod verify;
 mod window;
 
@@ -23,18 +28,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use clean::Clean;
+pub use compare::Difference;
 pub use entry::{Entry, Sizes};
 pub use extract::Extracted;
 pub use failures::FailureBundle;
 pub use function::Function;
 pub use grep::{Grep, Match, Pattern};
+pub use listed::{Listed, Listing};
 pub use listing::{Damaged, Entries};
 pub use removed::{CacheKind, Removed, RemovedFile};
+pub(in crate::cache) use summary::size;
 pub use summary::{Summary, Usage};
 pub use texts::{Category, EntryFile};
-pub use verify::{Integrity, Problem, ProblemKind};
+pub use transfer::Imported;
+pub use verify::{Integrity, Problem, ProblemKind, Progress};
 
 use super::Store;
+use super::evict::Bound;
+use crate::cache::site;
 use crate::config::Config;
 use crate::config::params::{Network, Params};
 use crate::error::{Error, Result};
@@ -76,7 +87,7 @@ use crate::signature::Signature;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Cache {
-    store: Arc<Store>,
+    pub(in crate::cache) store: Arc<Store>,
 }
 
 impl Cache {
@@ -93,13 +104,13 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn open(dir: impl AsRef<Path>) -> Result<Cache> {
-        Cache::open_on(dir.as_ref(), Network::Auto)
+        Cache::open_on(dir.as_ref(), Network::Auto, Bound::default())
     }
 
-    fn open_on(dir: &Path, network: Network) -> Result<Cache> {
+    fn open_on(dir: &Path, network: Network, bound: Bound) -> Result<Cache> {
         let root =
             std::path::absolute(dir).map_err(|error| Error::io("cannot find the cache", dir, &error))?;
-        let cache = Cache::of(&root, network);
+        let cache = Cache::of(&root, network, bound);
         if cache.store.fs().is_file(&root) {
             return Err(Error::CacheDir { path: root, problem: "it is a file, not a directory".to_owned() });
         }
@@ -107,8 +118,8 @@ impl Cache {
     }
 
     /// The cache in this directory, which is absolute and no file.
-    pub(crate) fn of(root: &Path, network: Network) -> Cache {
-        Cache { store: Arc::new(Store::look_at(root, &Fs::new(Arc::default()), network)) }
+    pub(crate) fn of(root: &Path, network: Network, bound: Bound) -> Cache {
+        Cache { store: Arc::new(Store::look_at(root, &Fs::new(Arc::default()), network, bound)) }
     }
 
     /// The cache that a [`Jit`](crate::Jit) without a directory of its own uses: as environment, configuration
@@ -128,7 +139,10 @@ impl Cache {
             Some(why) => {
                 Err(Error::Config { problem: why.to_owned(), origin: cache.root.origin.to_string() })
             }
-            None => Cache::open_on(&cache.root.value, cache.network.value),
+            None => {
+                let bound = Bound { size: cache.max_size.value, files: cache.max_files.value };
+                Cache::open_on(&cache.root.value, cache.network.value, bound)
+            }
         }
     }
 
@@ -155,6 +169,22 @@ impl Cache {
         self.store.fs().exists(self.store.v1())
     }
 
+    /// Caches of later formats in this directory (`v2`): they belong to newer versions of this crate, and nothing here
+    /// reads or changes them.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// assert!(dijitso::Cache::open("/nonexistent/cache")?.newer_formats().is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub fn newer_formats(&self) -> Vec<String> {
+        let mut names = self.store.fs().list(self.dir()).unwrap_or_default();
+        names.sort_unstable();
+        let number = |name: &str| name.strip_prefix('v')?.parse::<u32>().ok();
+        let newer = |name: std::ffi::OsString| name.into_string().ok().filter(|name| number(name) > Some(1));
+        names.into_iter().filter_map(newer).collect()
+    }
+
     /// The entry with this content signature ([`Kernel::signature`](crate::Kernel::signature)), if it is there.
     ///
     /// # Errors
@@ -168,6 +198,16 @@ impl Cache {
     /// ```
     pub fn entry(&self, signature: &Signature) -> Result<Option<Entry>> {
         Ok(Entry::open(self, signature)?)
+    }
+
+    /// Why nothing may be removed from it, if so.
+    pub(in crate::cache) fn refuses_removal(&self) -> Option<String> {
+        // A link in a directory that others can write to could lead anywhere.
+        if let Err(error) = self.store.check_trusted() {
+            return Some(error.to_string());
+        }
+        let text = "it is a site cache, which others read; export to a new directory, and rename it";
+        site::table_of(&self.store).map(|_| text.to_owned())
     }
 
     /// Where the entry of this name is, or would be.

@@ -15,7 +15,7 @@ use crate::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"djset 1\n";
 /// No compiler has so many headers; a larger file is none of ours.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: usize = 64 << 20;
 
 /// A set that was found to hold, in this process.
 #[derive(Debug)]
@@ -102,8 +102,7 @@ fn encode(record: &Record) -> Vec<u8> {
 
 fn read(store: &Store, signature: &Signature) -> Result<Record, String> {
     let bytes = store
-        .fs()
-        .read_at_most(&store.set_path(signature), LARGEST)
+        .read_marked(&store.set_path(signature), LARGEST)
         .map_err(|_| "the list of system headers is gone".to_owned())?;
     decode(&bytes)
         .filter(|record| record.identity().as_ref() == Some(signature))

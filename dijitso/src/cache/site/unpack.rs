@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::super::Store;
 use super::super::archive::Archive;
 use super::pack::{self, Packed};
 use super::table::Table;
 use super::{TABLE, entry_path};
+use crate::fs::used::EXACTNESS;
 use crate::fs::{Fs, Scratch, Stamp, check_installed};
 use crate::signature::{Signature, Signer};
 
@@ -26,7 +28,10 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
         return Err("it is not a file".to_owned());
     }
     let root = store.sites_dir().join(key(path, &archive.stamp).to_hex());
-    if fs.exists(&root) {
+    if let Ok(Some(stamp)) = fs.stamp(&root) {
+        if stamp.is_unused_for(EXACTNESS, SystemTime::now()) {
+            let _ = fs.mark_used(&root);
+        }
         return Ok(Unpacked { root, scratch: None });
     }
     let in_cache = store.create().is_ok();
@@ -40,6 +45,18 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
         return Ok(Unpacked { root, scratch: None });
     }
     Ok(Unpacked { root: scratch.path().to_owned(), scratch: Some(scratch) })
+}
+
+/// The content of the archive at `path`, in the first of `places`, for as long as what is returned is held.
+pub(super) fn into_scratch(fs: &Fs, path: &Path, places: &[PathBuf]) -> Result<Scratch, String> {
+    let archive = fs.open(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    if !archive.regular {
+        return Err("it is not a file".to_owned());
+    }
+    let scratch = Scratch::new(fs, places)
+        .map_err(|error| format!("there is no place where it could be unpacked: {error}"))?;
+    unpack(fs, archive.into_reader(), scratch.path())?;
+    Ok(scratch)
 }
 
 /// Another archive of this name is another one.
