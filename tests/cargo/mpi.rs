@@ -59,8 +59,12 @@ fn one_line_says_what_the_feature_mpi_lacks() {
             nothing.display()
         );
         assert!(!output.status.success());
-        assert_eq!(errors, [&expected, "error: build script logged errors"], "{jobs} jobs: {said}");
-        assert!(!said.contains("panicked"), "{said}");
+        assert!(errors.contains(&&*expected), "{jobs} jobs: {said}");
+        // Side by side, and compiled by an earlier run, the script of `mpi-sys` fails at the same time.
+        if jobs == "1" {
+            assert_eq!(errors, [&expected, "error: build script logged errors"], "{said}");
+            assert!(!said.contains("panicked"), "{said}");
+        }
     }
 }
 
