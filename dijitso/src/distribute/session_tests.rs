@@ -451,22 +451,3 @@ fn a_channel_gives_what_was_sent_before_the_end() {
     assert_eq!(then, Err(lost.clone()));
     assert_eq!(sent, Err(lost), "nobody will take a large message");
 }
-
-#[test]
-fn exploratory_large_message_to_who_gave_up() {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let barrier = std::sync::Barrier::new(3);
-        let results = Threads::run(3, |comm| {
-            let mut session = open(&comm);
-            let tree = Tree::over_all(3, comm.rank());
-            let step = if comm.rank() == 1 { Step::Plan } else { Step::Agree };
-            let result = session.all_reduce(step, &tree, vec![1u8; 10_000], |a, _| a).map(drop);
-            drop(session);
-            barrier.wait();
-            result
-        });
-        let _ = sender.send(results);
-    });
-    println!("{:?}", receiver.recv_timeout(Duration::from_secs(20)));
-}
