@@ -32,6 +32,25 @@ fn main() {
     println!("{}", serde_json::to_string(&outcome).expect("JSON"));
 }
 
+/// Takes up room in the process's table of mappings: neighbours that differ in what is allowed are two.
+fn crowd(mappings: u32) -> Result<(), String> {
+    use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
+    let page = rustix::param::page_size();
+    let all = mappings as usize * page;
+    if all == 0 {
+        return Ok(());
+    }
+    // SAFETY: nobody has an address in it.
+    let start = unsafe { mmap_anonymous(std::ptr::null_mut(), all, ProtFlags::READ, MapFlags::PRIVATE) };
+    let start = start.map_err(|error| error.to_string())?;
+    for at in (0..all).step_by(2 * page) {
+        // SAFETY: a page of the above, which is used by nobody.
+        let changed = unsafe { mprotect(start.byte_add(at), page, MprotectFlags::empty()) };
+        changed.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
 fn run(jit: &Jit, words: &[&str], loaded: &mut Vec<Loaded>) -> Result<(), String> {
     let (command, args) = words.split_first().ok_or("a command is missing")?;
     match (*command, args) {
@@ -64,8 +83,9 @@ fn run(jit: &Jit, words: &[&str], loaded: &mut Vec<Loaded>) -> Result<(), String
                 loaded.push(called(format!("{i}"), &kernel));
             }
         }
-        // In batches, until the process can hold no more.
-        ("many", [from, to]) => {
+        // In batches, until the process can hold no more. It behaves as if it had so many mappings already.
+        ("many", [from, to, mappings @ ..]) => {
+            mappings.iter().try_for_each(|mappings| crowd(number(mappings)?))?;
             let all: Vec<u32> = (number(from)?..number(to)?).collect();
             for part in all.chunks(500) {
                 let specs: Vec<_> = part.iter().map(|i| kernels::number(*i)).collect();

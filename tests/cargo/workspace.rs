@@ -89,7 +89,8 @@ fn has_all_of(processor: &str) -> bool {
         let output = compiler.output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
         // `__AVX2__`, and not `__tune_haswell__`.
-        let feature = |line: &&str| line.ends_with("__ 1") && !line.contains(|c: char| c.is_ascii_lowercase());
+        let feature =
+            |line: &&str| line.ends_with("__ 1") && !line.contains(|c: char| c.is_ascii_lowercase());
         let defines = String::from_utf8_lossy(&output.stdout).into_owned();
         let names = defines.lines().filter_map(|line| line.strip_prefix("#define "));
         names.filter(feature).map(str::to_owned).collect()

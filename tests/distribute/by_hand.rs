@@ -72,3 +72,28 @@ fn what_fails_or_is_spoiled_on_the_way_keeps_nobody_waiting() {
         assert!(results[0].is_ok() && results[1].is_err(), "{flip}");
     }
 }
+
+#[test]
+fn what_the_builder_has_lost_is_built_anew() {
+    let place = Place::new();
+    let jit = dijitso::Jit::builder().cache_dir(place.path("first")).build().unwrap();
+    jit.load(&number(5)).unwrap();
+    for damage in [false, true] {
+        for entry in crate::harness::files(&place.path("first")) {
+            if entry.extension().is_some_and(|extension| extension == "so") {
+                // Not in place: that would change what is mapped.
+                std::fs::remove_file(&entry).unwrap();
+                if damage {
+                    std::fs::write(&entry, "damaged").unwrap();
+                }
+            }
+        }
+        let mut sent = Vec::new();
+        let part = Part::Builder { send: &mut |bytes| sent = bytes.to_vec(), wait: &mut || () };
+        assert_eq!(jit.load_as(part, &number(5)).unwrap().call() - NUMBER_BASE, 5);
+        let other =
+            dijitso::Jit::builder().cache_dir(place.path(&format!("other-{damage}"))).build().unwrap();
+        let part = Part::Receiver { receive: &mut || sent.clone(), wait: &mut || () };
+        assert_eq!(other.load_as(part, &number(5)).unwrap().call() - NUMBER_BASE, 5);
+    }
+}

@@ -84,13 +84,15 @@ fn parity(world: World, step: &str) -> usize {
 
 #[test]
 fn what_does_not_compile_is_reported_whole_on_every_rank() {
+    let compiler = Compiler::real();
     for world in WORLDS {
         for build_on in STRATEGIES {
             let place = Arc::new(Place::new());
+            world.seed(&place, RANKS, &compiler);
             for _ in 0..2 {
-                let place = place.clone();
+                let (place, words) = (place.clone(), compiler.word());
                 let results = world.run(RANKS, move |comm| {
-                    let jit = world.builder(&place, comm.rank()).build()?;
+                    let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
                     let bad = text("bad", "int bad() { return nonsense; }");
                     let refused = jit.on(&comm).build_on(build_on).load_all(&[number(1), bad]).map(|_| ());
                     let first = jit.on(&comm).build_on(build_on).load(&number(1))?;
@@ -174,11 +176,14 @@ fn only_builders_need_a_compiler() {
 #[test]
 fn caches_that_cannot_be_written_or_are_damaged_are_survived() {
     // On one rank and on all.
+    let compiler = Compiler::new();
     for bad in [&[0][..], &[1], &[3], &[0, 1, 2, 3]] {
         for build_on in STRATEGIES {
             let place = Arc::new(Place::new());
+            World::Separate.seed(&place, RANKS, &compiler);
+            let words = compiler.word();
             let results = World::Separate.run(RANKS, move |comm| {
-                let mut builder = World::Separate.builder(&place, comm.rank());
+                let mut builder = World::Separate.builder(&place, comm.rank()).cxx(words.clone());
                 if bad.contains(&comm.rank()) {
                     // Nothing can be created there, not even by root.
                     builder = builder.cache_dir("/proc/dijitso");
@@ -190,13 +195,15 @@ fn caches_that_cannot_be_written_or_are_damaged_are_survived() {
         }
     }
     // Every entry damaged, in every directory.
+    let compiler = Compiler::new();
     for world in WORLDS {
         for build_on in STRATEGIES {
             let place = Arc::new(Place::new());
+            world.seed(&place, RANKS, &compiler);
             for round in 0..2 {
-                let inner = place.clone();
+                let (inner, words) = (place.clone(), compiler.word());
                 let results = world.run(RANKS, move |comm| {
-                    let jit = world.builder(&inner, comm.rank()).build()?;
+                    let jit = world.builder(&inner, comm.rank()).cxx(words.clone()).build()?;
                     jit.on(&comm).build_on(build_on).load(&number(8)).map(|kernel| kernel.call())
                 });
                 assert_eq!(same_error(&results), None, "{world:?} {build_on:?} {round}");

@@ -45,11 +45,14 @@ fn one_rank_is_warm_and_the_others_are_cold() {
 
 #[test]
 fn warm_in_memory_and_cold_on_disk() {
+    let compiler = Compiler::new();
     for world in WORLDS {
         for build_on in STRATEGIES {
             let place = Arc::new(Place::new());
+            world.seed(&place, 4, &compiler);
+            let words = compiler.word();
             let results = world.run(4, move |comm| {
-                let jit = world.builder(&place, comm.rank()).build()?;
+                let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
                 if comm.rank() % 3 == 0 {
                     jit.load(&number(5))?;
                 }

@@ -6,6 +6,7 @@ mod counts;
 mod faults;
 mod forms;
 mod mixtures;
+mod outdated;
 mod scale;
 mod strategies;
 mod unequal;
@@ -19,7 +20,7 @@ use dijitso::{BuildOn, Jit, JitBuilder, Network, Result, Threads};
 use dijitso_tests::kernels::number;
 use dijitso_tests::protocol::{ShimMode, ShimStep};
 
-use crate::harness::{Place, Shim, files};
+use crate::harness::{Place, files, real_compiler};
 
 /// Longer than anything here takes on a machine that does a hundred things at once; a hang is found, not measured.
 const DEADLINE: Duration = Duration::from_secs(240);
@@ -85,20 +86,29 @@ impl World {
     }
 }
 
-/// A compiler that has been asked all questions, and costs a few milliseconds a kernel: it compiles one, and copies it for
-/// all others of these tests.
+/// A compiler that has been asked all questions.
 pub(super) struct Compiler {
     place: Place,
-    shim: Shim,
+    word: String,
 }
 
 impl Compiler {
+    /// One that costs a few milliseconds a kernel: it compiles one, and copies it for all others of these tests.
     pub(super) fn new() -> Compiler {
         let place = Place::new();
         let shim = place.shim();
         shim.set(ShimMode::Stamp, ShimStep::Compile);
-        place.builder().cxx(shim.word()).build().unwrap().load(&number(0)).unwrap();
-        Compiler { place, shim }
+        Compiler::asked(place, shim.word())
+    }
+
+    /// The machine's own.
+    pub(super) fn real() -> Compiler {
+        Compiler::asked(Place::new(), real_compiler().display().to_string())
+    }
+
+    fn asked(place: Place, word: String) -> Compiler {
+        place.builder().cxx(&word).build().unwrap().load(&number(0)).unwrap();
+        Compiler { place, word }
     }
 
     /// Puts what is known of it into another cache directory.
@@ -112,7 +122,7 @@ impl Compiler {
 
     /// For `.cxx(..)`.
     pub(super) fn word(&self) -> String {
-        self.shim.word()
+        self.word.clone()
     }
 }
 

@@ -144,11 +144,14 @@ fn a_kernel_that_a_generator_had_loaded_is_not_missed() {
 
 #[test]
 fn a_kernel_whose_dependency_was_evicted_is_built_again() {
+    let compiler = Compiler::real();
     for world in WORLDS {
         for build_on in STRATEGIES {
             let place = Arc::new(Place::new());
+            world.seed(&place, RANKS, &compiler);
+            let words = compiler.word();
             let results = world.run(RANKS, move |comm| {
-                let jit = world.builder(&place, comm.rank()).build()?;
+                let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
                 if comm.rank() == 0 {
                     jit.load(&successor(3))?;
                     remove_entry(place.root(), jit.load(&base(3))?.signature());

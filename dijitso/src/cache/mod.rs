@@ -25,7 +25,7 @@ pub use browse::{
 pub(crate) use bytes::Bytes;
 pub(crate) use entry::{Defect, EntryMeta, Headers, Texts, VerifiedEntry, encode, read, seal_for_here};
 pub(crate) use index::{Dependency, Index, Variant, VariantOutcome};
-pub(crate) use inputs::{Holds, Inputs, asked_in};
+pub(crate) use inputs::{Change, Holds, Inputs, asked_in};
 pub(crate) use lock::Lock;
 pub(crate) use routes::{Routes, Sets};
 pub(crate) use script::{script, without_directory};

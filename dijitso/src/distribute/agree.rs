@@ -2,11 +2,13 @@
 //!
 //! Everything in it is merged pairwise, up a tree, so a message is as long for a thousand ranks as for one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::kernel::{Loaded, closure};
 use crate::signature::Signature;
 use crate::toolchain::CpuFeatures;
 
@@ -20,21 +22,19 @@ pub(super) struct Failure {
     /// Its place in the request, for failures of kernels: the first one is reported.
     pub(super) kernel: u32,
     pub(super) error: Error,
-    /// How many more kernels failed.
-    pub(super) others: u32,
-    /// Reported only if there is no other.
-    pub(super) last: bool,
+    /// All kernels that failed, by their places.
+    pub(super) kernels: BTreeSet<u32>,
 }
 
 impl Failure {
-    /// What is only so because another rank failed: reported if nobody has a better reason.
-    pub(super) fn consequence(rank: usize, error: Error) -> Failure {
-        Failure { rank: rank as u32, kernel: u32::MAX, error, others: 0, last: true }
+    /// Of a kernel, which is named by its place in the request.
+    pub(super) fn of_kernel(rank: usize, kernel: u32, error: Error) -> Failure {
+        Failure { rank: rank as u32, kernel, error, kernels: BTreeSet::from([kernel]) }
     }
 
-    /// An error that all ranks of a team had, for those of the others.
+    /// Of no kernel in particular.
     pub(super) fn of(rank: usize, error: Error) -> Failure {
-        Failure { rank: rank as u32, kernel: u32::MAX, error, others: 0, last: false }
+        Failure { rank: rank as u32, kernel: u32::MAX, error, kernels: BTreeSet::new() }
     }
 
     /// As all ranks return it.
@@ -47,9 +47,9 @@ impl Failure {
             | Error::Batch { .. }) => error,
             error => Error::Rank { rank: self.rank as usize, error: Arc::new(error) },
         };
-        match self.others {
+        match self.kernels.len().saturating_sub(1) {
             0 => error,
-            others => Error::Batch { first: Arc::new(error), others: others as usize },
+            others => Error::Batch { first: Arc::new(error), others },
         }
     }
 
@@ -59,14 +59,8 @@ impl Failure {
             (Some(a), Some(b)) => (a, b),
             (a, b) => return a.or(b),
         };
-        let (mut first, other) =
-            if (a.last, a.kernel, a.rank) <= (b.last, b.kernel, b.rank) { (a, b) } else { (b, a) };
-        // The same kernel refused by several ranks is one failure.
-        if first.kernel != other.kernel && other.kernel != u32::MAX {
-            first.others += 1 + other.others;
-        } else {
-            first.others = first.others.max(other.others);
-        }
+        let (mut first, other) = if (a.kernel, a.rank) <= (b.kernel, b.rank) { (a, b) } else { (b, a) };
+        first.kernels.extend(other.kernels);
         Some(first)
     }
 }
@@ -137,6 +131,25 @@ impl Agreement {
     }
 }
 
+/// How much there is to hand out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Weight {
+    pub(super) libraries: u32,
+    pub(super) bytes: u64,
+}
+
+impl Weight {
+    /// Of a kernel with all below it.
+    pub(super) fn of(loaded: &Arc<Loaded>) -> Weight {
+        let all = closure(std::slice::from_ref(loaded));
+        Weight { libraries: all.len() as u32, bytes: all.iter().map(|loaded| loaded.len).sum() }
+    }
+
+    fn max(self, other: Weight) -> Weight {
+        Weight { libraries: self.libraries.max(other.libraries), bytes: self.bytes.max(other.bytes) }
+    }
+}
+
 /// What is known of one kernel of the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Known {
@@ -148,6 +161,8 @@ pub(super) struct Known {
     pub(super) mixed: bool,
     /// All ranks have it loaded.
     pub(super) loaded: bool,
+    /// What it is to be handed out, with all below it, as far as somebody knows.
+    pub(super) weight: Weight,
     /// How many leaders of nodes can give it away.
     pub(super) nodes: u32,
     /// A cache directory that was looked into does not have it.
@@ -159,6 +174,18 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Whether all ranks have it loaded, the same one.
+    pub(super) fn is_everywhere(&self) -> bool {
+        self.loaded && !self.mixed
+    }
+
+    /// Nobody can give it away after all.
+    pub(super) fn forget(&mut self, why: &str) {
+        self.holder = None;
+        self.loaded = false;
+        self.reason = Some((0, why.to_owned()));
+    }
+
     pub(super) fn merge(a: Known, b: Known) -> Known {
         let lower = |a: Option<(u32, Signature)>, b: Option<(u32, Signature)>| match (a, b) {
             (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
@@ -174,6 +201,7 @@ impl Known {
             content: lower(a.content, b.content),
             mixed: a.mixed || b.mixed || different,
             loaded: a.loaded && b.loaded,
+            weight: a.weight.max(b.weight),
             nodes: a.nodes + b.nodes,
             absent: a.absent || b.absent,
             recorded_ms: a.recorded_ms.or(b.recorded_ms),
@@ -184,5 +212,40 @@ impl Known {
     /// `None` if they are not about the same request.
     pub(super) fn merge_all(a: Vec<Known>, b: Vec<Known>) -> Option<Vec<Known>> {
         (a.len() == b.len()).then(|| a.into_iter().zip(b).map(|(a, b)| Known::merge(a, b)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(kernel: Option<u32>, rank: usize) -> Option<Failure> {
+        let error = Error::Communication { problem: format!("{kernel:?}") };
+        Some(match kernel {
+            Some(at) => Failure::of_kernel(rank, at, error),
+            None => Failure::of(rank, error),
+        })
+    }
+
+    #[test]
+    fn failures_merge_in_any_order_to_the_same() {
+        let said = [(Some(4), 3), (Some(2), 5), (None, 0), (Some(2), 1), (Some(4), 1), (Some(7), 2)];
+        let mut orders = vec![said.to_vec()];
+        for _ in 0..said.len() {
+            let mut next = orders[orders.len() - 1].clone();
+            next.rotate_left(1);
+            orders.push(next.clone());
+            next.reverse();
+            orders.push(next);
+        }
+        for order in orders {
+            let all = order.iter().map(|&(kernel, rank)| failure(kernel, rank));
+            let merged = all.reduce(Failure::first).flatten().unwrap();
+            assert_eq!((merged.kernel, merged.rank), (2, 1), "the first kernel, of the lowest rank");
+            let Error::Batch { first, others } = merged.into_error() else { panic!("three kernels failed") };
+            assert_eq!((others, matches!(&*first, Error::Rank { rank: 1, .. })), (2, true), "{order:?}");
+        }
+        let alone = Failure::first(failure(None, 3), failure(None, 2)).unwrap().into_error();
+        assert!(matches!(alone, Error::Rank { rank: 2, .. }));
     }
 }

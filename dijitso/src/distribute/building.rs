@@ -1,14 +1,15 @@
 //! What no cache has: generated and compiled by the builders of a team, and delivered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::agree::{Failure, Known};
-use super::delivery::Way;
-use super::member::{AT_ONCE, Member};
+use super::agree::{Failure, Known, Weight};
+use super::delivery::{Consignment, Way, at_once};
+use super::member::Member;
 use super::plan::{self, Share, Task};
 use super::team::Team;
+use super::unsent::Reasons;
 use super::waiting::Step;
 use crate::error::{Error, Result};
 use crate::jit::{Luggage, combined};
@@ -16,17 +17,23 @@ use crate::signature::Signature;
 use crate::source::{AnySpec, Parts};
 
 impl Member<'_, '_> {
-    pub(super) fn build_missing(&mut self, team: &Team, known: &[Known], remote: bool) -> Result<()> {
-        let everywhere = |known: &Known| known.loaded && !known.mixed;
+    /// Builds what nobody has, and first what was `lost` since it was found.
+    pub(super) fn build_missing(
+        &mut self,
+        team: &Team,
+        known: &[Known],
+        remote: bool,
+        lost: &Reasons,
+    ) -> Result<()> {
         let missing: Vec<usize> =
-            (0..known.len()).filter(|&at| !everywhere(&known[at]) && known[at].holder.is_none()).collect();
+            (0..known.len()).filter(|&at| !known[at].is_everywhere() && known[at].holder.is_none()).collect();
         if missing.is_empty() {
             return Ok(());
         }
         if self.sealed {
             if team.is_root() {
                 let error = self.sealed(&missing, known);
-                self.fail(0, error);
+                self.fail(Some(missing[0]), error);
             }
             return self.status(Step::Status, &team.whole());
         }
@@ -34,7 +41,20 @@ impl Member<'_, '_> {
             self.attempt(Step::Build, |me| me.compile_for_itself(&missing));
             return self.failure.take().map_or(Ok(()), |failure| Err(failure.into_error()));
         }
-        self.build(team, &missing, known, remote)
+        let (lost, missing): (Vec<usize>, Vec<usize>) =
+            missing.into_iter().partition(|&at| lost.contains_key(&(at as u32)));
+        if !lost.is_empty() {
+            // By the root, which knows that they must be: another builder might find them in its cache once more.
+            let share = Share { rank: team.root(), kernels: lost.clone() };
+            let way = if missing.is_empty() { Way::FROM_LAST_BUILDERS } else { Way::FROM_BUILDERS };
+            self.build_round(team, &[share], way, &mut HashMap::new(), true)?;
+            for (spec, have) in lost.iter().map(|&at| (self.specs[at], &self.have[at])) {
+                if let Some((loaded, _)) = have {
+                    self.engine.adopt(spec, loaded);
+                }
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { self.build(team, &missing, known, remote) }
     }
 
     /// For nobody else: nothing has to travel.
@@ -43,7 +63,7 @@ impl Member<'_, '_> {
         for (&at, outcome) in kernels.iter().zip(self.engine.load_any(&specs)) {
             match outcome {
                 Ok(obtained) => self.have[at] = Some(obtained),
-                Err(error) => self.fail(at as u32, error),
+                Err(error) => self.fail(Some(at), error),
             }
         }
         Ok(())
@@ -71,19 +91,50 @@ impl Member<'_, '_> {
         };
         for (number, round) in rounds.iter().enumerate() {
             let last = number + 1 == rounds.len();
-            let way = if last { Way::FROM_LAST_BUILDERS } else { Way::FROM_RANKS };
-            let explained = self.explain(round);
-            self.session.waits_for(explained);
-            let mine =
-                round.iter().find(|share| share.rank == self.rank()).map(|share| share.kernels.clone());
-            let luggage = self.attempt(Step::Build, |me| me.compile(mine.unwrap_or_default(), &mut parts));
-            let luggage = luggage.unwrap_or_default();
-            self.status(Step::Status, &team.whole())?;
-            let mut built: Vec<(usize, usize)> =
-                round.iter().flat_map(|share| share.kernels.iter().map(|&at| (at, share.rank))).collect();
-            built.sort_unstable();
-            for slice in built.chunks(AT_ONCE) {
-                self.deliver(team, slice, &luggage, way)?;
+            let way = if last { Way::FROM_LAST_BUILDERS } else { Way::FROM_BUILDERS };
+            self.build_round(team, round, way, &mut parts, false)?;
+        }
+        Ok(())
+    }
+
+    /// Every builder builds its share, and all ranks get all of it.
+    fn build_round(
+        &mut self,
+        team: &Team,
+        round: &[Share],
+        way: Way,
+        parts: &mut HashMap<usize, Arc<Parts>>,
+        anew: bool,
+    ) -> Result<()> {
+        let explained = self.explain(round);
+        self.session.waits_for(explained);
+        let mine = round.iter().find(|share| share.rank == self.rank()).map(|share| share.kernels.clone());
+        let mine = mine.unwrap_or_default();
+        let luggage = self.attempt(Step::Build, |me| me.compile(&mine, parts, anew)).unwrap_or_default();
+        let weigh = |&at: &usize| Some((at as u32, Weight::of(&self.have[at].as_ref()?.0)));
+        let weights: BTreeMap<u32, Weight> = mine.iter().filter_map(weigh).collect();
+        let mine = (self.failure.clone(), weights);
+        let (failure, weights) = self.session.all_reduce(Step::Status, &team.whole(), mine, |mut a, b| {
+            a.1.extend(b.1);
+            (Failure::first(a.0, b.0), a.1)
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure.into_error());
+        }
+        let mut built: Vec<Consignment> = Vec::new();
+        for Share { rank, kernels } in round {
+            built.extend(kernels.iter().map(|&kernel| {
+                let weight = weights.get(&(kernel as u32)).copied().unwrap_or_default();
+                Consignment { kernel, from: *rank, weight }
+            }));
+        }
+        built.sort_unstable_by_key(|consignment| consignment.kernel);
+        for consignments in at_once(&built) {
+            let lost = self.deliver(team, consignments, &luggage, way)?;
+            if let Some((at, why)) = lost.first_key_value() {
+                let kernel = self.specs[*at as usize].at();
+                let problem = format!("it was just built, and cannot be handed out: {why}");
+                return Err(Failure::of(team.root(), Error::Load { kernel, problem }).into_error());
             }
         }
         Ok(())
@@ -120,7 +171,7 @@ impl Member<'_, '_> {
         let mine = shares.iter().find(|share| share.rank == me).map(|share| share.kernels.clone());
         let said = self.attempt(Step::Plan, |member| {
             let mut tasks = Vec::new();
-            let compiler = team.builds().then(|| (me, member.engine.compiler_digest()));
+            let compiler = mine.is_some().then(|| (me, member.engine.compiler_digest()));
             for at in mine.unwrap_or_default() {
                 let start = Instant::now();
                 match member.engine.generate(member.specs[at]) {
@@ -135,7 +186,7 @@ impl Member<'_, '_> {
                         });
                         parts.insert(at, generated);
                     }
-                    Err(error) => member.fail(at as u32, error),
+                    Err(error) => member.fail(Some(at), error),
                 }
             }
             Ok((tasks, compiler.into_iter().collect::<Vec<_>>()))
@@ -159,18 +210,24 @@ impl Member<'_, '_> {
         Ok((tasks, able.collect()))
     }
 
-    fn compile(&mut self, kernels: Vec<usize>, parts: &mut HashMap<usize, Arc<Parts>>) -> Result<Luggage> {
+    /// Compiles kernels, those that this rank has `anew`, too.
+    fn compile(
+        &mut self,
+        kernels: &[usize],
+        parts: &mut HashMap<usize, Arc<Parts>>,
+        anew: bool,
+    ) -> Result<Luggage> {
         if kernels.is_empty() {
             return Ok(Luggage::default());
         }
         let specs: Vec<&AnySpec> = kernels.iter().map(|&at| self.specs[at]).collect();
-        let forced: Vec<bool> = kernels.iter().map(|&at| self.have[at].is_some()).collect();
+        let forced: Vec<bool> = kernels.iter().map(|&at| anew || self.have[at].is_some()).collect();
         let parts: Vec<Option<Arc<Parts>>> = kernels.iter().map(|at| parts.remove(at)).collect();
         let (outcomes, luggage) = self.engine.build_packed(&specs, &forced, &parts);
         for (&at, outcome) in kernels.iter().zip(outcomes) {
             match outcome {
                 Ok(obtained) => self.have[at] = Some(obtained),
-                Err(error) => self.fail(at as u32, error),
+                Err(error) => self.fail(Some(at), error),
             }
         }
         Ok(luggage)

@@ -1,13 +1,17 @@
 //! The form for programs with a transport of their own: who builds, who receives and who waits is their decision,
 //! and so is how bytes get from one to the other.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::member::Obtained;
-use super::parcel::{Label, Packer, Parcel, Unpacker};
+use super::packing::Packer;
+use super::parcel::{Label, Parcel};
+use super::unpacking::Unpacker;
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
-use crate::jit::{Jit, Luggage, Packed};
+use crate::jit::{Engine, Jit, Luggage, Packed};
 use crate::kernel::Kernel;
 use crate::report::KernelOrigin;
 use crate::source::{AnySpec, KernelSpec};
@@ -117,34 +121,23 @@ impl Jit {
     fn build_to_send(&self, spec: &AnySpec) -> Result<(Vec<u8>, Obtained)> {
         let engine = self.engine();
         let held = engine.held(spec)?;
-        let (outcome, luggage) = match held {
-            Some(held) if engine.is_at_hand(&held.0) => (Ok(held), Luggage::default()),
-            held => {
-                let (mut outcomes, luggage) = engine.build_packed(&[spec], &[held.is_some()], &[None]);
-                (outcomes.pop().unwrap_or_else(|| Err(lost(spec))), luggage)
-            }
-        };
-        let (loaded, origin) = outcome?;
-        let mut parcels = Vec::new();
-        for item in engine.needed(spec, &loaded, &luggage) {
-            let Packed { facts, bytes, routes } = match engine.pack(&item, &luggage) {
-                Ok(packed) => packed,
-                Err(problem) if item.linked => return Err(Error::Load { kernel: spec.at(), problem }),
-                // A generator has read it; the receiver's cache will run that generator again.
-                Err(problem) => {
-                    log::debug!("{} does not come along: {problem}", item.name);
-                    continue;
-                }
-            };
-            let kernels = if item.content == loaded.content { vec![0] } else { Vec::new() };
-            let facts = (*facts).clone();
-            let label = Label { facts, supplier: 0, kernels, origin, load: item.linked, routes, path: None };
-            parcels.push((label, Some(bytes)));
+        // What is held and cannot be given away is built anew.
+        let mut anew = held.is_some();
+        if let Some(held) = held.filter(|(loaded, _)| engine.is_at_hand(loaded))
+            && let Ok(message) = pack(engine, spec, &held, &Luggage::default())
+        {
+            return Ok((message, held));
         }
-        let mut message = encode(&Message::Kernel);
-        let mut packer = Packer::new(parcels);
-        while packer.fill(&mut message, usize::MAX)? {}
-        Ok((message, (loaded, origin)))
+        loop {
+            let (mut outcomes, luggage) = engine.build_packed(&[spec], &[anew], &[None]);
+            let built = outcomes.pop().unwrap_or_else(|| Err(lost(spec)))?;
+            match pack(engine, spec, &built, &luggage) {
+                Ok(message) => return Ok((message, built)),
+                // It was found in a cache, and has gone since.
+                Err(_) if !anew => anew = true,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn receive_message<F: KernelFn>(&self, spec: &AnySpec, message: &[u8]) -> Result<Kernel<F>> {
@@ -174,6 +167,35 @@ impl Jit {
         engine.adopt(spec, &loaded);
         Ok(Kernel::new(loaded, KernelOrigin::Received))
     }
+}
+
+/// The message that carries a kernel and all that it needs.
+fn pack(
+    engine: &Arc<Engine>,
+    spec: &AnySpec,
+    (loaded, origin): &Obtained,
+    luggage: &Luggage,
+) -> Result<Vec<u8>> {
+    let mut parcels = Vec::new();
+    for item in engine.needed(spec, loaded, luggage) {
+        let Packed { facts, bytes, routes } = match engine.pack(&item, luggage) {
+            Ok(packed) => packed,
+            Err(problem) if item.linked => return Err(Error::Load { kernel: spec.at(), problem }),
+            // A generator has read it; the receiver's cache will run that generator again.
+            Err(problem) => {
+                log::debug!("{} does not come along: {problem}", item.name);
+                continue;
+            }
+        };
+        let kernels = if item.content == loaded.content { vec![0] } else { Vec::new() };
+        let (facts, origin) = ((*facts).clone(), *origin);
+        let label = Label { facts, supplier: 0, kernels, origin, load: item.linked, routes, path: None };
+        parcels.push((label, Some(bytes)));
+    }
+    let mut message = encode(&Message::Kernel);
+    let mut packer = Packer::new(parcels);
+    while packer.fill(&mut message, usize::MAX) {}
+    packer.finish().map(|()| message)
 }
 
 fn encode(message: &Message) -> Vec<u8> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::agree::{Agreement, Failure, Held, Known, PROTOCOL};
 use super::communicator::Communicator;
 use super::member::{Member, Obtained, Probe};
-use super::roles::{Role, roles};
+use super::roles::{Role, role};
 use super::scene::known_scene;
 use super::session::Session;
 use super::team::Team;
@@ -198,7 +198,8 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let mut member = self.member(Vec::new())?;
         let agreed = self.agree(&mut member, &[])?;
         let scene = self.scene(&mut member, &agreed)?;
-        Ok(roles(&scene.layout, self.strategy(0))[self.comm.rank()])
+        let team = Team::of(&scene.layout, self.comm.rank(), self.strategy(0), self.per_cpu);
+        Ok(role(&team, &scene.layout))
     }
 
     /// One kernel has one builder anyway, and then it need not be asked what it needs.
@@ -313,7 +314,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                 known.unwrap_or_default()
             }
         };
-        member.obtain(team, &known, team.nodes.len() > 1)
+        member.obtain(team, known, team.nodes.len() > 1)
     }
 
     /// The first message of every load.

@@ -1,92 +1,107 @@
-//! Bringing kernels from the ranks that have them to all ranks of a team: packed, moved from machine to machine, handed out on
-//! each, loaded, and put into the caches that lack them.
+//! Bringing kernels from the ranks that have them to all ranks of a team: packed, and moved from machine to machine; see
+//! [`handout`](super::handout) for what follows.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::agree::Failure;
+use super::agree::Weight;
 use super::member::{Member, Obtained};
-use super::parcel::{Label, Packer, Parcel, Spot, Unpacker, joined, opened};
+use super::packing::{Packer, opened};
+use super::parcel::{Label, Parcel};
 use super::team::Team;
+use super::unpacking::{Unpacker, joined};
+use super::unsent::{Reasons, Unsent};
 use super::waiting::Step;
-use crate::cache::{Bytes, Routes, Sets};
-use crate::error::{Error, Result};
-use crate::jit::{Facts, Luggage, Packed, Place};
+use crate::cache::{Bytes, Routes};
+use crate::error::Result;
+use crate::jit::{Facts, Luggage, Packed};
 use crate::kernel::{Loaded, closure};
 use crate::report::KernelOrigin;
+use crate::signature::Signature;
 
 /// Bytes of a message in a stream.
-const CHUNK: usize = 4 << 20;
+pub(super) const CHUNK: usize = 4 << 20;
+
+/// How much is handed out at once: until all ranks have it, a library is an open descriptor, and memory.
+const AT_ONCE: Weight = Weight { libraries: 256, bytes: 256 << 20 };
+
+/// A kernel, by its place in the request, and the rank that brings it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Consignment {
+    pub(super) kernel: usize,
+    pub(super) from: usize,
+    pub(super) weight: Weight,
+}
 
 /// The circumstances of a delivery.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Way {
     /// The kernels come from the caches of those who need them: a leader of each machine has them all.
-    near: bool,
+    pub(super) near: bool,
+    /// They were there before the call: what they are made from may have changed since.
+    pub(super) old: bool,
     /// Kernels will be built that may be linked to these.
-    again: bool,
+    pub(super) again: bool,
     /// There is no other way to load them.
-    last: bool,
+    pub(super) last: bool,
 }
 
 impl Way {
-    pub(super) const FROM_CACHES: Way = Way { near: true, again: false, last: false };
-    pub(super) const FROM_RANKS: Way = Way { near: false, again: true, last: false };
+    pub(super) const FROM_CACHES: Way = Way { near: true, old: true, again: false, last: false };
+    pub(super) const FROM_RANKS: Way = Way { near: false, old: true, again: true, last: false };
+    pub(super) const FROM_BUILDERS: Way = Way { near: false, old: false, again: true, last: false };
     /// Nothing is built after these.
-    pub(super) const FROM_LAST_BUILDERS: Way = Way { near: false, again: false, last: false };
+    pub(super) const FROM_LAST_BUILDERS: Way = Way { near: false, old: false, again: false, last: false };
 }
 
-/// What the ranks say after they have loaded what they were handed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Outcome {
-    failure: Option<Failure>,
-    /// A rank could not open what it was given, and wants the bytes.
-    again: bool,
-}
-
-/// A kernel as it is told to the other ranks of a machine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Handed {
-    label: Label,
-    spot: Spot,
-}
-
-impl Outcome {
-    fn merge(a: Outcome, b: Outcome) -> Outcome {
-        Outcome { failure: Failure::first(a.failure, b.failure), again: a.again || b.again }
-    }
+/// Pieces of a list that are not too much at once, or one kernel each.
+pub(super) fn at_once(list: &[Consignment]) -> impl Iterator<Item = &[Consignment]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let mut total = Weight::default();
+        let fits = |consignment: &&Consignment| {
+            total.libraries = total.libraries.saturating_add(consignment.weight.libraries.max(1));
+            total.bytes = total.bytes.saturating_add(consignment.weight.bytes);
+            total.libraries <= AT_ONCE.libraries && total.bytes <= AT_ONCE.bytes
+        };
+        let fitting = rest.iter().take_while(fits).count();
+        let (now, later) = rest.split_at(fitting.max(1).min(rest.len()));
+        rest = later;
+        (!now.is_empty()).then_some(now)
+    })
 }
 
 impl Member<'_, '_> {
-    /// Brings kernels, each from the rank that has it, to all ranks of the team.
+    /// Brings kernels, each from the rank that has it, to all ranks of the team. Returns, the same on all of them, which of them
+    /// nobody has any more in a state in which it could be used, and why: they must be built.
     pub(super) fn deliver(
         &mut self,
         team: &Team,
-        kernels: &[(usize, usize)],
+        consignments: &[Consignment],
         luggage: &Luggage,
         way: Way,
-    ) -> Result<()> {
+    ) -> Result<Reasons> {
         let me = self.rank();
-        let own: Vec<usize> = match way.near {
-            true if team.leads_node() => kernels.iter().map(|(at, _)| *at).collect(),
-            true => Vec::new(),
-            false => kernels.iter().filter(|(_, rank)| *rank == me).map(|(at, _)| *at).collect(),
-        };
-        let mine = self.attempt(Step::Move, |me| me.pack(team, &own, luggage, way)).unwrap_or_default();
+        let mine = consignments.iter().filter(|consignment| match way.near {
+            true => team.leads_node(),
+            false => consignment.from == me,
+        });
+        let own: Vec<usize> = mine.map(|consignment| consignment.kernel).collect();
+        let packed = self.attempt(Step::Move, |me| Ok(me.pack(team, &own, luggage, way)));
+        let (mine, mut unsent) = packed.unwrap_or_default();
         // A rank that has all of it, and leads its machine, need not send anything.
-        let at_hand =
-            way.near || (team.nodes.len() == 1 && kernels.iter().all(|(_, rank)| *rank == team.root()));
+        let at_hand = way.near
+            || (team.nodes.len() == 1
+                && consignments.iter().all(|consignment| consignment.from == team.root()));
         let parcels = if at_hand {
             let alone = team.my_node().len() == 1;
             self.attempt(Step::Move, |_| spool(mine, alone)).unwrap_or_default()
         } else {
-            self.move_to_leaders(team, mine)?
+            self.move_to_leaders(team, mine, way, &mut unsent)?
         };
-        let kernels: Vec<usize> = kernels.iter().map(|(at, _)| *at).collect();
-        self.hand_out(team, &kernels, &parcels, way)
+        let kernels: Vec<usize> = consignments.iter().map(|consignment| consignment.kernel).collect();
+        self.hand_out(team, &kernels, &parcels, unsent.kernels, way)
     }
 
     /// What this rank gives of these kernels, with what is below them; each library once, in an order in which they can be
@@ -97,16 +112,18 @@ impl Member<'_, '_> {
         own: &[usize],
         luggage: &Luggage,
         way: Way,
-    ) -> Result<Vec<(Label, Option<Bytes>)>> {
+    ) -> (Vec<(Label, Option<Bytes>)>, Unsent) {
         let have: Vec<(usize, &Obtained)> =
             own.iter().filter_map(|&at| Some((at, self.have[at].as_ref()?))).collect();
+        let all = |content| have.iter().filter(move |(_, (loaded, _))| loaded.content == content);
+        let wanted = |content: &Signature| all(*content).map(|(at, _)| *at as u32).collect::<Vec<_>>();
         let label = |facts: Facts, load| {
             // Of what came along, nobody asks where it is from.
-            let wanted = || have.iter().filter(|(_, (loaded, _))| loaded.content == facts.content);
+            let origin = all(facts.content).next().map_or(KernelOrigin::Received, |(_, (_, origin))| *origin);
             Label {
                 supplier: self.session.rank() as u32,
-                kernels: wanted().map(|(at, _)| *at as u32).collect(),
-                origin: wanted().next().map_or(KernelOrigin::Received, |(_, (_, origin))| *origin),
+                kernels: wanted(&facts.content),
+                origin,
                 load,
                 routes: Routes::default(),
                 path: None,
@@ -129,20 +146,24 @@ impl Member<'_, '_> {
             }
         }
         let needed = self.engine.needed_by(&unmapped, luggage);
+        let mut unsent = Unsent::default();
         for item in needed.iter().filter(|item| (item.linked || !way.near) && !mapped.contains(&item.content))
         {
             match self.engine.pack(item, luggage) {
                 Ok(Packed { facts, bytes, routes }) => {
-                    packed.push((Label { routes, ..label((*facts).clone(), item.linked) }, Some(bytes)));
+                    let label = Label { routes, ..label((*facts).clone(), item.linked) };
+                    packed
+                        .extend(unsent.pass(&label, || Ok(Some(bytes))).map(|bytes| (label.clone(), bytes)));
                 }
                 Err(problem) if item.linked => {
-                    return Err(Error::Load { kernel: item.name.clone(), problem });
+                    log::debug!("{} is built anew: {problem}", item.name);
+                    unsent.note(item.content, wanted(&item.content), problem);
                 }
                 // A generator has read it; caches that lack it will run that generator again.
                 Err(problem) => log::debug!("{} does not come along: {problem}", item.name),
             }
         }
-        Ok(packed)
+        (packed, unsent)
     }
 
     /// The files of a kernel and of all below it, if every rank of this machine may map all of them.
@@ -151,30 +172,46 @@ impl Member<'_, '_> {
         closure(std::slice::from_ref(loaded)).iter().map(file).collect()
     }
 
-    /// Up to the root, which keeps one of each, and from there to the leaders of all machines.
-    fn move_to_leaders(&mut self, team: &Team, mine: Vec<(Label, Option<Bytes>)>) -> Result<Vec<Parcel>> {
+    /// Up to the root, which keeps one of each that it finds up to date, and from there to the leaders of all machines.
+    fn move_to_leaders(
+        &mut self,
+        team: &Team,
+        mine: Vec<(Label, Option<Bytes>)>,
+        way: Way,
+        unsent: &mut Unsent,
+    ) -> Result<Vec<Parcel>> {
         let mut packer = Packer::new(mine);
         let mut incoming: BTreeMap<usize, Unpacker> = BTreeMap::new();
         let tree = team.whole();
         self.session.stream_up(
             Step::Move,
             &tree,
-            &mut |chunk| packer.fill(chunk, CHUNK),
+            &mut |chunk| Ok(packer.fill(chunk, CHUNK)),
             &mut |rank, bytes| {
                 incoming.entry(rank).or_default().feed(bytes);
                 Ok(())
             },
         )?;
+        self.attempt(Step::Move, |_| packer.finish());
         let mut parcels = Vec::new();
         if team.is_root() {
-            parcels = self.attempt(Step::Move, |_| joined(incoming.into_values())).unwrap_or_default();
+            let arrived = self.attempt(Step::Move, |me| {
+                let arrived = joined(incoming.into_values())?;
+                Ok(if way.old { me.up_to_date(arrived, unsent) } else { arrived })
+            });
+            parcels = arrived.unwrap_or_default();
         }
         let Some(leaders) = team.leaders().filter(|_| team.nodes.len() > 1) else { return Ok(parcels) };
         if team.is_root() {
-            let outgoing = self.attempt(Step::Move, |me| opened(&parcels, &me.engine.fs)).unwrap_or_default();
-            let mut packer = Packer::new(outgoing);
-            let mut fill = |chunk: &mut Vec<u8>| packer.fill(chunk, CHUNK);
+            let outgoing = self.attempt(Step::Move, |me| {
+                let (outgoing, lost) = opened(&parcels, &me.engine.fs);
+                unsent.kernels.extend(lost.kernels);
+                Ok(outgoing)
+            });
+            let mut packer = Packer::new(outgoing.unwrap_or_default());
+            let mut fill = |chunk: &mut Vec<u8>| Ok(packer.fill(chunk, CHUNK));
             self.session.stream_down(Step::Move, &leaders, Some(&mut fill), &mut |_| Ok(()))?;
+            self.attempt(Step::Move, |_| packer.finish());
             return Ok(parcels);
         }
         let mut unpacker = Unpacker::default();
@@ -185,182 +222,64 @@ impl Member<'_, '_> {
         Ok(self.attempt(Step::Move, |_| unpacker.finish()).unwrap_or_default())
     }
 
-    /// The leader of each machine tells the others where the kernels are; all load them, and hear whether all could.
-    fn hand_out(&mut self, team: &Team, kernels: &[usize], parcels: &[Parcel], way: Way) -> Result<()> {
-        let inside = team.inside();
-        let told = team.leads_node().then(|| {
-            let mut carried = Sets::default();
-            let handed = |parcel: &Parcel| {
-                let mut label = parcel.label.clone();
-                label.routes.lighten(&mut carried);
-                Handed { label, spot: parcel.contents.spot() }
-            };
-            parcels.iter().map(handed).collect::<Vec<_>>()
-        });
-        let mut told = self.session.broadcast(Step::HandOut, &inside, told)?;
-        let mut carried = Sets::default();
-        told.iter_mut().for_each(|handed| handed.label.routes.complete(&mut carried));
-        let mut new: Vec<(usize, Bytes)> = Vec::new();
-        let mut again = false;
-        self.attempt(Step::Load, |me| {
-            for (number, Handed { label, spot }) in told.iter().enumerate() {
-                let place =
-                    parcels.get(number).map(|parcel| parcel.contents.place()).or_else(|| spot.place());
-                let Some(place) = place else {
-                    again = true;
-                    continue;
-                };
-                // Opened now: who holds it lets it go when all have it.
-                if me.wants_bytes(team, label, way)
-                    && let Some(bytes) = me.engine.bytes_at(&place, &label.facts.content)
-                {
-                    new.push((number, bytes));
+    /// What other ranks had, without what the root, which decides for all, must not use any more.
+    fn up_to_date(&self, parcels: Vec<Parcel>, unsent: &mut Unsent) -> Vec<Parcel> {
+        let me = self.session.rank() as u32;
+        let keep = |Parcel { label, .. }: &Parcel| {
+            let outdated = || match self.engine.outdated(&label.facts.content, &label.routes) {
+                Some(why) if label.supplier != me => {
+                    log::debug!("{} of rank {} is built anew: {why}", label.facts.at, label.supplier);
+                    Err(why)
                 }
-                again |= !me.load(team, label, &place, way)?;
-            }
-            if again { Ok(()) } else { me.complete(kernels) }
-        });
-        let mine = Outcome { failure: self.failure.clone(), again };
-        let outcome = self.session.all_reduce(Step::Load, &team.whole(), mine, Outcome::merge)?;
-        if let Some(failure) = outcome.failure {
-            return Err(failure.into_error());
-        }
-        if outcome.again {
-            self.hand_out_bytes(team, kernels, parcels, way)?;
-        }
-        self.softly(|me| {
-            for (number, bytes) in new {
-                me.keep(team, &told[number].label, &bytes, way);
-            }
-        });
-        Ok(())
-    }
-
-    /// Where a rank cannot open what another one holds: everybody gets the bytes.
-    fn hand_out_bytes(&mut self, team: &Team, kernels: &[usize], parcels: &[Parcel], way: Way) -> Result<()> {
-        let inside = team.inside();
-        let mut arrived = Vec::new();
-        if team.leads_node() {
-            let outgoing =
-                self.attempt(Step::HandOut, |me| opened(parcels, &me.engine.fs)).unwrap_or_default();
-            let mut packer = Packer::new(outgoing);
-            let mut fill = |chunk: &mut Vec<u8>| packer.fill(chunk, CHUNK);
-            self.session.stream_down(Step::HandOut, &inside, Some(&mut fill), &mut |_| Ok(()))?;
-        } else {
-            let mut unpacker = Unpacker::new(true);
-            self.session.stream_down(Step::HandOut, &inside, None, &mut |bytes| {
-                unpacker.feed(bytes);
-                Ok(())
-            })?;
-            arrived = self.attempt(Step::HandOut, |_| unpacker.finish()).unwrap_or_default();
-        }
-        let parcels = if team.leads_node() { parcels } else { &arrived[..] };
-        self.attempt(Step::Load, |me| {
-            for parcel in parcels {
-                me.load(team, &parcel.label, &parcel.contents.place(), Way { last: true, ..way })?;
-            }
-            me.complete(kernels)
-        });
-        self.status(Step::Load, &team.whole())?;
-        self.softly(|me| {
-            for Parcel { label, contents } in &arrived {
-                if me.wants_bytes(team, label, way)
-                    && let Some(bytes) = me.engine.bytes_at(&contents.place(), &label.facts.content)
-                {
-                    me.keep(team, label, &bytes, way);
-                }
-            }
-        });
-        Ok(())
-    }
-
-    /// Loads one kernel; `false` if its bytes are needed for that.
-    fn load(&mut self, team: &Team, label: &Label, place: &Place, way: Way) -> Result<bool> {
-        let has = |have: &Option<Obtained>| {
-            have.as_ref().is_some_and(|(loaded, _)| loaded.content == label.facts.content)
-        };
-        let all_here = label.kernels.iter().all(|&at| has(&self.have[at as usize]));
-        if !label.load || (all_here && !label.kernels.is_empty()) {
-            return Ok(true);
-        }
-        let loaded = match self.engine.receive(&label.facts, place) {
-            Ok(loaded) => loaded,
-            Err(error) if way.last || matches!(error, Error::TooManyLibraries { .. }) => return Err(error),
-            Err(error) => {
-                log::debug!("{error}; asking for its bytes");
-                return Ok(false);
-            }
-        };
-        let ours = way.near && team.my_group().contains(&(label.supplier as usize));
-        let origin = match label.origin {
-            origin @ (KernelOrigin::Disk | KernelOrigin::Site) if ours => origin,
-            _ => KernelOrigin::Received,
-        };
-        for &at in &label.kernels {
-            if !has(&self.have[at as usize]) {
-                self.have[at as usize] = Some((loaded.clone(), origin));
-            }
-        }
-        Ok(true)
-    }
-
-    /// Whether all kernels are there: a rank that failed has not sent its own.
-    fn complete(&mut self, kernels: &[usize]) -> Result<()> {
-        if let Some(&at) = kernels.iter().find(|&&at| self.have[at].is_none()) {
-            let problem = format!("kernel {} did not arrive", self.specs[at].at());
-            // Whoever did not send it has the better reason.
-            self.failure = Some(Failure::consequence(self.rank(), Error::Communication { problem }));
-        }
-        Ok(())
-    }
-
-    /// Whether this rank needs more of a kernel than to have it loaded.
-    fn wants_bytes(&self, team: &Team, label: &Label, way: Way) -> bool {
-        let foreign = !team.my_group().contains(&(label.supplier as usize));
-        !way.near && foreign && (self.is_new_here(team, label) || (way.again && team.builds()))
-    }
-
-    /// Whether this rank is to put a kernel into its group's cache.
-    fn is_new_here(&self, team: &Team, label: &Label) -> bool {
-        let absent = |at: &u32| self.absent.contains(&(*at as usize));
-        team.leads_group() && (label.kernels.is_empty() || label.kernels.iter().any(absent))
-    }
-
-    /// Into the cache, softly, because all ranks have what they need; and for kernels that are linked to it.
-    fn keep(&mut self, team: &Team, label: &Label, bytes: &Bytes, way: Way) {
-        if self.is_new_here(team, label) {
-            let specs = label.kernels.iter().map(|&at| Some(self.specs[at as usize]));
-            let unnamed = label.kernels.is_empty().then_some(None);
-            for spec in specs.chain(unnamed) {
-                self.engine.publish_received(spec, &label.facts, bytes, &label.routes);
-            }
-        }
-        if way.again
-            && team.builds()
-            && let Some(loaded) = self.engine.library(&label.facts.content)
-        {
-            let packed = Packed {
-                facts: Arc::new(label.facts.clone()),
-                bytes: bytes.clone(),
-                routes: label.routes.clone(),
+                _ => Ok(()),
             };
-            if let Err(error) = self.engine.keep_for_links(&loaded, &packed) {
-                log::debug!("{error}");
-            }
-        }
+            unsent.pass(label, outdated).is_some()
+        };
+        parcels.into_iter().filter(keep).collect()
     }
 }
+
 /// What this rank packed, where the other ranks of its machine can open it.
 fn spool(mine: Vec<(Label, Option<Bytes>)>, alone: bool) -> Result<Vec<Parcel>> {
     let mut unpacker = Unpacker::new(alone);
     let mut packer = Packer::new(mine);
     let mut chunk = Vec::new();
     loop {
-        let more = packer.fill(&mut chunk, CHUNK)?;
+        let more = packer.fill(&mut chunk, CHUNK);
         unpacker.feed(&chunk);
         chunk.clear();
         if !more {
-            return unpacker.finish();
+            return packer.finish().and_then(|()| unpacker.finish());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(weights: &[(u32, u64)]) -> Vec<usize> {
+        let consignment = |(kernel, &(libraries, bytes))| Consignment {
+            kernel,
+            from: 0,
+            weight: Weight { libraries, bytes },
+        };
+        let list: Vec<Consignment> = weights.iter().enumerate().map(consignment).collect();
+        let pieces: Vec<&[Consignment]> = at_once(&list).collect();
+        let kernels: Vec<usize> = pieces.iter().flat_map(|piece| piece.iter().map(|c| c.kernel)).collect();
+        assert_eq!(kernels, (0..weights.len()).collect::<Vec<_>>());
+        pieces.iter().map(|piece| piece.len()).collect()
+    }
+
+    #[test]
+    fn as_much_is_handed_out_at_once_as_there_are_descriptors_and_memory_for() {
+        assert_eq!(sizes(&[]), [0; 0]);
+        assert_eq!(sizes(&[(1, 1000); 600]), [256, 256, 88]);
+        // Of which nothing is known.
+        assert_eq!(sizes(&[(0, 0); 300]), [256, 44]);
+        assert_eq!(sizes(&[(100, 10); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&[(1, 100 << 20); 5]), [2, 2, 1]);
+        // What is too large alone goes alone.
+        assert_eq!(sizes(&[(1, 1), (5000, 1), (1, u64::MAX), (1, 1), (u32::MAX, u64::MAX)]), [1, 1, 1, 1, 1]);
     }
 }

@@ -8,8 +8,9 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::thread::CpuSet;
 
 use super::layout::Layout;
-use super::roles::roles;
+use super::roles::role;
 use super::session::Session;
+use super::team::Team;
 use super::threads::{ThreadGroup, Threads};
 use super::{Communicator as _, Role};
 use crate::cache::Store;
@@ -131,6 +132,10 @@ fn different_paths_lead_to_one_directory() {
     }
     let (layout, _) = found(Threads::group(6), &roots, Network::No);
     assert_eq!(layout.groups.len(), 2, "on one machine a token is not needed");
+}
+
+fn roles(layout: &Layout, build_on: BuildOn) -> Vec<Role> {
+    (0..layout.size()).map(|rank| role(&Team::of(layout, rank, build_on, false), layout)).collect()
 }
 
 #[test]

@@ -8,12 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::agree::{Failure, Held, Known};
-use super::delivery::Way;
+use super::agree::{Failure, Held, Known, Weight};
+use super::delivery::{Consignment, Way, at_once};
 use super::scene::Scene;
 use super::session::Session;
 use super::team::Team;
 use super::tree::Tree;
+use super::unsent::Reasons;
 use super::waiting::Step;
 use crate::error::{Error, Result};
 use crate::jit::{Engine, Found, Luggage, Whose};
@@ -21,9 +22,6 @@ use crate::kernel::Loaded;
 use crate::report::KernelOrigin;
 use crate::signature::{Signature, Signer};
 use crate::source::AnySpec;
-
-/// How many kernels are handed out at once: each is an open descriptor until all ranks have it.
-pub(super) const AT_ONCE: usize = 256;
 
 /// Called before the work of each step, for tests: it may wait, fail, or panic.
 pub(super) type Probe<'a> = dyn Fn(&str) -> Result<()> + 'a;
@@ -67,12 +65,12 @@ impl<'a> Member<'a, '_> {
         match result {
             Ok(Ok(value)) => Some(value),
             Ok(Err(error)) => {
-                self.fail(u32::MAX, error);
+                self.fail(None, error);
                 None
             }
             Err(panic) => {
                 let problem = format!("a rank panicked in the step `{step}`: {}", words(&*panic));
-                self.fail(u32::MAX, Error::Communication { problem });
+                self.fail(None, Error::Communication { problem });
                 None
             }
         }
@@ -90,8 +88,11 @@ impl<'a> Member<'a, '_> {
     }
 
     /// Notes what went wrong here; `kernel` is its place in the request, if it is about one.
-    pub(super) fn fail(&mut self, kernel: u32, error: Error) {
-        let failure = Failure { rank: self.rank() as u32, kernel, error, others: 0, last: false };
+    pub(super) fn fail(&mut self, kernel: Option<usize>, error: Error) {
+        let failure = match kernel {
+            Some(at) => Failure::of_kernel(self.rank(), at as u32, error),
+            None => Failure::of(self.rank(), error),
+        };
         self.failure = Failure::first(self.failure.take(), Some(failure));
     }
 
@@ -135,7 +136,7 @@ impl<'a> Member<'a, '_> {
             for (at, found) in wanted.into_iter().zip(self.engine.look_up_all(&specs, self.compiler(team))) {
                 match found {
                     Found::Hit(loaded, origin) => self.have[at] = Some((loaded, origin)),
-                    Found::Failed(error) => self.fail(at as u32, error),
+                    Found::Failed(error) => self.fail(Some(at), error),
                     Found::Miss(reason) => {
                         self.absent.insert(at);
                         reasons.insert(at, reason);
@@ -157,6 +158,7 @@ impl<'a> Member<'a, '_> {
                 content,
                 mixed: false,
                 loaded: content.is_some(),
+                weight: self.have[at].as_ref().map_or_else(Weight::default, |(loaded, _)| Weight::of(loaded)),
                 nodes: u32::from(gives && team.leads_node()),
                 absent: reason.is_some(),
                 recorded_ms: reason.as_ref().and_then(|_| self.engine.recorded_ms(spec)),
@@ -167,31 +169,34 @@ impl<'a> Member<'a, '_> {
     }
 
     /// Brings all kernels to all ranks of the team, from what is known of them.
-    pub(super) fn obtain(&mut self, team: &Team, known: &[Known], remote: bool) -> Result<()> {
-        let everywhere = |known: &Known| known.loaded && !known.mixed;
+    pub(super) fn obtain(&mut self, team: &Team, mut known: Vec<Known>, remote: bool) -> Result<()> {
         if team.ranks.len() == 1 {
             // Looking them up loaded them.
-            return self.build_missing(team, known, remote);
+            return self.build_missing(team, &known, remote, &Reasons::new());
         }
-        let hits: Vec<(usize, usize)> = known
-            .iter()
-            .enumerate()
-            .filter(|(_, known)| !everywhere(known))
-            .filter_map(|(at, known)| known.holder.map(|(rank, _)| (at, rank as usize)))
+        let hits = known.iter().enumerate().filter(|(_, known)| !known.is_everywhere());
+        let hits: Vec<Consignment> = hits
+            .filter_map(|(kernel, known)| {
+                let (rank, _) = known.holder?;
+                Some(Consignment { kernel, from: rank as usize, weight: known.weight })
+            })
             .collect();
         // Each machine has them already, the same ones.
-        let at_hand = |&(at, _): &(usize, usize)| {
-            let known = &known[at];
+        let at_hand = |hit: &Consignment| {
+            let known = &known[hit.kernel];
             !known.mixed && !known.absent && known.nodes as usize == team.nodes.len()
         };
         let (near, far): (Vec<_>, Vec<_>) = hits.into_iter().partition(at_hand);
-        for slice in near.chunks(AT_ONCE) {
-            self.deliver(team, slice, &Luggage::default(), Way::FROM_CACHES)?;
+        let mut lost = Reasons::new();
+        for (list, way) in [(near, Way::FROM_CACHES), (far, Way::FROM_RANKS)] {
+            for consignments in at_once(&list) {
+                lost.extend(self.deliver(team, consignments, &Luggage::default(), way)?);
+            }
         }
-        for slice in far.chunks(AT_ONCE) {
-            self.deliver(team, slice, &Luggage::default(), Way::FROM_RANKS)?;
+        for (at, why) in &lost {
+            known[*at as usize].forget(why);
         }
-        self.build_missing(team, known, remote)
+        self.build_missing(team, &known, remote, &lost)
     }
 }
 

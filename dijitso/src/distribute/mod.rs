@@ -9,8 +9,8 @@
 //! [`team`] are the ranks that build together; [`scene`] is all that, known from one load to the next.
 //!
 //! [`collective`] is what users call: it lets all ranks [`agree`] ([`request`]: or hear that they do not) and then each [`member`] go
-//! its steps. [`building`] is of what no cache has, by a [`plan`]; a [`delivery`] brings [`parcel`]s to all. [`by_hand`] is the form
-//! without a communicator.
+//! its steps. [`building`] is of what no cache has, by a [`plan`]; a [`delivery`] brings [`parcel`]s to all ([`packing`], [`unpacking`], [`handout`]),
+//! but for what is [`unsent`]. [`by_hand`] is the form without a communicator.
 
 mod agree;
 mod building;
@@ -21,6 +21,7 @@ mod delivery;
 mod discover;
 #[cfg(test)]
 mod discover_tests;
+mod handout;
 mod layout;
 mod member;
 mod message;
@@ -28,6 +29,7 @@ mod message;
 #[allow(unsafe_code)] // A second handle to a communicator.
 mod mpi;
 mod node;
+mod packing;
 mod parcel;
 mod plan;
 mod request;
@@ -43,6 +45,8 @@ mod stream;
 mod team;
 mod threads;
 mod tree;
+mod unpacking;
+mod unsent;
 mod waiting;
 
 pub use by_hand::Part;

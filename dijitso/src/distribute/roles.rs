@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::layout::Layout;
-use crate::config::params::BuildOn;
+use super::team::Team;
 
 /// What a rank does with a kernel that no cache has. Whatever it is, every rank gets the kernel.
 ///
@@ -33,35 +33,30 @@ impl fmt::Display for Role {
     }
 }
 
-/// The role of each rank: the same answer on all of them. There is always a builder.
-pub(crate) fn roles(layout: &Layout, build_on: BuildOn) -> Vec<Role> {
-    let leads_directory = |rank: usize| {
-        let group = layout.group(rank);
-        group.has_directory && group.leader() == rank
-    };
-    let builds: Box<dyn Fn(usize) -> bool> = match build_on {
-        BuildOn::Root => Box::new(|rank| rank == 0),
-        // Where nobody has a directory, somebody has to build nevertheless.
-        BuildOn::Node if layout.groups.iter().any(|group| group.has_directory) => Box::new(leads_directory),
-        BuildOn::Node => Box::new(|rank| rank == 0),
-        BuildOn::Process => Box::new(|_| true),
-        BuildOn::Spread => Box::new(|rank| layout.slots[rank] > 0),
-    };
-    let role = |rank| match (builds(rank), leads_directory(rank)) {
-        (true, _) => Role::Builder,
-        (false, true) => Role::Receiver,
-        (false, false) => Role::Waiter,
-    };
-    (0..layout.size()).map(role).collect()
+/// The role of a rank in its team. Every team has a builder.
+pub(super) fn role(team: &Team, layout: &Layout) -> Role {
+    if team.builds() {
+        Role::Builder
+    } else if team.leads_group() && layout.group(team.me()).has_directory {
+        Role::Receiver
+    } else {
+        Role::Waiter
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::layout::Chart;
     use super::*;
+    use crate::config::params::BuildOn;
 
     /// A letter for each rank's role, one cache directory for each number of `groups`; one that is negative is none.
     fn letters(groups: &[i32], slots: &[u16], build_on: BuildOn) -> String {
+        letters_of(groups, slots, None, build_on)
+    }
+
+    /// With kinds of processors, of which each is built for.
+    fn letters_of(groups: &[i32], slots: &[u16], cpus: Option<&[u32]>, build_on: BuildOn) -> String {
         let mut known: Vec<i32> = Vec::new();
         let group_of = groups
             .iter()
@@ -78,9 +73,10 @@ mod tests {
             group_of,
             directories: known.iter().map(|group| *group >= 0).collect(),
             slots: slots.to_vec(),
-            cpu_of: vec![0; groups.len()],
+            cpu_of: cpus.map_or_else(|| vec![0; groups.len()], <[u32]>::to_vec),
         });
-        roles(&layout, build_on).iter().map(|role| role.to_string().remove(0)).collect()
+        let role = |rank| role(&Team::of(&layout, rank, build_on, cpus.is_some()), &layout);
+        (0..groups.len()).map(|rank| role(rank).to_string().remove(0)).collect()
     }
 
     #[test]
@@ -104,9 +100,17 @@ mod tests {
     fn who_has_no_directory_receives_into_none() {
         let groups = [0, -1, -1, 1];
         assert_eq!(letters(&groups, &[1; 4], BuildOn::Root), "bwwr");
-        assert_eq!(letters(&groups, &[1; 4], BuildOn::Node), "bwwb");
+        assert_eq!(letters(&groups, &[1; 4], BuildOn::Node), "bbwb", "nobody else builds for them");
         assert_eq!(letters(&[-1, 0, 0], &[1; 3], BuildOn::Root), "brw");
-        assert_eq!(letters(&[-1, 0, 0], &[1; 3], BuildOn::Node), "wbw");
-        assert_eq!(letters(&[-1, -1], &[1; 2], BuildOn::Node), "bw", "somebody must build");
+        assert_eq!(letters(&[-1, 0, 0], &[1; 3], BuildOn::Node), "bbw");
+        assert_eq!(letters(&[-1, -1], &[1; 2], BuildOn::Node), "bw");
+    }
+
+    #[test]
+    fn each_kind_of_processor_has_a_builder_and_receivers() {
+        let (groups, cpus) = ([0, 0, 1, 1, 1], Some(&[0, 1, 0, 1, 1][..]));
+        assert_eq!(letters_of(&groups, &[1; 5], cpus, BuildOn::Root), "bbrrw");
+        assert_eq!(letters_of(&groups, &[1; 5], cpus, BuildOn::Node), "bbbbw");
+        assert_eq!(letters_of(&groups, &[2, 0, 1, 0, 0], cpus, BuildOn::Spread), "bbbrw");
     }
 }

@@ -44,6 +44,10 @@ impl Team {
         Team { me, ranks, nodes, groups, builders }
     }
 
+    pub(super) fn me(&self) -> usize {
+        self.me
+    }
+
     /// The lowest rank: it has everything in the end, and tells the others.
     pub(super) fn root(&self) -> usize {
         self.ranks[0]

@@ -212,7 +212,7 @@ impl Engine {
                     log::debug!("cannot refresh the index of {at}: {error}");
                 }
             }
-            Holds::No(reason) => return Opened::Unusable(reason),
+            Holds::No(change) => return Opened::Unusable(change.to_string()),
         }
         let variant = &index.variants[position];
         let mut dependencies = Vec::with_capacity(variant.dependencies.len());
@@ -275,8 +275,8 @@ impl Engine {
             Err(why) => return self.on_site(&dependency.content).map(|_| ()).ok_or(why),
         };
         let variant = &index.variants[position];
-        if let Holds::No(reason) = variant.inputs.holds(&self.store) {
-            return Err(reason);
+        if let Holds::No(change) = variant.inputs.holds(&self.store) {
+            return Err(change.to_string());
         }
         for below in &variant.dependencies {
             self.holds(below, verified, depth + 1).map_err(|why| format!("{}: {why}", below.name))?;

@@ -18,6 +18,7 @@ mod luggage;
 mod memory;
 mod needed;
 mod opening;
+mod outdated;
 mod publish;
 mod received;
 mod sealed;

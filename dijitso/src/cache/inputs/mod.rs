@@ -8,6 +8,7 @@
 //! *sets* that many kernels share and that are checked once per process.
 
 mod asked;
+mod change;
 mod collect;
 mod content;
 mod record;
@@ -21,6 +22,7 @@ use crate::signature::Signature;
 use record::{Check, Record};
 
 pub(crate) use asked::asked_in;
+pub(crate) use change::Change;
 pub(super) use sets::{export as export_set, import as import_set};
 
 /// The files and absences that a kernel depends on.
@@ -37,8 +39,8 @@ pub(crate) enum Holds {
     Yes,
     /// They are; and these, in their place, will prove it without reading files again.
     Restamped(Inputs),
-    /// They are not, for this reason (`changed: /path`).
-    No(String),
+    /// They are not, for this reason.
+    No(Change),
 }
 
 impl Inputs {

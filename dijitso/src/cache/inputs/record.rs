@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::change::Change;
 use super::content::examine;
 use crate::cache::wire::{Reader, Writer};
 use crate::fs::{Fs, Stamp};
@@ -75,7 +76,7 @@ pub(super) enum Check {
     /// Yes, and here are stamps that prove it faster next time.
     Restamped(Record),
     /// No, and this is what changed.
-    No(String),
+    No(Change),
 }
 
 /// The encoded form. The default is the empty record, which always holds.
@@ -181,7 +182,7 @@ impl Record {
             }
         };
         match self.try_check(fs, system, &mut patch) {
-            None => Check::No("its list of files cannot be read".to_owned()),
+            None => Check::No(Change::Unknown("its list of files cannot be read")),
             Some(Err(reason)) => Check::No(reason),
             Some(Ok(())) if patches.is_empty() => Check::Yes,
             Some(Ok(())) => {
@@ -201,7 +202,7 @@ impl Record {
         fs: &Fs,
         system: &[OsString],
         patch: &mut impl FnMut(usize, State, State),
-    ) -> Option<Result<(), String>> {
+    ) -> Option<Result<(), Change>> {
         let mut reader = Reader::new(&self.bytes);
         for _ in 0..reader.u32()? {
             let at = self.bytes.len() - reader.len();
@@ -242,14 +243,14 @@ impl<'a> File<'a> {
         Some(File { state: get_state(reader)?, digest: reader.signature()?, path: get_path(reader)? })
     }
 
-    fn look(&self, fs: &Fs) -> Result<State, String> {
+    fn look(&self, fs: &Fs) -> Result<State, Change> {
         match examine(fs, self.path) {
             Ok(Some(content)) if content.digest == self.digest => {
                 Ok(if content.settled { State::Settled(content.stamp) } else { State::Fresh })
             }
-            Ok(Some(_)) => Err(format!("changed: {}", self.path.display())),
-            Ok(None) => Err(format!("removed: {}", self.path.display())),
-            Err(error) => Err(format!("cannot be read: {} ({error})", self.path.display())),
+            Ok(Some(_)) => Err(Change::Changed(self.path.to_owned())),
+            Ok(None) => Err(Change::Removed(self.path.to_owned())),
+            Err(error) => Err(Change::Unreadable(self.path.to_owned(), error.to_string())),
         }
     }
 }
@@ -271,7 +272,7 @@ impl<'a> Dir<'a> {
         fs: &Fs,
         own_names: impl Fn() -> Vec<OsString>,
         system: &[OsString],
-    ) -> Option<Result<State, String>> {
+    ) -> Option<Result<State, Change>> {
         let mut more = Reader::new(self.more);
         let (own, with_system) = (more.u8()? != 0, more.u8()? != 0);
         let ignored: BTreeSet<OsString> = get_names(&mut more)?.into_iter().collect();
@@ -287,7 +288,7 @@ impl<'a> Dir<'a> {
         for name in tables.chain(&extra) {
             let path = if name.is_empty() { self.path.to_owned() } else { self.path.join(name) };
             if fs.stamp_itself(&path).is_some() {
-                return Some(Err(format!("would now be found earlier: {}", path.display())));
+                return Some(Err(Change::Earlier(path)));
             }
         }
         Some(Ok(state))

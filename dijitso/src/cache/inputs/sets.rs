@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::change::Change;
 use super::record::{Check, Record};
 use crate::cache::Store;
 use crate::cache::wire::{Reader, Writer};
@@ -25,7 +26,7 @@ pub(super) struct Set {
     pub(super) names: Vec<OsString>,
 }
 
-type Verdict = Result<Arc<Set>, String>;
+type Verdict = Result<Arc<Set>, Change>;
 
 /// What is known about sets, in the whole process: they are named by their content, so it does not matter
 /// which cache they are in. It outlives the cache directory, too.
@@ -100,14 +101,14 @@ fn encode(record: &Record) -> Vec<u8> {
     writer.finish_sealed()
 }
 
-fn read(store: &Store, signature: &Signature) -> Result<Record, String> {
+fn read(store: &Store, signature: &Signature) -> Result<Record, Change> {
     let bytes = store
         .fs()
         .read_at_most(&store.set_path(signature), LARGEST)
-        .map_err(|_| "the list of system headers is gone".to_owned())?;
+        .map_err(|_| Change::Unknown("the list of system headers is gone"))?;
     decode(&bytes)
         .filter(|record| record.identity().as_ref() == Some(signature))
-        .ok_or_else(|| "the list of system headers is damaged".to_owned())
+        .ok_or(Change::Unknown("the list of system headers is damaged"))
 }
 
 fn decode(bytes: &[u8]) -> Option<Record> {

@@ -59,7 +59,7 @@ impl Tree {
 
     fn reason(&self, inputs: &Inputs) -> String {
         match inputs.holds(&self.store) {
-            Holds::No(reason) => reason,
+            Holds::No(change) => change.to_string(),
             other => panic!("{other:?}"),
         }
     }
