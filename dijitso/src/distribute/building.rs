@@ -35,9 +35,9 @@ impl Member<'_, '_> {
                 let error = self.sealed(&missing, known);
                 self.fail(Some(missing[0]), error);
             }
-            return self.status(Step::Status, &team.whole());
+            return self.status(Step::Status, team.whole());
         }
-        if team.ranks.len() == 1 {
+        if team.ranks == 1 {
             self.attempt(Step::Build, |me| me.compile_for_itself(&missing));
             return self.failure.take().map_or(Ok(()), |failure| Err(failure.into_error()));
         }
@@ -114,7 +114,7 @@ impl Member<'_, '_> {
         let weigh = |&at: &usize| Some((at as u32, Weight::of(&self.have[at].as_ref()?.0)));
         let weights: BTreeMap<u32, Weight> = mine.iter().filter_map(weigh).collect();
         let mine = (self.failure.clone(), weights);
-        let (failure, weights) = self.session.all_reduce(Step::Status, &team.whole(), mine, |mut a, b| {
+        let (failure, weights) = self.session.all_reduce(Step::Status, team.whole(), mine, |mut a, b| {
             a.1.extend(b.1);
             (Failure::first(a.0, b.0), a.1)
         })?;
@@ -194,7 +194,7 @@ impl Member<'_, '_> {
         let (tasks, compilers) = said.unwrap_or_default();
         let mine = (self.failure.clone(), tasks, compilers);
         let (failure, mut tasks, mut compilers) =
-            self.session.all_reduce(Step::Plan, &team.whole(), mine, |mut a, b| {
+            self.session.all_reduce(Step::Plan, team.whole(), mine, |mut a, b| {
                 a.1.extend(b.1);
                 a.2.extend(b.2);
                 (Failure::first(a.0, b.0), a.1, a.2)

@@ -198,7 +198,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let mut member = self.member(Vec::new())?;
         let agreed = self.agree(&mut member, &[])?;
         let scene = self.scene(&mut member, &agreed)?;
-        let team = Team::of(&scene.layout, self.comm.rank(), self.strategy(0), self.per_cpu);
+        let team = scene.team(self.comm.rank(), self.strategy(0), self.per_cpu);
         Ok(role(&team, &scene.layout))
     }
 
@@ -261,9 +261,9 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             return Ok(());
         }
         let scene = self.scene(member, &agreed)?;
-        let team = Team::of(&scene.layout, member.session.rank(), self.strategy(any.len()), self.per_cpu);
+        let team = scene.team(member.session.rank(), self.strategy(any.len()), self.per_cpu);
         // Should this rank give up before it uses these, their ranks hear of it.
-        [team.whole(), team.inside()].iter().for_each(|tree| member.session.know(tree));
+        [team.whole(), team.inside()].into_iter().for_each(|tree| member.session.know(tree));
         let engine = scene.derived.as_ref().unwrap_or(self.jit.engine());
         if !Arc::ptr_eq(engine, &member.engine) {
             member.engine = engine.clone();
@@ -301,7 +301,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                 let known = member.attempt(Step::LookUp, |member| member.look_up(team)).unwrap_or_default();
                 let mine = (member.failure.clone(), Some(known));
                 let (failure, known) =
-                    member.session.all_reduce(Step::LookUp, &team.whole(), mine, |a, b| {
+                    member.session.all_reduce(Step::LookUp, team.whole(), mine, |a, b| {
                         let known = match (a.1, b.1) {
                             (Some(a), Some(b)) => Known::merge_all(a, b),
                             (a, b) => a.or(b),
@@ -314,7 +314,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                 known.unwrap_or_default()
             }
         };
-        member.obtain(team, known, team.nodes.len() > 1)
+        member.obtain(team, known, team.nodes > 1)
     }
 
     /// The first message of every load.
@@ -345,7 +345,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         if held == Some(Held::None)
             && let Some(scene) = &scene
         {
-            let team = Team::of(&scene.layout, rank, self.strategy(any.len()), self.per_cpu);
+            let team = scene.team(rank, self.strategy(any.len()), self.per_cpu);
             if team.is_everybody(member.session.size()) {
                 known = member.attempt(Step::LookUp, |member| member.look_up(&team));
             }

@@ -92,10 +92,9 @@ impl Member<'_, '_> {
         let (mine, mut unsent) = packed.unwrap_or_default();
         // A rank that has all of it, and leads its machine, need not send anything.
         let at_hand = way.near
-            || (team.nodes.len() == 1
-                && consignments.iter().all(|consignment| consignment.from == team.root()));
+            || (team.nodes == 1 && consignments.iter().all(|consignment| consignment.from == team.root()));
         let parcels = if at_hand {
-            let alone = team.my_node().len() == 1;
+            let alone = team.is_alone_on_node();
             self.attempt(Step::Move, |_| spool(mine, alone)).unwrap_or_default()
         } else {
             self.move_to_leaders(team, mine, way, &mut unsent)?
@@ -131,7 +130,7 @@ impl Member<'_, '_> {
             }
         };
         // All ranks see the same files, and may map them.
-        let in_place = way.near || (team.groups.len() == 1 && team.nodes.len() == 1);
+        let in_place = way.near || (team.groups == 1 && team.nodes == 1);
         let mut packed: Vec<(Label, Option<Bytes>)> = Vec::new();
         let mut mapped = HashSet::new();
         let mut unmapped = Vec::new();
@@ -182,10 +181,9 @@ impl Member<'_, '_> {
     ) -> Result<Vec<Parcel>> {
         let mut packer = Packer::new(mine);
         let mut incoming: BTreeMap<usize, Unpacker> = BTreeMap::new();
-        let tree = team.whole();
         self.session.stream_up(
             Step::Move,
-            &tree,
+            team.whole(),
             &mut |chunk| Ok(packer.fill(chunk, CHUNK)),
             &mut |rank, bytes| {
                 incoming.entry(rank).or_default().feed(bytes);
@@ -201,7 +199,7 @@ impl Member<'_, '_> {
             });
             parcels = arrived.unwrap_or_default();
         }
-        let Some(leaders) = team.leaders().filter(|_| team.nodes.len() > 1) else { return Ok(parcels) };
+        let Some(leaders) = team.leaders().filter(|_| team.nodes > 1) else { return Ok(parcels) };
         if team.is_root() {
             let outgoing = self.attempt(Step::Move, |me| {
                 let (outgoing, lost) = opened(&parcels, &me.engine.fs);
@@ -210,12 +208,12 @@ impl Member<'_, '_> {
             });
             let mut packer = Packer::new(outgoing.unwrap_or_default());
             let mut fill = |chunk: &mut Vec<u8>| Ok(packer.fill(chunk, CHUNK));
-            self.session.stream_down(Step::Move, &leaders, Some(&mut fill), &mut |_| Ok(()))?;
+            self.session.stream_down(Step::Move, leaders, Some(&mut fill), &mut |_| Ok(()))?;
             self.attempt(Step::Move, |_| packer.finish());
             return Ok(parcels);
         }
         let mut unpacker = Unpacker::default();
-        self.session.stream_down(Step::Move, &leaders, None, &mut |bytes| {
+        self.session.stream_down(Step::Move, leaders, None, &mut |bytes| {
             unpacker.feed(bytes);
             Ok(())
         })?;
@@ -226,12 +224,13 @@ impl Member<'_, '_> {
     fn up_to_date(&self, parcels: Vec<Parcel>, unsent: &mut Unsent) -> Vec<Parcel> {
         let me = self.session.rank() as u32;
         let keep = |Parcel { label, .. }: &Parcel| {
-            let outdated = || match self.engine.outdated(&label.facts.content, &label.routes) {
-                Some(why) if label.supplier != me => {
+            let outdated = || {
+                let others = label.supplier != me;
+                let why = others.then(|| self.engine.outdated(&label.facts.content, &label.routes)).flatten();
+                why.map_or(Ok(()), |why| {
                     log::debug!("{} of rank {} is built anew: {why}", label.facts.at, label.supplier);
                     Err(why)
-                }
-                _ => Ok(()),
+                })
             };
             unsent.pass(label, outdated).is_some()
         };

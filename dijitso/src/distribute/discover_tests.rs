@@ -135,6 +135,7 @@ fn different_paths_lead_to_one_directory() {
 }
 
 fn roles(layout: &Layout, build_on: BuildOn) -> Vec<Role> {
+    let layout = &Arc::new(layout.clone());
     (0..layout.size()).map(|rank| role(&Team::of(layout, rank, build_on, false), layout)).collect()
 }
 

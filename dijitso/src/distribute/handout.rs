@@ -15,7 +15,7 @@ use super::team::Team;
 use super::unpacking::Unpacker;
 use super::unsent::Reasons;
 use super::waiting::Step;
-use crate::cache::{Bytes, Sets};
+use crate::cache::{Bytes, Routes, Sets};
 use crate::error::{Error, Result};
 use crate::jit::{Packed, Place};
 use crate::report::KernelOrigin;
@@ -69,12 +69,16 @@ impl Member<'_, '_> {
             let mut carried = Sets::default();
             let handed = |parcel: &Parcel| {
                 let mut label = parcel.label.clone();
-                label.routes.lighten(&mut carried);
+                match team.others_need_routes(way.again) {
+                    true => label.routes.lighten(&mut carried),
+                    // They are half of what is said, and said to every rank.
+                    false => label.routes = Routes::default(),
+                }
                 Handed { label, spot: parcel.contents.spot() }
             };
             parcels.iter().map(handed).collect::<Vec<_>>()
         });
-        let mut told = self.session.broadcast(Step::HandOut, &inside, told)?;
+        let mut told = self.session.broadcast(Step::HandOut, inside, told)?;
         let mut carried = Sets::default();
         told.iter_mut().for_each(|handed| handed.label.routes.complete(&mut carried));
         let mut new: Vec<(usize, Bytes)> = Vec::new();
@@ -106,7 +110,8 @@ impl Member<'_, '_> {
         }
         self.softly(|me| {
             for (number, bytes) in new {
-                me.keep(team, &told[number].label, &bytes, way);
+                let label = parcels.get(number).map_or(&told[number].label, |parcel| &parcel.label);
+                me.keep(team, label, &bytes, way);
             }
         });
         Ok(unsent)
@@ -131,11 +136,11 @@ impl Member<'_, '_> {
             readable.extend(outgoing.iter().map(|(label, _)| label.facts.content));
             let mut packer = Packer::new(outgoing);
             let mut fill = |chunk: &mut Vec<u8>| Ok(packer.fill(chunk, CHUNK));
-            self.session.stream_down(Step::HandOut, &inside, Some(&mut fill), &mut |_| Ok(()))?;
+            self.session.stream_down(Step::HandOut, inside, Some(&mut fill), &mut |_| Ok(()))?;
             self.attempt(Step::HandOut, |_| packer.finish());
         } else {
             let mut unpacker = Unpacker::new(true);
-            self.session.stream_down(Step::HandOut, &inside, None, &mut |bytes| {
+            self.session.stream_down(Step::HandOut, inside, None, &mut |bytes| {
                 unpacker.feed(bytes);
                 Ok(())
             })?;
@@ -168,7 +173,7 @@ impl Member<'_, '_> {
     /// What came of it on all ranks.
     fn outcome(&mut self, team: &Team, again: bool, unsent: Reasons) -> Result<Outcome> {
         let mine = Outcome { failure: self.failure.clone(), again, unsent };
-        let outcome = self.session.all_reduce(Step::Load, &team.whole(), mine, Outcome::merge)?;
+        let outcome = self.session.all_reduce(Step::Load, team.whole(), mine, Outcome::merge)?;
         outcome.failure.clone().map_or(Ok(outcome), |failure| Err(failure.into_error()))
     }
 
@@ -196,7 +201,7 @@ impl Member<'_, '_> {
                 return Ok(false);
             }
         };
-        let ours = way.near && team.my_group().contains(&(label.supplier as usize));
+        let ours = way.near && team.is_of_my_group(label.supplier as usize);
         let origin = match label.origin {
             origin @ (KernelOrigin::Disk | KernelOrigin::Site) if ours => origin,
             _ => KernelOrigin::Received,
@@ -211,7 +216,7 @@ impl Member<'_, '_> {
 
     /// Whether this rank needs more of a kernel than to have it loaded.
     fn wants_bytes(&self, team: &Team, label: &Label, way: Way) -> bool {
-        let foreign = !team.my_group().contains(&(label.supplier as usize));
+        let foreign = !team.is_of_my_group(label.supplier as usize);
         !way.near && foreign && (self.is_new_here(team, label) || (way.again && team.builds()))
     }
 

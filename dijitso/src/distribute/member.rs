@@ -170,7 +170,7 @@ impl<'a> Member<'a, '_> {
 
     /// Brings all kernels to all ranks of the team, from what is known of them.
     pub(super) fn obtain(&mut self, team: &Team, mut known: Vec<Known>, remote: bool) -> Result<()> {
-        if team.ranks.len() == 1 {
+        if team.ranks == 1 {
             // Looking them up loaded them.
             return self.build_missing(team, &known, remote, &Reasons::new());
         }
@@ -184,7 +184,7 @@ impl<'a> Member<'a, '_> {
         // Each machine has them already, the same ones.
         let at_hand = |hit: &Consignment| {
             let known = &known[hit.kernel];
-            !known.mixed && !known.absent && known.nodes as usize == team.nodes.len()
+            !known.mixed && !known.absent && known.nodes as usize == team.nodes
         };
         let (near, far): (Vec<_>, Vec<_>) = hits.into_iter().partition(at_hand);
         let mut lost = Reasons::new();

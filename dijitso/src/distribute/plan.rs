@@ -5,7 +5,8 @@
 //! machines: what a round made is moved before the next one begins. On one machine the cache directory and its
 //! locks do that without waiting for each other.
 
-use std::collections::HashMap;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +67,7 @@ pub(super) fn generators(kernels: &[(usize, Option<f32>)], builders: &[Builder])
     let mut shares: Vec<Share> =
         builders.iter().map(|builder| Share { rank: builder.rank, kernels: Vec::new() }).collect();
     for &&(kernel, recorded) in &order {
-        let builder = loads.least(|_| 0.0);
+        let builder = loads.least(0.0, &[]);
         loads.add(builder, cost(recorded));
         shares[builder].kernels.push(kernel);
     }
@@ -133,12 +134,18 @@ fn round(tasks: &[&Task], specs: &[Signature], builders: &[Builder]) -> Vec<Shar
     let mut loads = Loads::new(builders);
     let mut shares: Vec<Share> =
         builders.iter().map(|builder| Share { rank: builder.rank, kernels: Vec::new() }).collect();
+    let place: HashMap<usize, usize> =
+        builders.iter().enumerate().map(|(at, builder)| (builder.rank, at)).collect();
     for group in &groups {
-        let again = |at: usize| {
-            let foreign = group.iter().filter(|task| task.generated_by as usize != builders[at].rank);
-            foreign.map(|task| f64::from(task.generate_ms)).sum::<f64>()
-        };
-        let builder = loads.least(again);
+        let again: f64 = group.iter().map(|task| f64::from(task.generate_ms)).sum();
+        let mut made: BTreeMap<usize, f64> = BTreeMap::new();
+        for task in group {
+            if let Some(&maker) = place.get(&(task.generated_by as usize)) {
+                *made.entry(maker).or_default() += f64::from(task.generate_ms);
+            }
+        }
+        let makers: Vec<(usize, f64)> = made.into_iter().map(|(maker, own)| (maker, again - own)).collect();
+        let builder = loads.least(again, &makers);
         for task in group {
             let again = if task.generated_by as usize == builders[builder].rank {
                 0.0
@@ -189,31 +196,72 @@ fn together<'t>(tasks: &[&'t Task], specs: &[Signature]) -> Vec<Vec<&'t Task>> {
 }
 
 /// When each slot of each builder is free again, in milliseconds.
-struct Loads(Vec<Vec<f64>>);
+struct Loads {
+    slots: Vec<Vec<f64>>,
+    /// Builders by when they are free, the first one on top; those whose time has changed since are passed over. Thousands of
+    /// kernels on thousands of builders are not compared each with each.
+    first: BinaryHeap<Reverse<(Moment, usize)>>,
+}
 
 impl Loads {
     fn new(builders: &[Builder]) -> Loads {
-        Loads(builders.iter().map(|builder| vec![0.0; builder.slots.max(1)]).collect())
+        Loads {
+            slots: builders.iter().map(|builder| vec![0.0; builder.slots.max(1)]).collect(),
+            first: (0..builders.len()).map(|at| Reverse((Moment(0.0), at))).collect(),
+        }
     }
 
     fn free(&self, builder: usize) -> f64 {
-        self.0[builder].iter().copied().fold(f64::INFINITY, f64::min)
+        self.slots[builder].iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// The builder that is free first, with what it would cost there more.
-    fn least(&self, more: impl Fn(usize) -> f64) -> usize {
-        let when = |at: usize| self.free(at) + more(at);
-        (0..self.0.len()).min_by(|&a, &b| when(a).total_cmp(&when(b))).unwrap_or(0)
+    /// The builder with which a group of kernels is done first. It costs `more` with any of them but these `makers`, each with what
+    /// it costs more there.
+    fn least(&mut self, more: f64, makers: &[(usize, f64)]) -> usize {
+        while let Some(Reverse((free, builder))) = self.first.peek()
+            && free.0 != self.free(*builder)
+        {
+            self.first.pop();
+        }
+        let first = self.first.peek().map(|Reverse((_, builder))| *builder).unwrap_or_default();
+        let known = |at: usize| makers.iter().find(|(maker, _)| *maker == at).map_or(more, |(_, more)| *more);
+        let candidates = makers.iter().map(|(maker, _)| *maker).chain([first]);
+        let when = |at: usize| Moment(self.free(at) + known(at));
+        candidates.min_by_key(|&at| (when(at), at)).unwrap_or(first)
     }
 
     fn add(&mut self, builder: usize, cost: f64) {
-        let slots = &mut self.0[builder];
-        let free = slots.iter_mut().min_by(|a, b| a.total_cmp(b));
+        let free = self.slots[builder].iter_mut().min_by(|a, b| a.total_cmp(b));
         if let Some(slot) = free {
             *slot += cost;
         }
+        self.first.push(Reverse((Moment(self.free(builder)), builder)));
     }
 }
+
+/// A time that can be sorted.
+#[derive(Debug, Clone, Copy)]
+struct Moment(f64);
+
+impl Ord for Moment {
+    fn cmp(&self, other: &Moment) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Moment {
+    fn partial_cmp(&self, other: &Moment) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Moment {
+    fn eq(&self, other: &Moment) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Moment {}
 
 #[cfg(test)]
 mod tests {
@@ -318,5 +366,22 @@ mod tests {
         assert!(shares.iter().any(|share| share.kernels == [9]), "{shares:?}");
         assert!(generators(&[], &builders(&[1])).is_empty());
         assert_eq!(generators(&kernels[..2], &builders(&[1, 1, 1])).len(), 2);
+    }
+
+    #[test]
+    fn the_first_free_builder_is_that_of_a_look_at_all() {
+        let builders = builders(&[1, 3, 2, 1, 1, 2]);
+        let mut loads = Loads::new(&builders);
+        for step in 0..500_usize {
+            // Times that often are equal.
+            let (more, cost) = ((step % 3) as f64, (step * 7 % 5) as f64);
+            let makers: Vec<(usize, f64)> =
+                (0..step % 3).map(|n| ((step + 2 * n) % builders.len(), more * n as f64 / 2.0)).collect();
+            let extra = |at| makers.iter().find(|(maker, _)| *maker == at).map_or(more, |(_, more)| *more);
+            let when = |at: usize| loads.free(at) + extra(at);
+            let best = (0..builders.len()).min_by(|&a, &b| when(a).total_cmp(&when(b))).unwrap();
+            assert_eq!(loads.least(more, &makers), best, "step {step}");
+            loads.add(best, cost);
+        }
     }
 }

@@ -46,6 +46,8 @@ pub(super) fn role(team: &Team, layout: &Layout) -> Role {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::layout::Chart;
     use super::*;
     use crate::config::params::BuildOn;
@@ -68,13 +70,13 @@ mod tests {
                 }
             })
             .collect();
-        let layout = Layout::from(Chart {
+        let layout = Arc::new(Layout::from(Chart {
             node_of: vec![0; groups.len()],
             group_of,
             directories: known.iter().map(|group| *group >= 0).collect(),
             slots: slots.to_vec(),
             cpu_of: cpus.map_or_else(|| vec![0; groups.len()], <[u32]>::to_vec),
-        });
+        }));
         let role = |rank| role(&Team::of(&layout, rank, build_on, cpus.is_some()), &layout);
         (0..groups.len()).map(|rank| role(rank).to_string().remove(0)).collect()
     }

@@ -1,12 +1,13 @@
 //! The scene of collective loads: who is where, and which engine suits all.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::agree::{Agreement, Failure};
 use super::collective::Collective;
 use super::communicator::{Communicator, new_key};
 use super::layout::Layout;
 use super::member::Member;
+use super::team::Team;
 use super::tree::Tree;
 use super::waiting::Step;
 use crate::config::params::BuildOn;
@@ -20,11 +21,28 @@ use crate::toolchain::CpuFeatures;
 pub(super) struct Scene {
     /// One number on all ranks: those that found out together know the same, even if some of them have another `Jit` by now.
     pub(super) id: u128,
-    pub(super) layout: Layout,
+    pub(super) layout: Arc<Layout>,
     pub(super) derived: Option<Arc<Engine>>,
     /// What rank 0 builds with.
     pub(super) compiler: Option<Signature>,
+    /// By what was asked for so far.
+    teams: Mutex<Vec<(BuildOn, bool, Arc<Team>)>>,
 }
+
+impl Scene {
+    /// The team of the calling rank, which is `me`.
+    pub(super) fn team(&self, me: usize, build_on: BuildOn, per_cpu: bool) -> Arc<Team> {
+        let mut teams = self.teams.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = teams.iter().find(|(of, apart, _)| (*of, *apart) == (build_on, per_cpu));
+        if let Some((.., team)) = known {
+            return team.clone();
+        }
+        let team = Arc::new(Team::of(&self.layout, me, build_on, per_cpu));
+        teams.push((build_on, per_cpu, team.clone()));
+        team
+    }
+}
+
 impl<C: Communicator + ?Sized> Collective<'_, C> {
     /// Who is where, found out once for each communicator and cache directory.
     pub(super) fn scene(&self, member: &mut Member<'_, '_>, agreed: &Agreement) -> Result<Arc<Scene>> {
@@ -63,7 +81,8 @@ impl<C: Communicator + ?Sized> Collective<'_, C> {
             return Err(failure.into_error());
         }
         let (id, compiler) = said.unwrap_or_default();
-        let scene = Arc::new(Scene { id, layout, derived, compiler });
+        let (layout, teams) = (Arc::new(layout), Mutex::default());
+        let scene = Arc::new(Scene { id, layout, derived, compiler, teams });
         base.notes().put(self.scene_key(member.session.key()), scene.clone());
         Ok(scene)
     }
@@ -75,6 +94,7 @@ impl<C: Communicator + ?Sized> Collective<'_, C> {
         communicator.wrapping_add(apart + 4 * self.comm.rank() as u128)
     }
 }
+
 pub(super) fn known_scene(base: &Engine, key: u128) -> Option<Arc<Scene>> {
     base.notes().get(key)?.downcast().ok()
 }

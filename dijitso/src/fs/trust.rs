@@ -13,9 +13,11 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// Components that do not exist yet are fine: who creates them is us. Below a directory of ours that is
 /// closed to others (0700), nothing needs to be checked, because nobody else gets there.
-pub(crate) fn check_trusted(path: &Path) -> Result<(), String> {
+///
+/// The same goes for a directory `inside` it: on a file server a second walk down would be as many questions again.
+pub(crate) fn check_trusted(path: &Path, inside: Option<&str>) -> Result<(), String> {
     let us = rustix::process::geteuid().as_raw();
-    Walk { us, last: Last::OurDirectory }.check(path)
+    Walk { us, last: Last::OurDirectory }.check(path, inside)
 }
 
 /// Refuses a directory or file that anybody but root and us could tamper with: for what is only read, and was
@@ -24,7 +26,7 @@ pub(crate) fn check_trusted(path: &Path) -> Result<(), String> {
 /// Unlike a cache, it must exist.
 pub(crate) fn check_installed(path: &Path) -> Result<(), String> {
     let us = rustix::process::geteuid().as_raw();
-    Walk { us, last: Last::Installed }.check(path)
+    Walk { us, last: Last::Installed }.check(path, None)
 }
 
 struct Walk {
@@ -41,6 +43,14 @@ enum Last {
     Installed,
 }
 
+/// How far a walk came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Descent {
+    Arrived,
+    /// At a file, or before what is not there yet: nothing is below.
+    Ends,
+}
+
 /// A directory that the walk has reached.
 struct Reached {
     path: PathBuf,
@@ -51,12 +61,22 @@ struct Reached {
 }
 
 impl Walk {
-    fn check(&self, path: &Path) -> Result<(), String> {
+    fn check(&self, path: &Path, inside: Option<&str>) -> Result<(), String> {
         let path = std::path::absolute(path).map_err(|e| format!("cannot be resolved: {e}"))?;
         let mut reached: Vec<Reached> = Vec::new();
-        let mut todo: Vec<OsString> = Vec::new();
-        push(&mut todo, &path);
         let mut links = 0;
+        for part in [Some(path.as_path()), inside.map(Path::new)].into_iter().flatten() {
+            if self.descend(part, &mut reached, &mut links)? == Descent::Ends {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// From where the walk is, which is checked, on along `path`.
+    fn descend(&self, path: &Path, reached: &mut Vec<Reached>, links: &mut u32) -> Result<Descent, String> {
+        let mut todo: Vec<OsString> = Vec::new();
+        push(&mut todo, path);
         while let Some(name) = todo.pop() {
             if name == ".." {
                 // The root is its own parent.
@@ -79,13 +99,13 @@ impl Walk {
                     if self.last == Last::OurDirectory
                         && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) =>
                 {
-                    return Ok(());
+                    return Ok(Descent::Ends);
                 }
                 Err(error) => return Err(format!("`{}` cannot be examined: {error}", here.display())),
             };
             if data.is_symlink() {
-                links += 1;
-                if links > 40 {
+                *links += 1;
+                if *links > 40 {
                     return Err(format!("`{}` is a symbolic link in a circle", here.display()));
                 }
                 if sticky && !self.trusts(data.uid()) {
@@ -98,7 +118,11 @@ impl Walk {
             }
             let last = todo.is_empty();
             if last && data.is_file() && self.last == Last::Installed {
-                return if closed { Ok(()) } else { self.check_entry(&here, &data, last) };
+                return if closed {
+                    Ok(Descent::Ends)
+                } else {
+                    self.check_entry(&here, &data, last).map(|()| Descent::Ends)
+                };
             }
             if !data.is_dir() {
                 if last && self.last == Last::Installed {
@@ -125,7 +149,7 @@ impl Walk {
                 path: here,
             });
         }
-        Ok(())
+        Ok(Descent::Arrived)
     }
 
     fn trusts(&self, uid: u32) -> bool {
@@ -195,6 +219,10 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::{chown, symlink};
 
+    fn check_trusted(path: &Path) -> Result<(), String> {
+        super::check_trusted(path, None)
+    }
+
     fn dir(mode: u32) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
@@ -218,6 +246,26 @@ mod tests {
         assert!(check_trusted(&bad.join("not/yet/there")).is_err());
         assert!(check_trusted(&below(&top, "open", 0o777)).unwrap_err().contains("every user"));
         assert!(check_trusted(&below(&top, "sticky", 0o1777)).is_err(), "the cache itself is not like /tmp");
+    }
+
+    #[test]
+    fn what_is_inside_is_checked_as_strictly() {
+        let top = dir(0o755);
+        let outer = below(&top, "outer", 0o755);
+        let check = |inside| super::check_trusted(&outer, Some(inside));
+        check("absent").unwrap();
+        std::fs::create_dir(outer.join("open")).unwrap();
+        std::fs::set_permissions(outer.join("open"), Permissions::from_mode(0o777)).unwrap();
+        assert!(
+            check("open").unwrap_err().contains(&format!("chmod g-w,o-w {}", outer.join("open").display()))
+        );
+        symlink(outer.join("open"), outer.join("link")).unwrap();
+        assert!(check("link").is_err() && check("../outer/open").is_err());
+        std::fs::write(outer.join("file"), b"").unwrap();
+        assert!(check("file").unwrap_err().contains("not a directory"));
+        std::fs::set_permissions(&outer, Permissions::from_mode(0o775)).unwrap();
+        assert!(check("absent").is_err(), "the outer one itself");
+        assert!(super::check_trusted(&top.path().join("nowhere"), Some("v1")).is_ok());
     }
 
     #[test]
@@ -269,9 +317,9 @@ mod tests {
         assert!(check_installed(&below(&top, "sticky", 0o1777)).is_err());
         let as_other = Walk { us: 1234, last: Last::Installed };
         if rustix::process::geteuid().is_root() {
-            as_other.check(&good).unwrap();
+            as_other.check(&good, None).unwrap();
             chown(&good, Some(1235), None).unwrap();
-            assert!(as_other.check(&good).unwrap_err().contains("user 1235"));
+            assert!(as_other.check(&good, None).unwrap_err().contains("user 1235"));
         }
     }
 
@@ -292,7 +340,7 @@ mod tests {
         std::os::unix::fs::lchown(sticky.join("trap"), Some(1234), None).unwrap();
         assert!(check_trusted(&sticky.join("trap/good")).is_err());
         let as_other = Walk { us: 1234, last: Last::OurDirectory };
-        as_other.check(&theirs).unwrap();
-        assert!(as_other.check(&top.path().join("sticky")).is_err());
+        as_other.check(&theirs, None).unwrap();
+        assert!(as_other.check(&top.path().join("sticky"), None).is_err());
     }
 }

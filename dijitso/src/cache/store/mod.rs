@@ -45,6 +45,9 @@ pub(crate) use sight::Sight;
 const TAG: &str =
     "Signature: 8a477f597d28d172789f06886806bc55\n# Kernels that dijitso compiled; safe to delete.\n";
 
+/// The directory of this format below the root.
+const FORMAT: &str = "v1";
+
 /// A cache directory, open for one `Jit`.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -69,7 +72,7 @@ impl Store {
     /// [`Error::CacheDir`] if others could make this program run their code through it.
     pub(crate) fn open(root: &Path, fs: &Fs, params: &Cache) -> Result<Store, Error> {
         let store = Store {
-            v1: root.join("v1"),
+            v1: root.join(FORMAT),
             root: root.to_owned(),
             fs: fs.clone(),
             durable: params.durable.value,
@@ -98,7 +101,7 @@ impl Store {
     /// and nothing is created.
     pub(super) fn look_at(root: &Path, fs: &Fs, network: Network) -> Store {
         Store {
-            v1: root.join("v1"),
+            v1: root.join(FORMAT),
             root: root.to_owned(),
             fs: fs.clone(),
             durable: false,
@@ -120,8 +123,7 @@ impl Store {
 
     pub(super) fn check_trusted(&self) -> Result<(), Error> {
         // The second as well: whoever mends the directory that was refused need not think of what is in it.
-        check_trusted(&self.root)
-            .and_then(|()| check_trusted(&self.v1))
+        check_trusted(&self.root, Some(FORMAT))
             .map_err(|problem| Error::CacheDir { path: self.root.clone(), problem })
     }
 

@@ -180,11 +180,11 @@ impl Threads {
             return found;
         }
         let _awaiting = Awaiting::new(&self.group, whom);
-        let mut nap = SHORTEST;
+        let (mut nap, longest) = naps(self.group.seats.len());
         loop {
             // We are woken when there is something; this only gives `idle` a chance to speak.
             let pause = idle().max(nap);
-            nap = (2 * nap).min(LONGEST);
+            nap = (2 * nap).min(longest);
             let mut mail = lock(&seat.mail);
             if let Some(found) = found(&mut mail) {
                 return found;
@@ -197,8 +197,17 @@ impl Threads {
     }
 }
 
-const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(250);
+
+/// The first and the longest sleep of a rank that nobody wakes. Ten thousand that woke up a few times a second, for nothing, would
+/// leave no core to those who work.
+fn naps(ranks: usize) -> (Duration, Duration) {
+    let ranks = u32::try_from(ranks).unwrap_or(u32::MAX);
+    (
+        Duration::from_millis(1).max(Duration::from_micros(50) * ranks),
+        LONGEST.max(Duration::from_micros(500) * ranks),
+    )
+}
 
 impl Communicator for Threads {
     fn rank(&self) -> usize {
