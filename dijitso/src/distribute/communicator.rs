@@ -5,9 +5,10 @@
 //! collective is built on these by `session`, which therefore always knows for which rank it waits; a collective
 //! operation of MPI cannot tell.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Ranks that load kernels together: processes under MPI (any communicator of the `mpi` crate, with the feature `mpi`),
@@ -75,23 +76,22 @@ pub trait Channel {
 /// ```
 #[derive(Debug, Default)]
 pub struct Calls {
-    begun: Cell<u64>,
-    given_up: RefCell<Option<String>>,
+    begun: AtomicU64,
+    given_up: OnceLock<String>,
 }
 
 impl Calls {
     /// The number of the call that begins now; or why no call can: this rank has given up once, and is out of step for good.
     pub(super) fn begin(&self) -> Result<u64, String> {
-        if let Some(problem) = &*self.given_up.borrow() {
-            return Err(problem.clone());
+        match self.given_up.get() {
+            Some(problem) => Err(problem.clone()),
+            None => Ok(self.begun.fetch_add(1, Ordering::Relaxed) + 1),
         }
-        self.begun.set(self.begun.get() + 1);
-        Ok(self.begun.get())
     }
 
     /// The first reason is the one that is kept.
     pub(super) fn give_up(&self, problem: &str) {
-        self.given_up.borrow_mut().get_or_insert_with(|| problem.to_owned());
+        self.given_up.get_or_init(|| problem.to_owned());
     }
 }
 

@@ -286,10 +286,9 @@ fn messages_grow_with_the_logarithm_of_the_ranks() {
         });
         traffic.into_iter().max().unwrap()
     };
-    // Two trees over all, five over the machines, one message to each child and from it.
-    for (ranks, log) in [(16, 4), (64, 6), (256, 8)] {
-        let count = most(ranks);
-        assert!(count <= 10 * log, "{count} messages among {ranks} ranks");
+    // Over all ranks three times, with seven next to rank 0 for each power of eight below their number; six times over the machines.
+    for (ranks, widest, log_of_machines) in [(16, 7 + 1, 2), (64, 7 + 7, 4), (256, 7 + 7 + 3, 6)] {
+        assert_eq!(most(ranks), 3 * widest + 6 * log_of_machines, "{ranks} ranks");
     }
 }
 

@@ -26,7 +26,8 @@ mod layout;
 mod member;
 mod message;
 #[cfg(feature = "mpi")]
-#[allow(unsafe_code)] // A second handle to a communicator.
+#[allow(unsafe_code)]
+// A second handle to a communicator; bytes that MPI reads after the call that sent them.
 mod mpi;
 mod node;
 mod packing;

@@ -5,15 +5,19 @@
 //! here, is freed with the original, and an original that got the handle of one that was freed never finds the other's.
 //!
 //! Every call of MPI is made on the calling thread and returns at once; what takes time is asked for again and again.
+//!
+//! What is short is sent as a copy and not waited for: between ranks of one machine Open MPI calls a message of more than 256 bytes
+//! sent when its receiver has given the memory back, which it may do late if there are more ranks than cores.
 
-use std::mem::ManuallyDrop;
+use std::collections::VecDeque;
+use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mpi::attribute::CommAttribute;
 use mpi::datatype::Equivalence as _;
-use mpi::request::{Request, Scope};
+use mpi::request::{Request, Scope, StaticScope};
 use mpi::topology::{Communicator as Mpi, SimpleCommunicator};
 use mpi::traits::{
     AnyCommunicator as _, AsRaw as _, CommunicatorCollectives as _, Destination as _, FromRaw as _,
@@ -42,14 +46,14 @@ impl<C: Mpi + ?Sized> Communicator for C {
         }
         register();
         if let Some(private) = self.get_attr::<Private>() {
-            return Ok(Box::new(&*private.0));
+            return Ok(Box::new(Open(&private.0)));
         }
         // Every rank comes here once for each communicator. `MPI_Comm_dup` does not return before all have come, and
         // takes a core meanwhile: so they meet first.
         wait(self.immediate_barrier(), idle);
         set(self, Private(Rc::new(Line::new(self, idle))));
         match self.get_attr::<Private>() {
-            Some(private) => Ok(Box::new(&*private.0)),
+            Some(private) => Ok(Box::new(Open(&private.0))),
             None => Err(Lost {
                 rank: number(Mpi::rank(self)),
                 problem: "cannot communicate: MPI keeps no attributes on this communicator".to_owned(),
@@ -69,6 +73,8 @@ struct Line {
     comm: ManuallyDrop<SimpleCommunicator>,
     key: u128,
     calls: Calls,
+    /// Behind a lock: with MPICH handles are numbers, and nothing keeps two threads from having the same.
+    posted: Mutex<VecDeque<Posted>>,
 }
 
 impl Line {
@@ -78,7 +84,21 @@ impl Line {
         let mut key = new_key().to_le_bytes();
         let root = comm.process_at_rank(0);
         mpi::request::scope(|scope| wait(root.immediate_broadcast_into(scope, &mut key[..]), idle));
-        Line { comm, key: u128::from_le_bytes(key), calls: Calls::default() }
+        Line { comm, key: u128::from_le_bytes(key), calls: Calls::default(), posted: Mutex::default() }
+    }
+
+    fn posted(&self) -> MutexGuard<'_, VecDeque<Posted>> {
+        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the copies that have left, up to the first that has not: each look at such a one may give up the core.
+    /// Whether there is none left.
+    fn let_go(&self) -> bool {
+        let mut posted = self.posted();
+        while posted.front_mut().is_some_and(Posted::has_left) {
+            posted.pop_front();
+        }
+        posted.is_empty()
     }
 
     /// The rank, as MPI counts, if it is one.
@@ -102,13 +122,73 @@ impl Drop for Line {
     }
 }
 
-impl Channel for &Line {
+/// A copy of a message that MPI may still read.
+struct Posted {
+    requests: Vec<Request<'static, [u8], StaticScope>>,
+    bytes: Vec<u8>,
+}
+
+impl Posted {
+    fn new(comm: &SimpleCommunicator, to: &[mpi::Rank], message: &[u8]) -> Posted {
+        let bytes = message.to_vec();
+        // SAFETY: nobody writes to these bytes, and they stay where they are until `drop` takes them back, which leaves
+        // them alone for ever if a request still refers to them.
+        let lent: &'static [u8] = unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
+        let mut posted = Posted { requests: Vec::with_capacity(to.len()), bytes };
+        for &rank in to {
+            posted.requests.push(comm.process_at_rank(rank).immediate_send(StaticScope, lent));
+        }
+        posted
+    }
+
+    fn has_left(&mut self) -> bool {
+        while let Some(request) = self.requests.pop() {
+            if let Err(request) = request.test() {
+                self.requests.push(request);
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Posted {
+    /// Asks MPI for nothing: it may be ending.
+    fn drop(&mut self) {
+        if !self.requests.is_empty() {
+            // Nobody has received them yet, and perhaps nobody will.
+            self.requests.drain(..).for_each(mem::forget);
+            mem::forget(mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// What is sent as a copy: so few bytes that every MPI takes them without the receiver, over any network.
+const SHORT: usize = 4000;
+/// How often copies are asked for when a call ends: by then they were answered, and only MPI has to notice it.
+const LAST_LOOKS: usize = 100;
+
+/// The line, in use by one call.
+struct Open<'a>(&'a Line);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        for _ in 0..LAST_LOOKS {
+            if self.0.let_go() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Channel for Open<'_> {
     fn key(&self) -> u128 {
-        self.key
+        self.0.key
     }
 
     fn calls(&self) -> Option<&Calls> {
-        Some(&self.calls)
+        Some(&self.0.calls)
     }
 
     fn send(&self, to: &[usize], message: &[u8], idle: &mut Idle<'_>) -> Result<(), Lost> {
@@ -116,9 +196,18 @@ impl Channel for &Line {
             let problem = format!("cannot be sent {} bytes at once", message.len());
             return Err(Lost { rank: to.first().copied().unwrap_or_default(), problem });
         }
-        let to: Vec<mpi::Rank> = to.iter().map(|&rank| self.rank(rank)).collect::<Result<_, _>>()?;
+        let line = self.0;
+        let to: Vec<mpi::Rank> = to.iter().map(|&rank| line.rank(rank)).collect::<Result<_, _>>()?;
+        if message.len() <= SHORT {
+            line.let_go();
+            let mut posted = Posted::new(&line.comm, &to, message);
+            if !posted.has_left() {
+                line.posted().push_back(posted);
+            }
+            return Ok(());
+        }
         mpi::request::scope(|scope| {
-            let send = |&rank: &mpi::Rank| self.comm.process_at_rank(rank).immediate_send(scope, message);
+            let send = |&rank: &mpi::Rank| line.comm.process_at_rank(rank).immediate_send(scope, message);
             // All are on their way before one is waited for.
             let pending: Vec<_> = to.iter().map(send).collect();
             for request in pending {
@@ -129,12 +218,13 @@ impl Channel for &Line {
     }
 
     fn receive(&self, from: usize, idle: &mut Idle<'_>) -> Result<Vec<u8>, Lost> {
-        let sender = self.comm.process_at_rank(self.rank(from)?);
+        let sender = self.0.comm.process_at_rank(self.0.rank(from)?);
         // Matched: the message that was seen is the one that is received, whatever other threads do.
+        let mut pauses = Pauses::new(idle);
         let (message, status) = loop {
             match sender.immediate_matched_probe() {
                 Some(found) => break found,
-                None => sleep(idle()),
+                None => pauses.next(),
             }
         };
         let mut bytes = vec![0; number(status.count(u8::equivalent_datatype()))];
@@ -146,14 +236,37 @@ impl Channel for &Line {
 }
 
 fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>, idle: &mut Idle<'_>) {
+    let mut pauses = Pauses::new(idle);
     while let Err(pending) = request.test() {
         request = pending;
-        sleep(idle());
+        pauses.next();
     }
 }
 
-fn sleep(pause: Duration) {
-    if pause.is_zero() { std::thread::yield_now() } else { std::thread::sleep(pause) }
+/// So many looks come first without a pause, some microseconds in all: what is on its way is there by then. Who gives up
+/// the core on a busy machine is without it for milliseconds. (Where ranks share cores Open MPI gives it up by
+/// itself in every look.)
+const LOOKS: u32 = 32;
+
+/// What happens between two looks for something that has not happened yet.
+struct Pauses<'a, 'b> {
+    idle: &'a mut Idle<'b>,
+    looks: u32,
+}
+
+impl<'a, 'b> Pauses<'a, 'b> {
+    fn new(idle: &'a mut Idle<'b>) -> Pauses<'a, 'b> {
+        Pauses { idle, looks: 0 }
+    }
+
+    fn next(&mut self) {
+        self.looks = self.looks.saturating_add(1);
+        if self.looks < LOOKS {
+            return std::hint::spin_loop();
+        }
+        let pause = (self.idle)();
+        if pause.is_zero() { std::thread::yield_now() } else { std::thread::sleep(pause) }
+    }
 }
 
 /// Why MPI cannot be called.

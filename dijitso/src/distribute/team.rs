@@ -54,7 +54,7 @@ impl Team {
         let builders = builders(layout, &ranks, root, build_on);
         let others = node.get(1..).unwrap_or_default();
         let nobody = Tree { parent: None, children: Vec::new() };
-        let inside = Tree::binomial(&node, me).unwrap_or(nobody);
+        let inside = Tree::wide(&node, me).unwrap_or(nobody);
         let leaders = Tree::binomial(&node_leaders, me);
         let mut whole = inside.clone();
         if let Some(leaders) = &leaders {
@@ -190,11 +190,11 @@ mod tests {
     fn a_message_crosses_the_network_once_for_each_machine() {
         let all = team(0, BuildOn::Spread, false);
         assert_eq!((all.ranks, all.nodes, all.groups, all.root()), (8, 2, 4, 0));
-        assert_eq!(all.whole(), &Tree { parent: None, children: vec![1, 2, 4] });
+        assert_eq!(all.whole(), &Tree { parent: None, children: vec![1, 2, 3, 4] });
         let second = team(4, BuildOn::Spread, false);
-        assert_eq!(second.whole(), &Tree { parent: Some(0), children: vec![5, 6] });
+        assert_eq!(second.whole(), &Tree { parent: Some(0), children: vec![5, 6, 7] });
         assert_eq!(second.leaders(), Some(&Tree { parent: Some(0), children: vec![] }));
-        assert_eq!(second.inside(), &Tree { parent: None, children: vec![5, 6] });
+        assert_eq!(second.inside(), &Tree { parent: None, children: vec![5, 6, 7] });
         assert_eq!(team(6, BuildOn::Spread, false).leaders(), None);
     }
 

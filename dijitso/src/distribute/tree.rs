@@ -1,7 +1,17 @@
 //! The shape in which ranks talk to each other.
 //!
-//! A binomial tree: no rank is more than log2(ranks) steps from the root, none has more than log2(ranks) children,
-//! and what is below a child is a contiguous piece of the list, so that values merge in the order of the list.
+//! A rank's children come in groups, of which each is below ranks that are `WAYS` times as far away as those of the one before. So no rank
+//! is more than log(ranks) steps from the root, to the base of `WAYS`, none has more than `WAYS - 1` times as many children, and what is
+//! below a child is a contiguous piece of the list, so that values merge in the order of the list.
+//!
+//! Between machines two ways are best: bytes leave a machine once for each child. What ranks of one machine say to each
+//! other costs them nothing but the steps: a rank that waits for a message may first have to wait for its core, if there are
+//! more ranks than cores, and that at each step.
+
+/// For small values, and on one machine.
+const WIDE: usize = 8;
+/// For bytes between machines.
+const NARROW: usize = 2;
 
 /// Whom one rank hears and tells. Ranks are those of the communicator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,26 +23,38 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The tree over `ranks`, as rank `me` sees it; its root is the first. `None` if `me` is not among them.
+    /// The binomial tree over `ranks`, as rank `me` sees it; its root is the first. `None` if `me` is not among them.
     pub(crate) fn binomial(ranks: &[usize], me: usize) -> Option<Tree> {
         let at = ranks.iter().position(|&rank| rank == me)?;
-        Some(Tree::at(at, ranks.len(), |index| ranks[index]))
+        Some(Tree::at(at, ranks.len(), NARROW, |index| ranks[index]))
     }
 
-    /// The tree over all ranks, with rank 0 as its root.
+    /// The same with few steps and many children.
+    pub(crate) fn wide(ranks: &[usize], me: usize) -> Option<Tree> {
+        let at = ranks.iter().position(|&rank| rank == me)?;
+        Some(Tree::at(at, ranks.len(), WIDE, |index| ranks[index]))
+    }
+
+    /// The wide tree over all ranks, with rank 0 as its root.
     pub(crate) fn over_all(size: usize, me: usize) -> Tree {
-        Tree::at(me, size, |index| index)
+        Tree::at(me, size, WIDE, |index| index)
     }
 
-    /// Below index `at` are as many as its lowest bit says, below the root all.
-    fn at(at: usize, size: usize, rank: impl Fn(usize) -> usize) -> Tree {
-        let reach = if at == 0 { size.next_power_of_two() } else { 1 << at.trailing_zeros() };
-        let steps = std::iter::successors(Some(1), |step| Some(step * 2));
-        let children = steps.take_while(|&step| step < reach && at + step < size);
-        Tree {
-            parent: (at > 0).then(|| rank(at & (at - 1))),
-            children: children.map(|step| rank(at + step)).collect(),
+    /// Children differ from `at` in one digit to the base of `ways` that is zero in `at`, as are all below it.
+    fn at(at: usize, size: usize, ways: usize, rank: impl Fn(usize) -> usize) -> Tree {
+        let mut tree = Tree { parent: None, children: Vec::new() };
+        let mut step = 1;
+        while step < size {
+            let digit = at / step % ways;
+            if digit > 0 {
+                tree.parent = Some(rank(at - digit * step));
+                break;
+            }
+            let children = (1..ways).map(|digit| at + digit * step).take_while(|&child| child < size);
+            tree.children.extend(children.map(&rank));
+            step *= ways;
         }
+        tree
     }
 
     /// Everybody whom this rank hears or tells.
@@ -45,9 +67,12 @@ impl Tree {
 mod tests {
     use super::*;
 
+    type Shape = fn(&[usize], usize) -> Option<Tree>;
+    const SHAPES: [(Shape, usize); 2] = [(Tree::binomial, NARROW), (Tree::wide, WIDE)];
+
     /// The trees as all of `ranks` see them.
-    fn trees(ranks: &[usize]) -> Vec<Tree> {
-        ranks.iter().map(|&rank| Tree::binomial(ranks, rank).unwrap()).collect()
+    fn trees(shape: Shape, ranks: &[usize]) -> Vec<Tree> {
+        ranks.iter().map(|&rank| shape(ranks, rank).unwrap()).collect()
     }
 
     /// How far below the root each one is, by walking down; panics if one is reached twice.
@@ -67,14 +92,16 @@ mod tests {
 
     #[test]
     fn every_rank_is_reached_once_and_is_near() {
-        for size in (1..70).chain([127, 128, 129, 255, 256, 257]) {
-            // An arbitrary order that is not the ranks' own.
-            let ranks: Vec<usize> = (0..size).map(|i| (i * 271 + 5) % 1009).collect();
-            let trees = trees(&ranks);
-            let log = usize::try_from(size.next_power_of_two().ilog2()).unwrap();
-            assert!(depths(&ranks, &trees).into_iter().max().unwrap() <= log, "{size} ranks");
-            assert!(trees.iter().all(|tree| tree.children.len() <= log), "{size} ranks");
-            assert_eq!(trees[0].parent, None);
+        for (shape, ways) in SHAPES {
+            for size in (1..70).chain([127, 128, 129, 255, 256, 257, 511, 512, 513]) {
+                // An arbitrary order that is not the ranks' own.
+                let ranks: Vec<usize> = (0..size).map(|i| (i * 271 + 5) % 1009).collect();
+                let trees = trees(shape, &ranks);
+                let digits = (0..).find(|&digits| ways.pow(digits) >= size).unwrap() as usize;
+                assert!(depths(&ranks, &trees).into_iter().max().unwrap() <= digits, "{size} ranks");
+                assert!(trees.iter().all(|tree| tree.children.len() <= (ways - 1) * digits), "{size} ranks");
+                assert_eq!(trees[0].parent, None);
+            }
         }
     }
 
@@ -84,9 +111,11 @@ mod tests {
             let children = trees[at].children.iter();
             std::iter::once(at).chain(children.flat_map(|&child| below(child, trees))).collect()
         }
-        for size in 1..40 {
-            let ranks: Vec<usize> = (0..size).collect();
-            assert_eq!(below(0, &trees(&ranks)), ranks, "in the order of the list");
+        for (shape, _) in SHAPES {
+            for size in 1..80 {
+                let ranks: Vec<usize> = (0..size).collect();
+                assert_eq!(below(0, &trees(shape, &ranks)), ranks, "in the order of the list");
+            }
         }
     }
 
@@ -95,7 +124,7 @@ mod tests {
         for size in 1..20 {
             let ranks: Vec<usize> = (0..size).collect();
             for me in 0..size {
-                assert_eq!(Tree::binomial(&ranks, me), Some(Tree::over_all(size, me)));
+                assert_eq!(Tree::wide(&ranks, me), Some(Tree::over_all(size, me)));
             }
         }
         assert_eq!(Tree::binomial(&[3, 5], 4), None);
