@@ -79,43 +79,76 @@ pub(crate) fn table(i: u32, doubles: u32) -> KernelSpec<Number> {
     })
 }
 
-/// What large forms look like: tables of basis functions at quadrature points, each with its loops.
-const PARTS: u32 = 48;
-const POINTS: u32 = 122;
-const BASIS: u32 = 20;
-
-/// The type of [`large`]: an element tensor and weights.
+/// The type of [`large`] and [`form`]: an element tensor and weights.
 pub(crate) type Tabulate = unsafe extern "C" fn(*mut f64, *const f64);
+
+/// What forms look like: tables of basis functions at quadrature points, each with its loops.
+struct Shape {
+    parts: u32,
+    points: u32,
+    basis: u32,
+}
+
+const LARGE: Shape = Shape { parts: 48, points: 122, basis: 20 };
+const SMALL: Shape = Shape { parts: 6, points: 16, basis: 10 };
+
+impl Shape {
+    /// The parts, another text for each `i`, and a function that calls all of them.
+    fn write(&self, text: &mut String, name: &str, i: u32) {
+        let Shape { parts, points, basis } = self;
+        for part in 0..*parts {
+            let _ = write!(
+                text,
+                "static void part{part}(double *A, const double *w) {{\n\
+                 static const double FE[{points}][{basis}] = {{"
+            );
+            for point in 0..*points {
+                text.push_str("\n{");
+                for basis_function in 0..*basis {
+                    let at = f64::from(point * basis + basis_function) + f64::from(part * 7 + i) * 0.37;
+                    let _ = write!(text, "{:.17}, ", at.sin() * 0.5);
+                }
+                text.push_str("},");
+            }
+            let _ = write!(
+                text,
+                "}};\nfor (int q = 0; q < {points}; ++q)\n for (int j = 0; j < {basis}; ++j)\n  \
+                 for (int k = 0; k < {basis}; ++k)\n   A[j * {basis} + k] += FE[q][j] * FE[q][k] * w[q];\n}}\n"
+            );
+        }
+        let _ = writeln!(text, "extern \"C\" void {name}(double *A, const double *w) {{");
+        for part in 0..*parts {
+            let _ = writeln!(text, "  part{part}(A, w);");
+        }
+        text.push_str("}\n");
+    }
+}
 
 /// The text of a kernel of 2.6 MB, another one for each `i`.
 pub(crate) fn large_text(i: u32) -> String {
     let mut text = String::with_capacity(2_700_000);
-    for part in 0..PARTS {
-        let _ = write!(
-            text,
-            "static void part{part}(double *A, const double *w) {{\n\
-             static const double FE[{POINTS}][{BASIS}] = {{"
-        );
-        for point in 0..POINTS {
-            text.push_str("\n{");
-            for basis in 0..BASIS {
-                let at = f64::from(point * BASIS + basis) + f64::from(part * 7 + i) * 0.37;
-                let _ = write!(text, "{:.17}, ", at.sin() * 0.5);
-            }
-            text.push_str("},");
-        }
-        let _ = write!(
-            text,
-            "}};\nfor (int q = 0; q < {POINTS}; ++q)\n for (int j = 0; j < {BASIS}; ++j)\n  \
-             for (int k = 0; k < {BASIS}; ++k)\n   A[j * {BASIS} + k] += FE[q][j] * FE[q][k] * w[q];\n}}\n"
-        );
-    }
-    text.push_str("extern \"C\" void large(double *A, const double *w) {\n");
-    for part in 0..PARTS {
-        let _ = writeln!(text, "  part{part}(A, w);");
-    }
-    text.push_str("}\n");
+    LARGE.write(&mut text, "large", i);
     text
+}
+
+/// The text of a form as FFC writes small ones, with the headers that it always includes.
+pub(crate) fn form_text(i: u32) -> String {
+    let mut text = "#include <algorithm>\n#include <cmath>\n#include <stdexcept>\n".to_owned();
+    SMALL.write(&mut text, &format!("form{i:05}"), i);
+    text
+}
+
+/// That text as a kernel, which only the ranks load.
+#[allow(dead_code)] // One of the two programs with this module.
+pub(crate) fn form(i: u32) -> KernelSpec<Tabulate> {
+    let name = format!("form{i:05}");
+    KernelSpec::new(&name, i, {
+        let name = name.clone();
+        move || {
+            // SAFETY: adds to A[..100], reads w[..16].
+            unsafe { Source::translation_unit(form_text(i)) }.entry(&name).std("c++11")
+        }
+    })
 }
 
 /// That text as a kernel.

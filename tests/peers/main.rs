@@ -9,31 +9,35 @@ mod forms;
 mod growth;
 mod hits;
 mod kernels;
+mod launch;
 mod machine;
 mod programs;
+mod ranks;
 mod series;
 mod start;
 mod table;
 mod wrapper;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::programs::{Bench, Numbers};
 use crate::table::Row;
 
 const USAGE: &str = "\
-usage: peers [--rounds N] [--without-python] [PART ..]
-parts: hits start cold batch forms growth; all of them if none is named";
+usage: peers [--rounds N] [--without-python] [--mpi PROGRAM] [--ranks N,N ..] [PART ..]
+parts: hits start cold batch forms mpi growth; all of them if none is named
+PROGRAM is `mpi-peers`, without which the part `mpi` is left out";
 
 /// A part of the table.
 type Part = (&'static str, fn(&Bench) -> Vec<Row>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("hits", hits::rows),
     ("start", start::rows),
     ("cold", cold::rows),
     ("batch", batch::rows),
     ("forms", forms::rows),
+    ("mpi", ranks::rows),
     ("growth", growth::rows),
 ];
 
@@ -64,12 +68,18 @@ fn worker(words: &[&str]) -> Numbers {
 }
 
 fn table(words: &[&str]) {
-    let (mut rounds, mut python, mut chosen) = (5, programs::has_python(), Vec::new());
+    let mut bench = Bench::new(5, programs::has_python());
+    let mut chosen = Vec::new();
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
         match word {
-            "--rounds" => rounds = words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0).expect(USAGE),
-            "--without-python" => python = false,
+            "--rounds" => bench.rounds = number(words.next()),
+            "--without-python" => bench.python = false,
+            "--mpi" => bench.mpi = Some(PathBuf::from(words.next().expect(USAGE))),
+            "--ranks" => {
+                let sizes = words.next().expect(USAGE).split(',');
+                bench.sizes = sizes.map(|size| number(Some(size))).collect();
+            }
             _ => chosen.push(*PARTS.iter().find(|(name, _)| *name == word).expect(USAGE)),
         }
     }
@@ -79,8 +89,7 @@ fn table(words: &[&str]) {
     for line in machine::description() {
         println!("{line}  ");
     }
-    println!("rounds: {rounds}\n\n{}", table::HEADING);
-    let bench = Bench::new(rounds, python);
+    println!("rounds: {}\n\n{}", bench.rounds, table::HEADING);
     let mut short = 0;
     for (name, rows) in chosen {
         eprintln!("measuring: {name}");
@@ -90,4 +99,8 @@ fn table(words: &[&str]) {
         }
     }
     println!("\nload after: {}; {short} rows are short of their targets", machine::load());
+}
+
+fn number(word: Option<&str>) -> usize {
+    word.and_then(|word| word.parse().ok()).filter(|number| *number > 0).expect(USAGE)
 }

@@ -13,7 +13,7 @@ use dijitso::{Jit, JitBuilder};
 pub(crate) type Numbers = BTreeMap<String, f64>;
 
 /// The Python that Debian's packages belong to.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Where everything happens, and what there is to compare with.
 pub(crate) struct Bench {
@@ -22,12 +22,15 @@ pub(crate) struct Bench {
     pub(crate) rounds: usize,
     /// Whether Python dijitso takes part.
     pub(crate) python: bool,
+    /// Our program for several ranks, and on how many it is started.
+    pub(crate) mpi: Option<PathBuf>,
+    pub(crate) sizes: Vec<usize>,
 }
 
 impl Bench {
     pub(crate) fn new(rounds: usize, python: bool) -> Bench {
         let dir = tempfile::Builder::new().prefix("dijitso-peers-").tempdir().expect("a directory");
-        Bench { dir, rounds, python }
+        Bench { dir, rounds, python, mpi: None, sizes: vec![1, 2, 4, 8] }
     }
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {

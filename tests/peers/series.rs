@@ -5,11 +5,28 @@
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Series {
     values: Vec<f64>,
+    /// What was done instead of yielding a value, a word each time.
+    troubles: Vec<&'static str>,
 }
 
 impl Series {
     pub(crate) fn push(&mut self, value: f64) {
         self.values.push(value);
+    }
+
+    /// There is no value because of this: `hang`, `fail`.
+    pub(crate) fn trouble(&mut self, what: &'static str) {
+        self.troubles.push(what);
+    }
+
+    /// Each kind of trouble, how often, and out of how many.
+    pub(crate) fn troubles(&self) -> Vec<(&'static str, usize, usize)> {
+        let mut kinds = self.troubles.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let all = self.values.len() + self.troubles.len();
+        let count = |kind| self.troubles.iter().filter(|trouble| **trouble == kind).count();
+        kinds.into_iter().map(|kind| (kind, count(kind), all)).collect()
     }
 
     pub(crate) fn median(&self) -> f64 {
@@ -38,7 +55,7 @@ impl Series {
 
 impl FromIterator<f64> for Series {
     fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Series {
-        Series { values: values.into_iter().collect() }
+        Series { values: values.into_iter().collect(), troubles: Vec::new() }
     }
 }
 
@@ -48,13 +65,17 @@ pub(crate) type Entrant<'a> = Box<dyn FnMut(usize) -> f64 + 'a>;
 /// Round after round, each entrant once in every round; who begins changes from round to round.
 pub(crate) fn race<const N: usize>(rounds: usize, mut entrants: [Entrant<'_>; N]) -> [Series; N] {
     let mut series = std::array::from_fn(|_| Series::default());
+    take_turns(rounds, N, |round, n| series[n].push(entrants[n](round)));
+    series
+}
+
+/// The same for entrants of another kind: calls `run` with the number of the round and that of the entrant.
+pub(crate) fn take_turns(rounds: usize, entrants: usize, mut run: impl FnMut(usize, usize)) {
     for round in 0..rounds {
-        for turn in 0..N {
-            let n = (round + turn) % N;
-            series[n].push(entrants[n](round));
+        for turn in 0..entrants {
+            run(round, (round + turn) % entrants);
         }
     }
-    series
 }
 
 #[cfg(test)]
@@ -68,6 +89,16 @@ mod tests {
         let series: Series = [4.0, 1.0, 2.0, 3.0].into_iter().collect();
         assert_eq!(series.median(), 2.5);
         assert!(Series::default().median().is_nan());
+    }
+
+    #[test]
+    fn troubles_are_counted() {
+        let mut series: Series = [1.0, 2.0].into_iter().collect();
+        assert_eq!(series.troubles(), []);
+        for what in ["hang", "fail", "hang"] {
+            series.trouble(what);
+        }
+        assert_eq!((series.median(), series.troubles()), (1.5, vec![("fail", 1, 5), ("hang", 2, 5)]));
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl Row {
         self
     }
 
+    fn they_never_succeed(&self) -> bool {
+        self.theirs.as_ref().is_some_and(|(_, of)| of.median().is_nan() && !of.troubles().is_empty())
+    }
+
     /// Ours in parts of theirs, by medians.
     fn ratio(&self) -> Option<f64> {
         let (_, theirs) = self.theirs.as_ref()?;
@@ -68,6 +72,15 @@ impl Row {
 
     /// `None` if there is no target.
     pub(crate) fn met(&self) -> Option<bool> {
+        // Ours must not hang, however fast it is otherwise.
+        if self.target != Target::None && !self.ours.troubles().is_empty() {
+            return Some(false);
+        }
+        let ahead = matches!(self.target, Target::AtMost(_) | Target::Faster(_));
+        // Who gets there is ahead of who never does.
+        if ahead && self.they_never_succeed() {
+            return Some(self.ours.median().is_finite());
+        }
         // What could not be compared is not met.
         match self.target {
             Target::AtMost(most) => Some(self.ratio().is_some_and(|ratio| ratio <= most)),
@@ -107,7 +120,13 @@ pub(crate) const HEADING: &str = "\
 
 fn values(series: &Series, unit: Unit) -> String {
     let [median, min, max] = [series.median(), series.min(), series.max()].map(|v| value(v, unit));
-    if min == max { median } else { format!("{median} ({min} to {max})") }
+    let troubles =
+        series.troubles().into_iter().map(|(what, count, all)| format!("{what}s in {count} of {all}"));
+    let mut parts: Vec<String> = troubles.collect();
+    if !series.median().is_nan() || parts.is_empty() {
+        parts.insert(0, if min == max { median } else { format!("{median} ({min} to {max})") });
+    }
+    parts.join("; ")
 }
 
 fn value(value: f64, unit: Unit) -> String {
@@ -173,6 +192,26 @@ mod tests {
         assert_eq!(row.to_string(), "| memory | 150 MB |  |  |  | at most 200 MB | yes |");
         let row = Row::new("descriptors", &series(&[1.0])).unit(Unit::Count).target(Target::Limit(0.0));
         assert_eq!(row.to_string(), "| descriptors | 1.00 |  |  |  | at most 0 | **no** |");
+    }
+
+    #[test]
+    fn who_hangs_or_fails_is_shown_with_it() {
+        let mut theirs = series(&[0.040]);
+        theirs.trouble("hang");
+        let row = Row::new("cold", &series(&[0.020])).against("Python", &theirs).target(Target::AtMost(1.0));
+        assert_eq!(
+            row.to_string(),
+            "| cold | 20.0 ms | Python | 40.0 ms; hangs in 1 of 2 | 0.50 | at most 1 | yes |"
+        );
+        let mut theirs = Series::default();
+        theirs.trouble("fail");
+        let row = Row::new("cold", &series(&[0.020])).against("Python", &theirs).target(Target::AtMost(1.0));
+        assert_eq!(row.to_string(), "| cold | 20.0 ms | Python | fails in 1 of 1 |  | at most 1 | yes |");
+        let mut ours = Series::default();
+        ours.trouble("hang");
+        assert_eq!(Row { ours: ours.clone(), ..row.clone() }.met(), Some(false));
+        ours.push(0.001);
+        assert_eq!(Row { ours, ..row }.met(), Some(false), "even if it hangs only sometimes");
     }
 
     #[test]
