@@ -92,6 +92,8 @@ counters! {
     file_changes,
     /// Messages sent to other ranks.
     messages_sent,
+    /// Those of more than some kilobytes: each took two short ones more, an offer and its answer.
+    messages_offered,
     /// Bytes in these messages.
     message_bytes,
 }

@@ -43,8 +43,8 @@ fn main() {
 }
 
 /// Looks again soon, but leaves the cores to ranks that have something to do.
-fn soon() -> Duration {
-    Duration::from_micros(50)
+fn soon() -> Option<Duration> {
+    Some(Duration::from_micros(50))
 }
 
 fn channel<C: Communicator + ?Sized>(comm: &C) -> Box<dyn Channel + '_> {
@@ -86,8 +86,30 @@ fn messages<C: Communicator + ?Sized>(comm: &C) {
             assert!(channel.receive(from, &mut soon) == Ok(content(from, 0, 200_000)));
         }
     }
+    notices(&*channel, rank, size);
     let nobody = channel.send(&[size], &[], &mut soon).expect_err("there is no such rank");
     assert_eq!(nobody.rank, size);
+}
+
+/// Who waits for a message that never comes hears a notice, and is asked whether to go on.
+fn notices(channel: &dyn Channel, rank: usize, size: usize) {
+    let next = (rank + 1) % size;
+    if next == rank {
+        return;
+    }
+    channel.notify(&[next], &content(rank, next, 900));
+    let mut heard = None;
+    let mut until_heard = || {
+        heard = channel.notice();
+        heard.is_none().then_some(Duration::from_micros(50))
+    };
+    let lost = channel.receive(rank, &mut until_heard).expect_err("nothing was sent");
+    assert_eq!(lost.rank, rank);
+    assert!(heard == Some(content((rank + size - 1) % size, rank, 900)));
+    assert_eq!(channel.notice(), None);
+    // Nobody goes on before all have heard theirs: what comes next may be such a message.
+    channel.send(&[next], &[], &mut soon).expect("sent");
+    assert_eq!(channel.receive((rank + size - 1) % size, &mut soon), Ok(Vec::new()));
 }
 
 /// Two threads that meet two communicators for the first time, each its own.
@@ -196,7 +218,7 @@ fn late(world: &SimpleCommunicator) {
     let mut asked = 0;
     let mut idle = || {
         asked += 1;
-        Duration::from_millis(10)
+        Some(Duration::from_millis(10))
     };
     world.channel(&mut idle).expect("a channel");
     assert!(rank == 1 || (5..=100).contains(&asked), "asked {asked} times");

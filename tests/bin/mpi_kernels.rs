@@ -2,8 +2,12 @@
 //! rank's own), the strategy, what is to go wrong and on which rank (`none`), and how many kernels. Each rank prints one
 //! line: what it computed and how it came by it, or its error.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use dijitso::{BuildOn, Communicator as _, Jit, KernelSpec};
 use dijitso_tests::kernels::{NUMBER_BASE, Number, number, text};
+use dijitso_tests::losing::Losing;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -13,6 +17,10 @@ fn main() {
     let world = universe.world();
     let rank = dijitso::Communicator::rank(&world);
     let bad = bad.parse::<usize>().expect("a rank") == rank;
+    if fault == "logger" {
+        log::set_logger(&Broken).expect("the only logger");
+        log::set_max_level(log::LevelFilter::Warn);
+    }
     let line = match load(&world, caches, strategy, fault, bad, kernels.parse().expect("a number")) {
         Ok(line) => line,
         Err(error) => format!("error {}", error.to_string().replace('\n', "|")),
@@ -54,8 +62,8 @@ fn load(
         _ => {}
     }
     let probe = |step: &str| {
-        if bad && fault == "late" {
-            std::thread::sleep(std::time::Duration::from_millis(300));
+        if bad && (fault == "late" || fault == "logger") {
+            std::thread::sleep(Duration::from_millis(300));
         }
         if bad && fault == step {
             return Err(dijitso::Error::Communication { problem: "planned".to_owned() });
@@ -63,7 +71,15 @@ fn load(
         Ok(())
     };
     let build_on: BuildOn = strategy.parse().expect("a strategy");
-    let collective = jit.on(world).build_on(build_on).probe(&probe);
+    if let Some(at) = fault.strip_prefix("lost-") {
+        let losing = Losing::new(world, bad.then(|| at.parse().expect("a number")));
+        let collective = jit.on(&losing).build_on(build_on);
+        let first = collective.load_all(&specs).map(|_| ()).expect_err("a rank was lost");
+        let then = collective.load(&number(1)).map(|_| ()).expect_err("this is out of step for good");
+        return Ok(format!("lost {first}|then {then}"));
+    }
+    let patience = Duration::from_millis(if fault == "logger" { 10 } else { 60_000 });
+    let collective = jit.on(world).build_on(build_on).probe(&probe).patience(patience);
     let loaded = collective.load_all(&specs);
     // Whatever became of it, nobody is out of step.
     let again = jit.on(world).load(&number(1))?;
@@ -71,5 +87,27 @@ fn load(
     let loaded = loaded?;
     let sum: i64 = loaded.iter().map(|kernel| i64::from(kernel.call() - NUMBER_BASE)).sum();
     let stats = jit.stats();
-    Ok(format!("sum {sum} built {} received {} processes {}", stats.built, stats.received, stats.processes))
+    let warned = WARNED.load(Ordering::Relaxed);
+    let (built, received, processes) = (stats.built, stats.received, stats.processes);
+    Ok(format!("sum {sum} built {built} received {received} processes {processes} warned {warned}"))
+}
+
+static WARNED: AtomicU64 = AtomicU64::new(0);
+
+/// A logger that fails on each warning.
+struct Broken;
+
+impl log::Log for Broken {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().to_string().contains("has been waiting for") {
+            WARNED.fetch_add(1, Ordering::Relaxed);
+            panic!("the log is full");
+        }
+    }
+
+    fn flush(&self) {}
 }

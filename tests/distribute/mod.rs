@@ -5,6 +5,7 @@ mod by_hand;
 mod counts;
 mod faults;
 mod forms;
+mod giving_up;
 mod mixtures;
 mod outdated;
 mod scale;

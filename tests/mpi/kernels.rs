@@ -95,8 +95,30 @@ fn what_fails_fails_on_all_ranks_alike(mpi: &Installed) {
     }
 }
 
+/// Whatever it waits for when that happens, and though others are about to send it more than MPI takes without it.
+fn a_rank_that_gives_up_takes_all_with_it(mpi: &Installed) {
+    for (size, lost) in [(2, 0), (2, 1), (4, 0), (4, 2)] {
+        for at in if soak() { 0..10 } else { 2..5 } {
+            let place = Place::new();
+            let lines = ranks(mpi, &place, size, &["separate", "spread", &format!("lost-{at}@{lost}"), "8"]);
+            let at = format!("{size} ranks, {lost} at {at}");
+            assert!(lines.windows(2).all(|pair| pair[0] == pair[1]), "{at}: {lines:#?}");
+            assert!(lines[0].starts_with("lost ") && lines[0].contains("as planned"), "{at}: {lines:#?}");
+        }
+    }
+}
+
+fn a_log_that_panics_is_no_end(mpi: &Installed) {
+    let place = Place::new();
+    let lines = ranks(mpi, &place, 3, &["shared", "root", "logger@0", "2"]);
+    assert!(lines.iter().all(|line| line.starts_with("sum 1 ")), "{lines:#?}");
+    assert!(field(&lines[1], "warned") > 0, "{lines:#?}");
+}
+
 with_each_mpi! {
     cold_then_warm_with_every_strategy,
     mixtures_of_warm_and_cold,
     what_fails_fails_on_all_ranks_alike,
+    a_rank_that_gives_up_takes_all_with_it,
+    a_log_that_panics_is_no_end,
 }

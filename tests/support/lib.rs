@@ -6,5 +6,6 @@
 
 pub mod corpus;
 pub mod kernels;
+pub mod losing;
 pub mod protocol;
 pub mod small_forms;

@@ -280,7 +280,8 @@ fn messages_grow_with_the_logarithm_of_the_ranks() {
     let dir = tempfile::tempdir().unwrap();
     let one = store(dir.path(), Network::Yes, &Arc::default());
     let most = |ranks: usize| {
-        let traffic = on(&machines(ranks, ranks / 4)).run(|comm| {
+        // Without the offers of large ones.
+        let traffic = on(&machines(ranks, ranks / 4)).eager(1 << 20).run(|comm| {
             discover(&comm, &one, None).unwrap();
             comm.traffic().most_messages
         });

@@ -20,6 +20,14 @@ pub(super) enum Kind {
     Cut,
     /// The sender gives the call up, and why.
     GivenUp,
+    /// No piece: one that is large comes when it is asked for.
+    Offer,
+    /// Asks for it.
+    Ready,
+}
+
+impl Kind {
+    const ALL: [Kind; 6] = [Kind::More, Kind::Last, Kind::Cut, Kind::GivenUp, Kind::Offer, Kind::Ready];
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +69,7 @@ impl Header {
         Some(Header {
             call: u64::from_le_bytes(*call),
             step: Step::ALL.into_iter().find(|&s| s as u8 == step)?,
-            kind: [Kind::More, Kind::Last, Kind::Cut, Kind::GivenUp]
-                .into_iter()
-                .find(|&k| k as u8 == kind)?,
+            kind: Kind::ALL.into_iter().find(|&k| k as u8 == kind)?,
             part: u32::from_le_bytes(*part),
         })
     }
@@ -81,9 +87,7 @@ mod tests {
 
     #[test]
     fn headers_are_read_as_they_were_written() {
-        for (step, kind) in
-            Step::ALL.into_iter().zip([Kind::More, Kind::Last, Kind::Cut, Kind::GivenUp].repeat(9))
-        {
+        for (step, kind) in Step::ALL.into_iter().zip(Kind::ALL.repeat(2)) {
             let header = Header { call: u64::MAX - 7, step, kind, part: 70_000 };
             let message = header.start(3);
             assert_eq!((message.len(), Header::read(&message)), (HEADER, Some(header)));

@@ -11,12 +11,14 @@
 
 use std::collections::VecDeque;
 use std::mem::{self, ManuallyDrop};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mpi::attribute::CommAttribute;
 use mpi::datatype::Equivalence as _;
+use mpi::point_to_point::{Message, Status};
 use mpi::request::{Request, Scope, StaticScope};
 use mpi::topology::{Communicator as Mpi, SimpleCommunicator};
 use mpi::traits::{
@@ -24,7 +26,9 @@ use mpi::traits::{
     Root as _, Source as _,
 };
 
-use super::communicator::{Calls, Channel, Communicator, Idle, LARGEST_MESSAGE, Lost, new_key};
+use super::communicator::{
+    Calls, Channel, Communicator, Idle, LARGEST_MESSAGE, Lost, SHORT, new_key, not_awaited,
+};
 
 impl<C: Mpi + ?Sized> Communicator for C {
     fn rank(&self) -> usize {
@@ -87,6 +91,15 @@ impl Line {
         Line { comm, key: u128::from_le_bytes(key), calls: Calls::default(), posted: Mutex::default() }
     }
 
+    /// Sends a copy, and does not wait.
+    fn post(&self, to: &[mpi::Rank], message: &[u8], tag: mpi::Tag) {
+        self.let_go();
+        let mut posted = Posted::new(&self.comm, to, message, tag);
+        if !posted.has_left() {
+            self.posted().push_back(posted);
+        }
+    }
+
     fn posted(&self) -> MutexGuard<'_, VecDeque<Posted>> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,14 +142,15 @@ struct Posted {
 }
 
 impl Posted {
-    fn new(comm: &SimpleCommunicator, to: &[mpi::Rank], message: &[u8]) -> Posted {
+    fn new(comm: &SimpleCommunicator, to: &[mpi::Rank], message: &[u8], tag: mpi::Tag) -> Posted {
         let bytes = message.to_vec();
         // SAFETY: nobody writes to these bytes, and they stay where they are until `drop` takes them back, which leaves
         // them alone for ever if a request still refers to them.
         let lent: &'static [u8] = unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
         let mut posted = Posted { requests: Vec::with_capacity(to.len()), bytes };
         for &rank in to {
-            posted.requests.push(comm.process_at_rank(rank).immediate_send(StaticScope, lent));
+            let request = comm.process_at_rank(rank).immediate_send_with_tag(StaticScope, lent, tag);
+            posted.requests.push(request);
         }
         posted
     }
@@ -163,8 +177,9 @@ impl Drop for Posted {
     }
 }
 
-/// What is sent as a copy: so few bytes that every MPI takes them without the receiver, over any network.
-const SHORT: usize = 4000;
+/// Messages, and notices, which are looked for apart from them.
+const MESSAGE: mpi::Tag = 0;
+const NOTICE: mpi::Tag = 1;
 /// How often copies are asked for when a call ends: by then they were answered, and only MPI has to notice it.
 const LAST_LOOKS: usize = 100;
 
@@ -191,6 +206,10 @@ impl Channel for Open<'_> {
         Some(&self.0.calls)
     }
 
+    fn eager(&self) -> usize {
+        SHORT
+    }
+
     fn send(&self, to: &[usize], message: &[u8], idle: &mut Idle<'_>) -> Result<(), Lost> {
         if message.len() > LARGEST_MESSAGE {
             let problem = format!("cannot be sent {} bytes at once", message.len());
@@ -199,15 +218,13 @@ impl Channel for Open<'_> {
         let line = self.0;
         let to: Vec<mpi::Rank> = to.iter().map(|&rank| line.rank(rank)).collect::<Result<_, _>>()?;
         if message.len() <= SHORT {
-            line.let_go();
-            let mut posted = Posted::new(&line.comm, &to, message);
-            if !posted.has_left() {
-                line.posted().push_back(posted);
-            }
+            line.post(&to, message, MESSAGE);
             return Ok(());
         }
         mpi::request::scope(|scope| {
-            let send = |&rank: &mpi::Rank| line.comm.process_at_rank(rank).immediate_send(scope, message);
+            let send = |&rank: &mpi::Rank| {
+                line.comm.process_at_rank(rank).immediate_send_with_tag(scope, message, MESSAGE)
+            };
             // All are on their way before one is waited for.
             let pending: Vec<_> = to.iter().map(send).collect();
             for request in pending {
@@ -222,24 +239,39 @@ impl Channel for Open<'_> {
         // Matched: the message that was seen is the one that is received, whatever other threads do.
         let mut pauses = Pauses::new(idle);
         let (message, status) = loop {
-            match sender.immediate_matched_probe() {
+            match sender.immediate_matched_probe_with_tag(MESSAGE) {
                 Some(found) => break found,
-                None => pauses.next(),
+                None if pauses.next().is_break() => return Err(not_awaited(from)),
+                None => {}
             }
         };
-        let mut bytes = vec![0; number(status.count(u8::equivalent_datatype()))];
-        mpi::request::scope(|scope| {
-            wait(message.immediate_matched_receive_into(scope, &mut bytes[..]), idle)
-        });
-        Ok(bytes)
+        Ok(received(message, status, idle))
     }
+
+    fn notify(&self, to: &[usize], notice: &[u8]) {
+        let to: Vec<mpi::Rank> = to.iter().filter_map(|&rank| self.0.rank(rank).ok()).collect();
+        self.0.post(&to, notice, NOTICE);
+    }
+
+    fn notice(&self) -> Option<Vec<u8>> {
+        let (message, status) = self.0.comm.any_process().immediate_matched_probe_with_tag(NOTICE)?;
+        Some(received(message, status, &mut || Some(Duration::ZERO)))
+    }
+}
+
+/// The content of a message that has been seen.
+fn received(message: Message, status: Status, idle: &mut Idle<'_>) -> Vec<u8> {
+    let mut bytes = vec![0; number(status.count(u8::equivalent_datatype()))];
+    mpi::request::scope(|scope| wait(message.immediate_matched_receive_into(scope, &mut bytes[..]), idle));
+    bytes
 }
 
 fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>, idle: &mut Idle<'_>) {
     let mut pauses = Pauses::new(idle);
     while let Err(pending) = request.test() {
         request = pending;
-        pauses.next();
+        // What MPI has begun has no other end.
+        let _ = pauses.next();
     }
 }
 
@@ -259,13 +291,18 @@ impl<'a, 'b> Pauses<'a, 'b> {
         Pauses { idle, looks: 0 }
     }
 
-    fn next(&mut self) {
+    fn next(&mut self) -> ControlFlow<()> {
         self.looks = self.looks.saturating_add(1);
         if self.looks < LOOKS {
-            return std::hint::spin_loop();
+            std::hint::spin_loop();
+            return ControlFlow::Continue(());
         }
         let pause = (self.idle)();
-        if pause.is_zero() { std::thread::yield_now() } else { std::thread::sleep(pause) }
+        match pause {
+            Some(pause) if !pause.is_zero() => std::thread::sleep(pause),
+            _ => std::thread::yield_now(),
+        }
+        if pause.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 

@@ -1,22 +1,25 @@
 //! One collective call in progress: values and streams between ranks, each wait with a name.
 //!
 //! Whatever goes wrong *here* (a rank that is gone, a message of another call) is not one rank's matter: the others would
-//! wait for ever. So a rank that gives up tells all whom it talks to, and they give up with the same words, then and
-//! in every later call. What goes wrong in the work itself (a compiler, a disk) is a value that travels like any other,
-//! and no business of this module.
+//! wait for ever. So a rank that gives up sends a notice to all whom it talks to, which reaches them in every wait; they give up
+//! with the same words, then and in every later call, and tell others in turn. What goes wrong in the work itself (a compiler,
+//! a disk) is a value that travels like any other, and no business of this module.
+//!
+//! One wait no notice can end: MPI's own for the receiver of a large message, which it reads from the sender's memory. So such
+//! a message is announced, and sent when all its receivers have asked for it, which then wait for nothing else.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::communicator::{Calls, Channel, Communicator, Lost};
+use super::communicator::{Calls, Channel, Communicator, GivenUp, Lost};
 use super::message::{HEADER, Header, Kind};
 use super::tree::Tree;
-use super::waiting::{Patience, Step, Wait};
+use super::waiting::{Ranks, Step, Wait};
 use crate::error::{Error, Result};
 use crate::stats::Counters;
 
@@ -26,10 +29,7 @@ const CHUNK: usize = (4 << 20) - HEADER;
 /// The least that makes sense: a piece of a stream has a header, too.
 pub(super) const SMALLEST_CHUNK: usize = 16;
 
-/// With so few ranks all are told that one gives up; among more, all whom it talks to.
-const FEW: usize = 64;
-
-/// The longest reason for giving up: so short that no communicator makes the sender wait for the receiver.
+/// The longest reason for giving up: a notice has 1,024 bytes.
 const REASON: usize = 900;
 
 /// One collective call of one rank.
@@ -39,14 +39,18 @@ pub(crate) struct Session<'c> {
     size: usize,
     call: u64,
     what: String,
-    patience: Patience,
+    patience: Duration,
     counters: Arc<Counters>,
     /// The most that one message holds, without its header. The same on all ranks.
     pub(crate) chunk: usize,
     /// Everybody whom this rank talks to in this call.
     known: BTreeSet<usize>,
     /// Why this rank has given up, and whom it has told.
-    given_up: Option<(Error, BTreeSet<usize>)>,
+    given_up: RefCell<Option<(Error, BTreeSet<usize>)>>,
+    /// The first call that cannot be finished, if this rank gives up.
+    unfinished: Cell<u64>,
+    /// For a channel that remembers nothing.
+    calls: Calls,
 }
 
 impl<'c> Session<'c> {
@@ -61,15 +65,12 @@ impl<'c> Session<'c> {
         patience: Duration,
         counters: Arc<Counters>,
     ) -> Result<Session<'c>> {
-        let patience = Patience::new(patience);
         let (rank, size) = (comm.rank(), comm.size());
-        let wait = Wait { step: Step::Meet, what: &what, rank, size, whom: &"the other ranks", patience };
+        let wait = Wait { step: Step::Meet, what: &what, rank, size, whom: Ranks(&[]), patience };
         let channel =
             wait.during(|idle| comm.channel(idle)).map_err(|lost| gone(&lost, Step::Meet, &what))?;
-        let call = channel.calls().map_or(Ok(0), Calls::begin);
-        let call = call.map_err(|problem| Error::Communication { problem })?;
-        let known = Tree::over_all(size, rank).neighbours().collect();
-        Ok(Session {
+        let call = channel.calls().map_or(0, Calls::begin);
+        let session = Session {
             channel,
             rank,
             size,
@@ -78,9 +79,21 @@ impl<'c> Session<'c> {
             patience,
             counters,
             chunk: CHUNK,
-            known,
-            given_up: None,
-        })
+            known: Tree::over_all(size, rank).neighbours().collect(),
+            given_up: RefCell::default(),
+            unfinished: Cell::new(call),
+            calls: Calls::default(),
+        };
+        match session.calls().given_up(call) {
+            None => Ok(session),
+            Some(given_up) => {
+                let error = session.ends_by(given_up);
+                if !session.calls().told() {
+                    session.tell(&error);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Says more exactly what is waited for from now on, for warnings.
@@ -263,9 +276,7 @@ impl<'c> Session<'c> {
             match kind {
                 Kind::More => part = part.wrapping_add(1),
                 Kind::Last => return Ok(bytes),
-                Kind::Cut | Kind::GivenUp => {
-                    return Err(self.foreign(step, from, "an end where a value was due"));
-                }
+                _ => return Err(self.foreign(step, from, "an end where a value was due")),
             }
         }
     }
@@ -279,8 +290,30 @@ impl<'c> Session<'c> {
         if to.is_empty() {
             return Ok(());
         }
-        let whom = Ranks(to);
-        self.wait(step, &whom)
+        if message.len() > self.channel.eager() {
+            self.offer(step, to, message)?;
+        }
+        self.pass(step, to, message)
+    }
+
+    /// Waits until all have asked for a large message.
+    fn offer(&self, step: Step, to: &[usize], message: &[u8]) -> Result<()> {
+        let part = Header::read(message).map_or(0, |header| header.part);
+        self.pass(step, to, &self.header(step, Kind::Offer, part).start(0))?;
+        self.counters.messages_offered.add(to.len() as u64);
+        let asked =
+            to.iter().try_for_each(|&rank| match self.next(step, rank, part, &mut || self.is_over())? {
+                (Kind::Ready, _) => Ok(()),
+                _ => Err(self.foreign(step, rank, "no answer to the offer of a large message")),
+            });
+        asked.inspect_err(|error| {
+            // Those that have asked wait for it, or for this.
+            let _ = self.pass(step, to, &self.notice(error));
+        })
+    }
+
+    fn pass(&self, step: Step, to: &[usize], message: &[u8]) -> Result<()> {
+        self.wait(step, to)
             .during(|idle| self.channel.send(to, message, idle))
             .map_err(|lost| gone(&lost, step, &self.what))?;
         self.counters.messages_sent.add(to.len() as u64);
@@ -290,19 +323,46 @@ impl<'c> Session<'c> {
 
     /// The next message of this call from a rank, with its header, which must be of this step and part.
     pub(super) fn receive(&self, step: Step, from: usize, part: u32) -> Result<(Kind, Vec<u8>)> {
-        let message = self
-            .wait(step, &Ranks(&[from]))
-            .during(|idle| self.channel.receive(from, idle))
-            .map_err(|lost| gone(&lost, step, &self.what))?;
+        let (mut kind, mut message) = self.next(step, from, part, &mut || self.is_over())?;
+        if kind == Kind::Offer {
+            self.pass(step, &[from], &self.header(step, Kind::Ready, part).start(0))?;
+            // It comes, or word that it does not. The sender may be waiting for others, and hear only from here that it must not.
+            (kind, message) = self.next(step, from, part, &mut || self.passes_on())?;
+        }
+        match kind {
+            Kind::More | Kind::Last | Kind::Cut => Ok((kind, message)),
+            _ => Err(self.foreign(step, from, "an offer where a message was due")),
+        }
+    }
+
+    /// The next message of a rank, of whatever kind; `over` ends the wait for it.
+    fn next(
+        &self,
+        step: Step,
+        from: usize,
+        part: u32,
+        over: &mut dyn FnMut() -> bool,
+    ) -> Result<(Kind, Vec<u8>)> {
+        let message = self.wait(step, &[from]).until(over, |idle| self.channel.receive(from, idle));
+        let message = match message {
+            Ok(message) => message,
+            // Who is gone may have said why.
+            Err(lost) => {
+                return Err(match self.over() {
+                    Some(given_up) => self.ends_by(given_up),
+                    None => gone(&lost, step, &self.what),
+                });
+            }
+        };
         let Some(header) = Header::read(&message) else {
             return Err(self.foreign(step, from, "a message of another version of this library"));
         };
-        // Of whatever call: who gave up once has left messages behind, and is out of step for good.
         if header.kind == Kind::GivenUp {
-            let problem = String::from_utf8_lossy(&message[HEADER..]).into_owned();
-            return Err(Error::Communication { problem });
+            return Err(self.ends_by(reason(header, &message)));
         }
         if (header.call, header.step, header.part) != (self.call, step, part) {
+            // If the other one is in an earlier call, that will not be finished either.
+            self.unfinished.set(self.unfinished.get().min(header.call));
             let expected = self.header(step, header.kind, part);
             return Err(self.foreign(
                 step,
@@ -320,8 +380,8 @@ impl<'c> Session<'c> {
         operation: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
         self.know(tree);
-        if let Some((error, _)) = &self.given_up {
-            let error = error.clone();
+        let given_up = self.given_up.borrow().as_ref().map(|(error, _)| error.clone());
+        if let Some(error) = given_up {
             self.tell(&error);
             return Err(error);
         }
@@ -332,34 +392,64 @@ impl<'c> Session<'c> {
         })
     }
 
-    /// Tells those who do not know yet that this rank has given up.
-    fn tell(&mut self, error: &Error) {
-        let told = self.given_up.get_or_insert_with(|| (error.clone(), BTreeSet::new())).1.clone();
-        let mut whom = self.known.clone();
-        if self.size <= FEW {
-            whom.extend((0..self.size).filter(|&rank| rank != self.rank));
-        }
-        let reason = match error {
-            Error::Communication { problem } => problem.clone(),
-            other => other.to_string(),
-        };
-        if let Some(calls) = self.channel.calls() {
-            calls.give_up(&reason);
-        }
-        let mut message = self.header(Step::Meet, Kind::GivenUp, 0).start(REASON);
-        message.extend_from_slice(short(&reason).as_bytes());
-        for &rank in whom.difference(&told) {
-            // Who is gone need not know.
-            let _ = self.send(Step::Meet, &[rank], &message);
-        }
-        if let Some((_, told)) = &mut self.given_up {
-            *told = whom;
-        }
+    /// Tells those who do not know yet that this rank has given up. They are all who can wait for it: whoever is in another
+    /// step waits for one of them, or hears of it from one.
+    fn tell(&self, error: &Error) {
+        let notice = self.notice(error);
+        self.calls().give_up(GivenUp { call: self.unfinished.get(), problem: words(error) });
+        self.calls().told();
+        let mut given_up = self.given_up.borrow_mut();
+        let (_, told) = given_up.get_or_insert_with(|| (error.clone(), BTreeSet::new()));
+        let whom: Vec<usize> = self.known.difference(told).copied().collect();
+        told.extend(&whom);
+        self.channel.notify(&whom, &notice);
     }
 
-    fn wait<'a>(&'a self, step: Step, whom: &'a dyn fmt::Display) -> Wait<'a> {
+    fn notice(&self, error: &Error) -> Vec<u8> {
+        let header = Header { call: self.unfinished.get(), ..self.header(Step::Meet, Kind::GivenUp, 0) };
+        let mut notice = header.start(REASON);
+        notice.extend_from_slice(short(&words(error)).as_bytes());
+        notice
+    }
+
+    fn is_over(&self) -> bool {
+        self.over().is_some()
+    }
+
+    /// Lets others hear what this rank has heard; no end of a wait.
+    fn passes_on(&self) -> bool {
+        if self.given_up.borrow().is_none()
+            && let Some(given_up) = self.over()
+        {
+            self.tell(&self.ends_by(given_up));
+        }
+        false
+    }
+
+    /// Why this call cannot go on, if another rank has said so. Of a later call it may be too early to hear.
+    fn over(&self) -> Option<GivenUp> {
+        while let Some(notice) = self.channel.notice() {
+            self.calls().give_up(match Header::read(&notice) {
+                Some(header) => reason(header, &notice),
+                None => GivenUp { call: 0, problem: "a rank has another version of this library".to_owned() },
+            });
+        }
+        self.calls().given_up(self.call)
+    }
+
+    /// The error of a call that another rank has given up.
+    fn ends_by(&self, GivenUp { call, problem }: GivenUp) -> Error {
+        self.unfinished.set(self.unfinished.get().min(call));
+        Error::Communication { problem }
+    }
+
+    fn calls(&self) -> &Calls {
+        self.channel.calls().unwrap_or(&self.calls)
+    }
+
+    fn wait<'a>(&'a self, step: Step, whom: &'a [usize]) -> Wait<'a> {
         let Session { what, rank, size, patience, .. } = self;
-        Wait { step, what, rank: *rank, size: *size, whom, patience: *patience }
+        Wait { step, what, rank: *rank, size: *size, whom: Ranks(whom), patience: *patience }
     }
 
     pub(super) fn foreign(&self, step: Step, from: usize, what: &str) -> Error {
@@ -378,10 +468,23 @@ impl<'c> Session<'c> {
 impl Drop for Session<'_> {
     /// A panic between two steps: the others would wait for the next one.
     fn drop(&mut self) {
-        if std::thread::panicking() && self.given_up.is_none() {
+        if std::thread::panicking() && self.given_up.borrow().is_none() {
             let error = shortened(self.broken(Step::Meet, "it panicked"));
             self.tell(&error);
         }
+    }
+}
+
+/// What a rank that gives up has to say.
+fn reason(header: Header, notice: &[u8]) -> GivenUp {
+    let problem = String::from_utf8_lossy(&notice[HEADER..]).into_owned();
+    GivenUp { call: header.call, problem }
+}
+
+fn words(error: &Error) -> String {
+    match error {
+        Error::Communication { problem } => problem.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -405,14 +508,4 @@ pub(super) fn from_the_largest(tree: &Tree) -> Vec<usize> {
 
 fn gone(lost: &Lost, step: Step, what: &str) -> Error {
     Error::Communication { problem: format!("{lost}, {step} ({what})") }
-}
-
-/// `rank 3`, `ranks 3, 5`.
-struct Ranks<'a>(&'a [usize]);
-
-impl fmt::Display for Ranks<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.0.iter().map(usize::to_string).collect();
-        write!(f, "rank{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
-    }
 }

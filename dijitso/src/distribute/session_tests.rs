@@ -258,7 +258,8 @@ fn messages_grow_with_the_logarithm_of_the_ranks() {
         // Seven for each power of eight below: who is next to the root.
         let powers = [1, 8, 64, 512].into_iter().filter(|&power| power < size);
         let widest: u64 = powers.map(|power| 7.min((size - 1) / power) as u64).sum();
-        let traffic = Threads::run(size, |comm| {
+        // Without the offers of large ones.
+        let traffic = Threads::group(size).eager(1 << 20).run(|comm| {
             let tree = Tree::over_all(size, comm.rank());
             let mut session = open(&comm);
             let sum = session.all_reduce(Step::Agree, &tree, comm.rank(), |a, b| a + b).unwrap();
@@ -386,6 +387,117 @@ fn what_a_call_left_behind_is_never_taken_for_another_ones() {
     }
 }
 
+/// Gives up, in words that name this rank.
+fn give_up(session: &mut Session<'_>) -> Error {
+    // Only the first of a tree may have a value to tell.
+    let tree = Tree { parent: Some(session.size()), children: Vec::new() };
+    let error = session.broadcast(Step::Plan, &tree, Some(session.rank())).unwrap_err();
+    assert!(matches!(error, Error::Communication { .. }), "{error:?}");
+    error
+}
+
+#[test]
+fn who_sends_something_large_to_a_rank_that_gave_up_before_hears_of_it() {
+    for size in [2, 3, 9, 20, 100] {
+        let places: Vec<usize> = if size < 30 { (0..size).collect() } else { vec![0, 1, 8, 9, 64, 98, 99] };
+        for odd in places {
+            let turned: Vec<usize> = (0..size).rev().collect();
+            // That a rank has ended would be known without a notice.
+            let end = std::sync::Barrier::new(size);
+            let until_the_end = |result| {
+                end.wait();
+                result
+            };
+            let results = Threads::group(size).eager(1024).run(|comm| {
+                let mut session = open(&comm);
+                let rank = comm.rank();
+                if rank == odd {
+                    return until_the_end(Err(give_up(&mut session)));
+                }
+                session.chunk = 3000;
+                let all = Tree::over_all(size, rank);
+                // Whom a rank meets here, it does not meet in the tree over all.
+                let turned = Tree::binomial(&turned, rank).unwrap();
+                let sent = bytes(1, 10_000);
+                let mut source = pieces(&sent, 2000);
+                let source = turned.parent.is_none().then_some(&mut source as _);
+                let down = session.stream_down(Step::Move, &turned, source, &mut |_| Ok(()));
+                let load = |()| session.all_reduce(Step::Load, &all, vec![rank; 2000], |a, _| a).map(drop);
+                until_the_end(down.and_then(load))
+            });
+            let problems: Vec<String> = results.into_iter().map(problem).collect();
+            assert!(problems.iter().all(|problem| *problem == problems[odd]), "{size}, {odd}: {problems:#?}");
+        }
+    }
+}
+
+#[test]
+fn large_values_go_up_to_ranks_that_gave_up_before() {
+    for odd in 0..20 {
+        let end = std::sync::Barrier::new(20);
+        let results = Threads::group(20).eager(1024).run(|comm| {
+            let mut session = open(&comm);
+            let tree = Tree::over_all(20, comm.rank());
+            let result = if comm.rank() == odd {
+                Err(give_up(&mut session))
+            } else {
+                session.all_reduce(Step::Agree, &tree, vec![1_u8; 5000], |a, b| [a, b].concat()).map(drop)
+            };
+            end.wait();
+            result
+        });
+        let problems: Vec<String> = results.into_iter().map(problem).collect();
+        assert!(problems.iter().all(|problem| *problem == problems[odd]), "{odd}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_call_ends_well_though_the_next_one_was_given_up_already() {
+    let given_up = std::sync::Barrier::new(2);
+    let results = Threads::run(3, |comm| {
+        let tree = Tree::over_all(3, comm.rank());
+        let mut session = open(&comm);
+        if comm.rank() == 2 {
+            given_up.wait();
+            // Rank 0 has the notice, and looks for such.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let first = session.reduce(Step::Agree, &tree, 1, |a, b| a + b);
+        drop(session);
+        let mut session = match try_open(&comm, &Arc::default()) {
+            Ok(session) => session,
+            Err(error) => return (first, error),
+        };
+        let second = match comm.rank() {
+            1 => give_up(&mut session),
+            _ => session.all_reduce(Step::Agree, &tree, 1, |a, b| a + b).unwrap_err(),
+        };
+        if comm.rank() == 1 {
+            given_up.wait();
+        }
+        (first, second)
+    });
+    assert_eq!(results[0].0.as_ref().ok(), Some(&Some(3)));
+    assert!(results[1..].iter().all(|(first, _)| matches!(first, Ok(None))));
+    assert!(results.windows(2).all(|pair| pair[0].1.to_string() == pair[1].1.to_string()), "{results:?}");
+}
+
+#[test]
+fn what_is_large_is_offered_first() {
+    let counters: Vec<Arc<Counters>> = (0..3).map(|_| Arc::default()).collect();
+    Threads::group(3).eager(2000).run(|comm| {
+        let mut session = open_counted(&comm, &counters[comm.rank()]);
+        let tree = Tree::over_all(3, comm.rank());
+        for length in [1900, 2100] {
+            let told = (comm.rank() == 0).then(|| vec![7_u8; length]);
+            assert_eq!(session.broadcast(Step::Plan, &tree, told).unwrap().len(), length);
+        }
+    });
+    let count = |of: fn(&Counters) -> u64| counters.iter().map(|counters| of(counters)).collect::<Vec<_>>();
+    assert_eq!(count(|of| of.messages_offered.get()), [2, 0, 0]);
+    assert_eq!(count(|of| of.messages_sent.get()), [2 + 2 * 2, 1, 1]);
+}
+
 #[test]
 fn a_long_reason_is_the_same_on_all_ranks() {
     let results = Threads::run(4, |comm| {
@@ -438,7 +550,7 @@ fn a_panic_between_two_steps_is_heard_of() {
 #[test]
 fn a_channel_gives_what_was_sent_before_the_end() {
     let results = Threads::run(2, |comm| {
-        let idle = &mut || Duration::ZERO;
+        let idle = &mut || Some(Duration::ZERO);
         let channel = comm.channel(idle).unwrap();
         if comm.rank() == 1 {
             channel.send(&[0], b"last words", idle).unwrap();

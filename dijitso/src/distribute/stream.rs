@@ -85,7 +85,7 @@ impl Session<'_> {
             self.send(step, &children, &message)?;
             let content = &message[HEADER..];
             match kind {
-                Kind::Cut | Kind::GivenUp => {
+                Kind::Cut => {
                     let problem = String::from_utf8_lossy(content).into_owned();
                     return Ok(own.or(Some(Error::Communication { problem })));
                 }

@@ -5,6 +5,7 @@
 //! soon is seen soon, what takes long is seen a little late, and the number of looks grows with the logarithm.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -63,21 +64,6 @@ impl fmt::Display for Step {
     }
 }
 
-/// How long a wait may be silent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// Before the first warning.
-    pub(crate) first: Duration,
-    /// Between warnings.
-    pub(crate) again: Duration,
-}
-
-impl Patience {
-    pub(crate) fn new(first: Duration) -> Patience {
-        Patience { first, again: first.saturating_mul(5) }
-    }
-}
-
 /// For this long a wait only gives up the core: most messages are on their way already.
 const EAGER: Duration = Duration::from_micros(200);
 /// The part of a wait that is slept through at once.
@@ -94,25 +80,67 @@ pub(super) struct Wait<'a> {
     pub(super) what: &'a str,
     pub(super) rank: usize,
     pub(super) size: usize,
-    /// Whom it waits for, in words.
-    pub(super) whom: &'a dyn fmt::Display,
-    pub(super) patience: Patience,
+    pub(super) whom: Ranks<'a>,
+    /// How long it may be silent.
+    pub(super) patience: Duration,
+}
+
+/// Whom a rank waits for; nobody in particular if they are none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ranks<'a>(pub(super) &'a [usize]);
+
+impl fmt::Display for Ranks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.0.iter().map(usize::to_string).collect();
+        match names.as_slice() {
+            [] => f.write_str("the other ranks"),
+            [name] => write!(f, "rank {name}"),
+            names => write!(f, "ranks {}", names.join(", ")),
+        }
+    }
 }
 
 impl Wait<'_> {
     /// Runs `action` with an idle function for its waiting.
     pub(super) fn during<R>(&self, action: impl FnOnce(&mut Idle<'_>) -> R) -> R {
+        self.until(&mut || false, action)
+    }
+
+    /// The same for a wait that `over` ends. It is asked when the wait has become one that sleeps.
+    pub(super) fn until<R>(
+        &self,
+        over: &mut dyn FnMut() -> bool,
+        action: impl FnOnce(&mut Idle<'_>) -> R,
+    ) -> R {
         // The clock is read when there is something to wait for.
         let mut started = None;
-        let mut warn_at = self.patience.first;
+        let mut warn_at = self.patience.saturating_mul(self.turn());
         action(&mut || {
             let waited = started.get_or_insert_with(Instant::now).elapsed();
             if waited >= warn_at {
-                log::warn!("{}", self.warning(waited));
-                warn_at = waited.saturating_add(self.patience.again);
+                self.warn(waited);
+                warn_at = waited.saturating_mul(5);
             }
-            pause(self.step, waited)
+            let pause = pause(self.step, waited);
+            (pause.is_zero() || !over()).then_some(pause)
         })
+    }
+
+    /// How many times the patience this rank is silent. In every tree a rank hears from higher ranks on the way up, and from a lower
+    /// one on the way down. If one does not come, those above it wait for the way up: a few, of which the last waits for just
+    /// that one. All others wait for the way down; they speak in the order of their ranks, so that in so many minutes there
+    /// are so many lines, however many ranks wait.
+    fn turn(&self) -> u32 {
+        let Ranks(whom) = self.whom;
+        if whom.iter().any(|&other| other > self.rank) {
+            return 1;
+        }
+        u32::try_from(self.rank).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn warn(&self, waited: Duration) {
+        // A panic here would come out of the middle of a call of MPI.
+        let _ = catch_unwind(AssertUnwindSafe(|| log::warn!("{}", self.warning(waited))));
     }
 
     fn warning(&self, waited: Duration) -> String {
@@ -136,6 +164,7 @@ fn pause(step: Step, waited: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distribute::tree::Tree;
 
     #[test]
     fn pauses_grow_with_the_wait_and_are_longest_while_compilers_run() {
@@ -145,6 +174,31 @@ mod tests {
         assert_eq!(at(Step::Agree, 16_000), 1_000);
         assert_eq!(at(Step::Agree, 10_000_000), 5_000);
         assert_eq!(at(Step::Status, 10_000_000), 20_000);
+    }
+
+    /// How many ranks have spoken when the patience has passed so many times, if one of them does not come to an agreement.
+    fn spoken(size: usize, absent: usize, times: u32) -> usize {
+        let path = std::iter::successors(Some(absent), |&rank| Tree::over_all(size, rank).parent);
+        let above: Vec<usize> = path.skip(1).collect();
+        let turn = |rank: usize| {
+            let tree = Tree::over_all(size, rank);
+            let below = tree.children.iter().rev().find(|&&child| child <= absent).copied();
+            let whom = if above.contains(&rank) { below } else { tree.parent };
+            let what = "kernel axpy";
+            let whom = [whom.unwrap_or_default()];
+            Wait { step: Step::Agree, what, rank, size, whom: Ranks(&whom), patience: Duration::MAX }.turn()
+        };
+        assert!(above.iter().all(|&rank| turn(rank) == 1), "who waits for it speaks at once");
+        (0..size).filter(|&rank| rank != absent && turn(rank) <= times).count()
+    }
+
+    #[test]
+    fn of_many_ranks_few_speak() {
+        for absent in [0, 1, 8, 4095, 4096, 9999] {
+            assert!((1..=6).contains(&spoken(10_000, absent, 1)), "{absent}");
+            assert!(spoken(10_000, absent, 60) <= 60 + 5, "{absent}");
+        }
+        assert_eq!(spoken(2, 0, 1), 1);
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 use super::Threads;
 use super::seats::Seats;
-use crate::distribute::communicator::Lost;
-
-/// As Open MPI between processes of one machine.
-const EAGER: usize = 4096;
+use crate::distribute::communicator::{Lost, SHORT};
 
 /// A communicator that is yet to run: from [`Threads::group`] or [`Threads::on_machines`].
 #[derive(Debug, Clone)]
@@ -16,10 +13,10 @@ pub struct ThreadGroup {
 
 impl ThreadGroup {
     pub(super) fn new(machines: Vec<Option<String>>) -> ThreadGroup {
-        ThreadGroup { machines, eager: EAGER }
+        ThreadGroup { machines, eager: SHORT }
     }
 
-    /// The longest message that is sent without waiting until it is taken; more than 1 kB and, unless set, 4 kB.
+    /// The longest message that is sent without waiting until it is taken; at least 1,024 bytes and, unless set, 4,000.
     ///
     /// ```
     /// assert_eq!(dijitso::Threads::group(2).eager(1 << 20).run(|comm| dijitso::Communicator::rank(&comm)), [0, 1]);
@@ -78,9 +75,9 @@ mod tests {
     fn parts_are_ordered_by_key_and_keep_their_machines() {
         let group = Threads::on_machines(&["a", "b", "c", "d", "e"]);
         let parts = group.run(|comm| {
-            let key = comm.channel(&mut || std::time::Duration::ZERO).unwrap().key();
+            let key = comm.channel(&mut || Some(std::time::Duration::ZERO)).unwrap().key();
             let part = comm.split(comm.rank() % 2, 5 - comm.rank()).unwrap();
-            let part_key = part.channel(&mut || std::time::Duration::ZERO).unwrap().key();
+            let part_key = part.channel(&mut || Some(std::time::Duration::ZERO)).unwrap().key();
             assert_ne!(key, part_key);
             // Again, and of a part.
             let one = part.split(part.rank(), 0).unwrap();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::communicator::{Calls, Channel, Communicator, Idle, Lost};
+use super::communicator::{Calls, Channel, Communicator, Idle, Lost, not_awaited};
 pub use group::ThreadGroup;
 use seats::{Awaiting, Mail, Parcel, Seat, Seats, lock};
 
@@ -128,7 +128,7 @@ impl Threads {
     /// ```
     /// use dijitso::Communicator as _;
     /// let group = dijitso::Threads::run(2, |comm| {
-    ///     let idle = &mut || std::time::Duration::ZERO;
+    ///     let idle = &mut || Some(std::time::Duration::ZERO);
     ///     let channel = comm.channel(idle)?;
     ///     match comm.rank() {
     ///         0 => channel.send(&[1], b"hello", idle)?,
@@ -183,7 +183,10 @@ impl Threads {
         let (mut nap, longest) = naps(self.group.seats.len());
         loop {
             // We are woken when there is something; this only gives `idle` a chance to speak.
-            let pause = idle().max(nap);
+            let Some(pause) = idle() else {
+                return Err(not_awaited(whom.first().copied().unwrap_or_default()));
+            };
+            let pause = pause.max(nap);
             nap = (2 * nap).min(longest);
             let mut mail = lock(&seat.mail);
             if let Some(found) = found(&mut mail) {
@@ -239,6 +242,10 @@ impl Channel for Line<'_> {
         Some(&self.0.calls)
     }
 
+    fn eager(&self) -> usize {
+        self.0.group.eager
+    }
+
     fn send(&self, to: &[usize], message: &[u8], idle: &mut Idle<'_>) -> Result<(), Lost> {
         let Line(Threads { group, rank, .. }) = self;
         let bytes: Arc<[u8]> = message.into();
@@ -256,7 +263,7 @@ impl Channel for Line<'_> {
             self.0.seat().count(length, true);
             seat.count(length, false);
             let mut mail = lock(&seat.mail);
-            mail.entry(*rank).or_default().push_back(Parcel { bytes: bytes.clone(), taken });
+            mail.parcels.entry(*rank).or_default().push_back(Parcel { bytes: bytes.clone(), taken });
             drop(mail);
             seat.news.notify_one();
         }
@@ -266,7 +273,7 @@ impl Channel for Line<'_> {
         let is_taken = |taken: &AtomicBool| taken.load(Ordering::SeqCst);
         self.0.until(
             to,
-            idle,
+            &mut || Some(idle().unwrap_or_default()),
             |_| pending.iter().all(|(_, taken)| is_taken(taken)).then_some(()),
             |rank| pending.iter().any(|(other, taken)| *other == rank && !is_taken(taken)),
         )
@@ -280,7 +287,8 @@ impl Channel for Line<'_> {
                 problem: format!("does not exist: there are {}", group.seats.len()),
             });
         };
-        let parcel = self.0.until(&[from], idle, |mail| mail.get_mut(&from)?.pop_front(), |_| true)?;
+        let parcel =
+            self.0.until(&[from], idle, |mail| mail.parcels.get_mut(&from)?.pop_front(), |_| true)?;
         let bytes = parcel.bytes.to_vec();
         if let Some(taken) = parcel.taken {
             taken.store(true, Ordering::SeqCst);
@@ -289,6 +297,20 @@ impl Channel for Line<'_> {
             sender.news.notify_one();
         }
         Ok(bytes)
+    }
+
+    fn notify(&self, to: &[usize], notice: &[u8]) {
+        let length = notice.len() as u64;
+        for seat in to.iter().filter_map(|&rank| self.0.group.seats.get(rank)) {
+            self.0.seat().count(length, true);
+            seat.count(length, false);
+            lock(&seat.mail).notices.push_back(notice.to_vec());
+            seat.news.notify_one();
+        }
+    }
+
+    fn notice(&self) -> Option<Vec<u8>> {
+        lock(&self.0.seat().mail).notices.pop_front()
     }
 }
 

@@ -36,8 +36,13 @@ pub(super) struct Seat {
     pub(super) sent_bytes: AtomicU64,
 }
 
-/// By sender.
-pub(super) type Mail = HashMap<usize, VecDeque<Parcel>>;
+/// What has come for one rank.
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    /// By sender.
+    pub(super) parcels: HashMap<usize, VecDeque<Parcel>>,
+    pub(super) notices: VecDeque<Vec<u8>>,
+}
 
 #[derive(Debug)]
 pub(super) struct Parcel {
