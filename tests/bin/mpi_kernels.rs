@@ -89,7 +89,10 @@ fn load(
     let stats = jit.stats();
     let warned = WARNED.load(Ordering::Relaxed);
     let (built, received, processes) = (stats.built, stats.received, stats.processes);
-    Ok(format!("sum {sum} built {built} received {received} processes {processes} warned {warned}"))
+    let offered = stats.messages_offered;
+    Ok(format!(
+        "sum {sum} built {built} received {received} processes {processes} warned {warned} offered {offered}"
+    ))
 }
 
 static WARNED: AtomicU64 = AtomicU64::new(0);

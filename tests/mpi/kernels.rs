@@ -97,6 +97,8 @@ fn what_fails_fails_on_all_ranks_alike(mpi: &Installed) {
 
 /// Whatever it waits for when that happens, and though others are about to send it more than MPI takes without it.
 fn a_rank_that_gives_up_takes_all_with_it(mpi: &Installed) {
+    let whole = ranks(mpi, &Place::new(), 4, &["separate", "spread", "none", "8"]);
+    assert!(whole.iter().any(|line| field(line, "offered") > 0), "nothing large is sent: {whole:#?}");
     for (size, lost) in [(2, 0), (2, 1), (4, 0), (4, 2)] {
         for at in if soak() { 0..10 } else { 2..5 } {
             let place = Place::new();
