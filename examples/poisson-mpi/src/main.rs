@@ -14,7 +14,7 @@ use poisson_mpi::{Halo, Partition, Table, words};
 
 /// Solves Poisson's equation on the unit square or cube on all ranks of MPI, with generated kernels.
 #[derive(Parser)]
-struct Args {
+struct Options {
     #[command(flatten)]
     problem: poisson::Args,
     /// Which ranks build kernels that no cache has: root, node, process or spread.
@@ -51,14 +51,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(world: &SimpleCommunicator) -> Result<Args, clap::Error> {
-    let args = Args::try_parse_from(words(world))?;
-    let wrong = |message| Args::command().error(ErrorKind::ValueValidation, message);
+fn parse(world: &SimpleCommunicator) -> Result<Options, clap::Error> {
+    let args = Options::try_parse_from(words(world))?;
+    let wrong = |message| Options::command().error(ErrorKind::ValueValidation, message);
     args.problem.check(world.size() as u32).map_err(wrong)?;
     Ok(args)
 }
 
-fn run(args: &Args, world: &SimpleCommunicator) -> Result<(), Box<dyn Error>> {
+fn run(args: &Options, world: &SimpleCommunicator) -> Result<(), Box<dyn Error>> {
     let (rank, size) = (world.rank() as usize, world.size() as usize);
     let say = |text: &str| {
         if rank == 0 {

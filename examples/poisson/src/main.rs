@@ -12,7 +12,7 @@ use poisson::{Alone, Basis, Mesh, Solution, Study, load, race, stiffness, write_
 
 /// Solves Poisson's equation on the unit square or cube, with generated kernels.
 #[derive(Parser)]
-struct Args {
+struct Options {
     #[command(flatten)]
     problem: poisson::Args,
     /// Write the solution on the finest mesh to this file.
@@ -21,7 +21,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Options::parse();
     args.problem.check(1).unwrap_or_else(|message| refuse(message));
     // Opened first: nobody wants to hear after the work that the file cannot be written.
     let vtu = args.vtu.as_ref().map(|path| match File::create(path) {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 
 /// Ends the program as for any wrong argument: a message, exit code 2.
 fn refuse(message: String) -> ! {
-    Args::command().error(ErrorKind::ValueValidation, message).exit()
+    Options::command().error(ErrorKind::ValueValidation, message).exit()
 }
 
 fn run(problem: &poisson::Args, vtu: Option<File>) -> Result<(), Box<dyn Error>> {
