@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::Handed;
 use crate::error::Error;
 use crate::kernel::{Loaded, closure};
 use crate::signature::Signature;
@@ -87,6 +88,8 @@ pub(super) struct Agreement {
     pub(super) held: Held,
     /// Of those that do not.
     pub(super) known: Option<Vec<Known>>,
+    /// Where the kernels are, if rank 0 says so with its answer.
+    pub(super) handed: Option<Vec<Handed>>,
 }
 
 /// Which ranks hold everything that was asked for.
@@ -127,6 +130,7 @@ impl Agreement {
             native: a.native.filter(|_| a.native == b.native),
             held,
             known,
+            handed: None,
         }
     }
 }

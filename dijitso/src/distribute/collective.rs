@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::agree::{Agreement, Failure, Held, Known, PROTOCOL};
+use super::ahead::Ahead;
 use super::communicator::Communicator;
 use super::member::{Member, Obtained, Probe};
 use super::roles::{Role, role};
@@ -226,6 +227,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             sealed: false,
             builders_compiler: None,
             absent: HashSet::new(),
+            ahead: None,
         })
     }
 
@@ -361,15 +363,28 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             native: Some(native),
             held: held.unwrap_or(Held::Some),
             known,
+            handed: None,
         };
         // Not looked for again: other threads may have more to note than there is room for.
         member.scene = scene;
         let tree = Tree::over_all(member.session.size(), rank);
-        let agreed = member.session.all_reduce(Step::Agree, &tree, mine, Agreement::merge)?;
+        let agreed = member.session.reduce(Step::Agree, &tree, mine, Agreement::merge)?;
+        // On rank 0.
+        let agreed = agreed.map(|agreed| match member.scene.clone() {
+            Some(scene) => {
+                let team = scene.team(rank, self.strategy(any.len()), self.per_cpu);
+                member.hand_ahead(agreed, &team)
+            }
+            None => agreed,
+        });
+        let mut agreed = member.session.broadcast(Step::Agree, &tree, agreed)?;
         if let Some(other) = agreed.differs {
             return Err(member.mismatch(any, &options, &tree, [agreed.lowest, other])?);
         }
         member.sealed = agreed.sealed;
+        if let Some(told) = agreed.handed.take() {
+            member.ahead.get_or_insert(Ahead { told, parcels: Vec::new() });
+        }
         match agreed.failure.clone() {
             Some(failure) => Err(failure.into_error()),
             None => Ok(agreed),

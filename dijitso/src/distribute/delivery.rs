@@ -82,6 +82,12 @@ impl Member<'_, '_> {
         luggage: &Luggage,
         way: Way,
     ) -> Result<Reasons> {
+        let kernels: Vec<usize> = consignments.iter().map(|consignment| consignment.kernel).collect();
+        if way.near
+            && let Some(ahead) = self.ahead.take()
+        {
+            return self.take(team, &kernels, ahead, Reasons::new(), way);
+        }
         let me = self.rank();
         let mine = consignments.iter().filter(|consignment| match way.near {
             true => team.leads_node(),
@@ -99,13 +105,12 @@ impl Member<'_, '_> {
         } else {
             self.move_to_leaders(team, mine, way, &mut unsent)?
         };
-        let kernels: Vec<usize> = consignments.iter().map(|consignment| consignment.kernel).collect();
-        self.hand_out(team, &kernels, &parcels, unsent.kernels, way)
+        self.hand_out(team, &kernels, parcels, unsent.kernels, way)
     }
 
     /// What this rank gives of these kernels, with what is below them; each library once, in an order in which they can be
     /// loaded.
-    fn pack(
+    pub(super) fn pack(
         &self,
         team: &Team,
         own: &[usize],
@@ -166,7 +171,7 @@ impl Member<'_, '_> {
     }
 
     /// The files of a kernel and of all below it, if every rank of this machine may map all of them.
-    fn files_of(&self, loaded: &Arc<Loaded>) -> Option<Vec<(Facts, PathBuf)>> {
+    pub(super) fn files_of(&self, loaded: &Arc<Loaded>) -> Option<Vec<(Facts, PathBuf)>> {
         let file = |item: &Arc<Loaded>| Some((Facts::of(item)?, self.engine.mappable(item)?));
         closure(std::slice::from_ref(loaded)).iter().map(file).collect()
     }
@@ -239,7 +244,7 @@ impl Member<'_, '_> {
 }
 
 /// What this rank packed, where the other ranks of its machine can open it.
-fn spool(mine: Vec<(Label, Option<Bytes>)>, alone: bool) -> Result<Vec<Parcel>> {
+pub(super) fn spool(mine: Vec<(Label, Option<Bytes>)>, alone: bool) -> Result<Vec<Parcel>> {
     let mut unpacker = Unpacker::new(alone);
     let mut packer = Packer::new(mine);
     let mut chunk = Vec::new();

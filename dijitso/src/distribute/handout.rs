@@ -7,10 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::agree::Failure;
+use super::ahead::{Ahead, Handed};
 use super::delivery::{CHUNK, Way};
 use super::member::{Member, Obtained};
 use super::packing::{Packer, opened};
-use super::parcel::{Label, Parcel, Spot};
+use super::parcel::{Label, Parcel};
 use super::team::Team;
 use super::unpacking::Unpacker;
 use super::unsent::Reasons;
@@ -30,13 +31,6 @@ struct Outcome {
     again: bool,
     /// What nobody could give away.
     unsent: Reasons,
-}
-
-/// A kernel as it is told to the other ranks of a machine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Handed {
-    label: Label,
-    spot: Spot,
 }
 
 impl Outcome {
@@ -60,8 +54,8 @@ impl Member<'_, '_> {
         &mut self,
         team: &Team,
         kernels: &[usize],
-        parcels: &[Parcel],
-        mut unsent: Reasons,
+        parcels: Vec<Parcel>,
+        unsent: Reasons,
         way: Way,
     ) -> Result<Reasons> {
         let inside = team.inside();
@@ -81,6 +75,18 @@ impl Member<'_, '_> {
         let mut told = self.session.broadcast(Step::HandOut, inside, told)?;
         let mut carried = Sets::default();
         told.iter_mut().for_each(|handed| handed.label.routes.complete(&mut carried));
+        self.take(team, kernels, Ahead { told, parcels }, unsent, way)
+    }
+
+    /// Loads what was told of, hears whether all could, and what cannot be had.
+    pub(super) fn take(
+        &mut self,
+        team: &Team,
+        kernels: &[usize],
+        Ahead { told, parcels }: Ahead,
+        mut unsent: Reasons,
+        way: Way,
+    ) -> Result<Reasons> {
         let mut new: Vec<(usize, Bytes)> = Vec::new();
         let mut again = false;
         self.attempt(Step::Load, |me| {
@@ -106,7 +112,7 @@ impl Member<'_, '_> {
         });
         let Outcome { again, mut unsent, .. } = self.outcome(team, again, unsent)?;
         if again {
-            unsent = self.hand_out_bytes(team, kernels, parcels, unsent, way)?;
+            unsent = self.hand_out_bytes(team, kernels, &parcels, unsent, way)?;
         }
         self.softly(|me| {
             for (number, bytes) in new {

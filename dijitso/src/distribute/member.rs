@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::agree::{Failure, Held, Known, Weight};
+use super::ahead::Ahead;
 use super::delivery::{Consignment, Way, at_once};
 use super::scene::Scene;
 use super::session::Session;
@@ -46,6 +47,8 @@ pub(super) struct Member<'a, 'c> {
     pub(super) builders_compiler: Option<Option<Signature>>,
     /// Kernels that this rank's group looked for and did not find.
     pub(super) absent: HashSet<usize>,
+    /// What was handed out with the agreement.
+    pub(super) ahead: Option<Ahead>,
 }
 impl<'a> Member<'a, '_> {
     pub(super) fn rank(&self) -> usize {

@@ -9,10 +9,11 @@
 //! [`team`] are the ranks that build together; [`scene`] is all that, known from one load to the next.
 //!
 //! [`collective`] is what users call: it lets all ranks [`agree`] ([`request`]: or hear that they do not) and then each [`member`] go
-//! its steps. [`building`] is of what no cache has, by a [`plan`]; a [`delivery`] brings [`parcel`]s to all ([`packing`], [`unpacking`], [`handout`]),
+//! its steps. [`building`] is of what no cache has, by a [`plan`]; a [`delivery`] brings [`parcel`]s to all ([`packing`], [`unpacking`], [`handout`]; [`ahead`]),
 //! but for what is [`unsent`]. [`by_hand`] is the form without a communicator.
 
 mod agree;
+mod ahead;
 mod building;
 mod by_hand;
 mod collective;
