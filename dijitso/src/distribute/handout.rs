@@ -157,7 +157,7 @@ impl Member<'_, '_> {
         self.attempt(Step::Load, |me| {
             for Parcel { label, contents } in parcels {
                 if readable.contains(&label.facts.content) {
-                    me.load(team, label, &contents.place(), Way { last: true, ..way })?;
+                    me.load(team, label, &contents.place_without_proc(), Way { last: true, ..way })?;
                 }
             }
             me.miss(kernels, &mut unsent);

@@ -74,6 +74,14 @@ impl Contents {
             Contents::Bytes(bytes) => Place::Bytes(bytes.clone()),
         }
     }
+
+    /// The same where nothing can be opened by the number of a descriptor, because there is no `/proc`.
+    pub(super) fn place_without_proc(&self) -> Place {
+        match self {
+            Contents::Sealed(file) => file.bytes().map_or_else(|_| self.place(), Place::Bytes),
+            _ => self.place(),
+        }
+    }
 }
 
 /// Where a rank finds a kernel that another one of its machine holds.
