@@ -96,7 +96,7 @@ impl<'a> From<&'a Bytes> for Content<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::FileExt as _;
 
     use super::super::entry::tests::{elf, encoded};
@@ -126,9 +126,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_library_of_more_than_four_gigabytes_is_verified_in_pieces() {
-        let (elf_len, rest) = ((4u64 << 30) + 12_345, [7; 100]);
+    /// Makes an entry named `content` with a library of so many bytes, nearly all of which are a hole that takes no room.
+    pub(crate) fn with_a_hole(path: &Path, content: &[u8], elf_len: u64) -> Seal {
+        let rest = [7; 100];
         let header = elf(64);
         let zeros = vec![0; PIECE as usize];
         let mut check = xxhash_rust::xxh3::Xxh3::new();
@@ -142,19 +142,25 @@ mod tests {
         let seal = Seal {
             machine: seal::MACHINE,
             elf_len,
-            content: digest(b"content"),
+            content: digest(content),
             cpu: crate::toolchain::CpuFeatures::NONE,
             elf_check: check.digest128(),
             // Compared by who looks at the archive, too.
             elf_digest: digest(b"not asked for"),
             rest_digest: digest(&rest),
         };
-        // With a hole, so that it takes no room.
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("entry");
-        let file = std::fs::File::create(&path).unwrap();
+        let file = std::fs::File::create(path).unwrap();
         file.write_all_at(&header, 0).unwrap();
         file.write_all_at(&[&rest[..], &seal.encode()].concat(), elf_len).unwrap();
+        seal
+    }
+
+    #[test]
+    fn a_library_of_more_than_four_gigabytes_is_verified_in_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("entry");
+        let elf_len = (4u64 << 30) + 12_345;
+        let seal = with_a_hole(&path, b"content", elf_len);
         let (bytes, found) = Bytes::open(&fs(), &path, &digest(b"content")).unwrap();
         assert!(matches!(bytes, Bytes::File(_)) && found == seal);
         assert_eq!(bytes.len(), elf_len + 100 + seal::LEN as u64);

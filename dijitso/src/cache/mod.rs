@@ -23,6 +23,8 @@ pub use browse::{
     Usage,
 };
 pub(crate) use bytes::Bytes;
+#[cfg(test)]
+pub(crate) use bytes::tests::with_a_hole;
 pub(crate) use entry::{Defect, EntryMeta, Headers, Texts, VerifiedEntry, encode, read, seal_for_here};
 pub(crate) use index::{Dependency, Index, Variant, VariantOutcome};
 pub(crate) use inputs::{Change, Holds, Inputs, asked_in};

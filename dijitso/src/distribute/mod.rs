@@ -23,6 +23,8 @@ mod discover;
 #[cfg(test)]
 mod discover_tests;
 mod handout;
+#[cfg(test)]
+mod large_tests;
 mod layout;
 mod member;
 mod message;
