@@ -65,7 +65,7 @@ impl Place {
     pub(crate) fn shim_named(&self, name: &str) -> Shim {
         let path = self.path("shims").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        install(SHIM.as_ref(), &path);
+        install_small(SHIM.as_ref(), &path);
         let shim = Shim { path };
         shim.set(ShimMode::Pass, ShimStep::Compile);
         shim
@@ -93,6 +93,15 @@ pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Copies all files below a directory to below another one.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(&file, target).unwrap();
+    }
 }
 
 /// One run of the client program, or of another with its manners.
@@ -206,11 +215,7 @@ impl Shim {
     }
 
     pub(crate) fn set(&self, mode: ShimMode, on: ShimStep) {
-        let config = ShimConfig { real: real_compiler(), mode, on };
-        // Written whole or not at all: a shim may be starting right now.
-        let new = self.beside("json.new");
-        std::fs::write(&new, serde_json::to_vec(&config).unwrap()).unwrap();
-        std::fs::rename(new, self.beside("json")).unwrap();
+        ShimConfig { real: real_compiler(), mode, on }.put(&self.path);
     }
 
     /// The arguments of every call so far.
@@ -263,6 +268,17 @@ pub(crate) fn install(program: &Path, path: &Path) {
     assert!(copied.success(), "cannot copy {}", program.display());
     set_mode(&new, 0o755);
     std::fs::rename(new, path).unwrap();
+}
+
+/// The same without what debuggers want, which is most of it: compilers are digested as a whole.
+fn install_small(program: &Path, path: &Path) {
+    let small = path.with_extension("small");
+    let stripped = Command::new("strip").arg("-o").arg(&small).arg(program).status();
+    if stripped.is_ok_and(|status| status.success()) {
+        std::fs::rename(small, path).unwrap();
+    } else {
+        install(program, path);
+    }
 }
 
 /// The same with a byte more at its end: it runs the same, and is another program.

@@ -90,8 +90,16 @@ fn stamp(config: &ShimConfig, own: &Path, args: &[OsString]) {
     let unit = std::fs::read_to_string(input).expect("the unit");
     let generated = input.with_file_name(input.file_name().unwrap().to_str().unwrap().replace("_unit", ""));
     let text = std::fs::read_to_string(&generated).expect("the generated text");
+    if unit.starts_with("#include \"0/") {
+        eprintln!("shim: several kernels at once have no template");
+        exit(1);
+    }
     let symbol = symbol(&unit);
-    let number: i32 = between(&text, "return ", ";").parse().expect("a number");
+    let value = between(&text, "return ", ";");
+    let Ok(number) = value.parse::<i32>() else {
+        eprintln!("error: '{value}' was not declared in this scope");
+        exit(1);
+    };
 
     let (object, key) = (beside(own, "o"), beside(own, "key"));
     let Ok(known) = std::fs::read_to_string(&key) else {

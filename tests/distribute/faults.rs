@@ -1,86 +1,14 @@
-//! The fault matrix: at each step, on the first, second and last rank, an error or a panic; and what compilers, disks
-//! and caches can do. All ranks return, with the same error, or all have the kernels.
+//! What can be wrong with kernels, compilers, disks and caches from the beginning: all ranks return, with the same error, or all
+//! have the kernels. What goes wrong in the middle is in [`matrix`](super::matrix).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dijitso::{Communicator as _, Error, Jit};
 use dijitso_tests::kernels::{NUMBER_BASE, number, text};
 use dijitso_tests::protocol::{ShimMode, ShimStep};
 
-use super::{Compiler, STRATEGIES, WORLDS, World, same_error};
-use crate::harness::{Place, soak};
-
-const STEPS: [&str; 8] = ["Agree", "LookUp", "Share", "Plan", "Build", "Move", "HandOut", "Load"];
-const RANKS: usize = 4;
-
-#[test]
-fn every_step_can_fail_on_every_rank() {
-    let (mut cells, mut failed) = (0, 0);
-    let compiler = Compiler::new();
-    for world in WORLDS {
-        for build_on in STRATEGIES {
-            for step in STEPS {
-                for bad in [0, 1, RANKS - 1] {
-                    for panics in [false, true] {
-                        // All cells in the soak; else each step, rank and strategy, in two worlds, one way to fail.
-                        let chosen = matches!(world, World::Shared | World::Machines)
-                            && panics == (parity(world, step) + bad).is_multiple_of(2);
-                        if !soak() && !chosen {
-                            continue;
-                        }
-                        let place = Arc::new(Place::new());
-                        let at = format!("{world:?} {build_on:?} {step} {bad} {panics}");
-                        let hit = Arc::new(AtomicUsize::new(0));
-                        let (seen, words) = (hit.clone(), compiler.word());
-                        world.seed(&place, RANKS, &compiler);
-                        let results = world.run(RANKS, move |comm| {
-                            let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
-                            let rank = comm.rank();
-                            let probe = |at: &str| {
-                                if rank == bad && at == step {
-                                    seen.fetch_add(1, Ordering::Relaxed);
-                                    assert!(!panics, "planned");
-                                    return Err(Error::Communication { problem: "planned".to_owned() });
-                                }
-                                Ok(())
-                            };
-                            let first = jit
-                                .on(&comm)
-                                .build_on(build_on)
-                                .probe(&probe)
-                                .load_all(&[number(1), number(2)]);
-                            // Nobody is out of step afterwards.
-                            let second =
-                                jit.on(&comm).build_on(build_on).load(&number(3)).map(|kernel| kernel.call());
-                            assert_eq!(second? - NUMBER_BASE, 3);
-                            first.map(|_| ())
-                        });
-                        let words = same_error(&results);
-                        cells += 1;
-                        if hit.load(Ordering::Relaxed) == 0 {
-                            assert_eq!(words, None, "{at}");
-                            continue;
-                        }
-                        failed += 1;
-                        let words = words.unwrap_or_else(|| panic!("{at}: nobody noticed"));
-                        assert!(
-                            words.contains("planned") && words.contains(&format!("rank {bad}")),
-                            "{at}: {words}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-    println!("{cells} cells, {failed} with a failure that was reached");
-    assert!(failed > cells / 3, "{failed} of {cells}: the steps have other names now?");
-}
-
-/// A number that differs between neighbours in the matrix.
-fn parity(world: World, step: &str) -> usize {
-    usize::from(world == World::Shared) + STEPS.iter().position(|other| *other == step).unwrap_or(0)
-}
+use super::{Compiler, RANKS, STRATEGIES, WORLDS, World, same_error};
+use crate::harness::Place;
 
 #[test]
 fn what_does_not_compile_is_reported_whole_on_every_rank() {

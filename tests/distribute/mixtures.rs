@@ -1,93 +1,13 @@
-//! Ranks that differ: in what their caches and memories hold, in when they come, in what they ask for.
+//! Ranks that differ: in what they ask for, in their processors. For what they hold see [`holdings`](super::holdings), for
+//! when they come [`matrix`](super::matrix).
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use dijitso::{BuildOn, Communicator as _, Error};
 use dijitso_tests::kernels::{NUMBER_BASE, number};
 
-use super::{Compiler, STRATEGIES, WORLDS, World, same_error};
+use super::{World, same_error};
 use crate::harness::Place;
-
-#[test]
-fn one_rank_is_warm_and_the_others_are_cold() {
-    let compiler = Compiler::new();
-    for world in WORLDS {
-        for build_on in STRATEGIES {
-            for warm in 0..4 {
-                for in_memory in [false, true] {
-                    let place = Arc::new(Place::new());
-                    let at = format!("{world:?} {build_on:?} {warm} {in_memory}");
-                    world.seed(&place, 4, &compiler);
-                    let words = compiler.word();
-                    let results = world.run(4, move |comm| {
-                        let builder = || world.builder(&place, comm.rank()).cxx(words.clone());
-                        let jit = builder().build()?;
-                        if comm.rank() == warm {
-                            let filler = if in_memory { jit.clone() } else { builder().build()? };
-                            filler.load(&number(7))?;
-                        }
-                        let kernels = jit.on(&comm).build_on(build_on).load_all(&[number(6), number(7)])?;
-                        dijitso::Result::<_>::Ok(
-                            kernels.iter().map(|kernel| kernel.call()).collect::<Vec<_>>(),
-                        )
-                    });
-                    assert_eq!(same_error(&results), None, "{at}");
-                    assert!(
-                        results.into_iter().all(|r| r.unwrap() == [NUMBER_BASE + 6, NUMBER_BASE + 7]),
-                        "{at}"
-                    );
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn warm_in_memory_and_cold_on_disk() {
-    let compiler = Compiler::new();
-    for world in WORLDS {
-        for build_on in STRATEGIES {
-            let place = Arc::new(Place::new());
-            world.seed(&place, 4, &compiler);
-            let words = compiler.word();
-            let results = world.run(4, move |comm| {
-                let jit = world.builder(&place, comm.rank()).cxx(words.clone()).build()?;
-                if comm.rank() % 3 == 0 {
-                    jit.load(&number(5))?;
-                }
-                // All directories vanish under those who have it loaded.
-                jit.on(&comm).build_on(build_on).load(&number(1))?;
-                let _ = std::fs::remove_dir_all(world.directory(&place, comm.rank()));
-                jit.on(&comm).build_on(build_on).load(&number(2))?;
-                jit.on(&comm).build_on(build_on).load(&number(5)).map(|kernel| kernel.call())
-            });
-            assert_eq!(same_error(&results), None, "{world:?} {build_on:?}");
-            assert!(results.into_iter().all(|r| r.unwrap() - NUMBER_BASE == 5));
-        }
-    }
-}
-
-#[test]
-fn ranks_that_come_late_are_waited_for() {
-    for late in [0, 1, 3] {
-        for step in ["Agree", "Share", "LookUp", "Build", "Move", "Load"] {
-            let place = Arc::new(Place::new());
-            let results = World::Machines.run(4, move |comm| {
-                let jit = World::Machines.builder(&place, comm.rank()).build()?;
-                let rank = comm.rank();
-                let probe = move |at: &str| {
-                    if rank == late && at == step {
-                        std::thread::sleep(Duration::from_millis(300));
-                    }
-                    Ok(())
-                };
-                jit.on(&comm).probe(&probe).load(&number(3)).map(|kernel| kernel.call())
-            });
-            assert_eq!(same_error(&results), None, "{late} {step}");
-        }
-    }
-}
 
 #[test]
 fn ranks_that_ask_for_different_things_all_hear_the_first_difference() {

@@ -3,14 +3,19 @@
 
 mod by_hand;
 mod counts;
+mod endurance;
+mod fallbacks;
 mod faults;
 mod forms;
 mod giving_up;
+mod holdings;
+mod matrix;
 mod mixtures;
 mod outdated;
 mod scale;
 mod strategies;
 mod unequal;
+mod waits;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -18,13 +23,17 @@ use std::time::Duration;
 
 use dijitso::{BuildOn, Jit, JitBuilder, Network, Result, Threads};
 
+use dijitso_tests::denied::deny_memory_files;
 use dijitso_tests::kernels::number;
 use dijitso_tests::protocol::{ShimMode, ShimStep};
 
-use crate::harness::{Place, files, real_compiler};
+use crate::harness::{Place, copy, real_compiler};
 
 /// Longer than anything here takes on a machine that does a hundred things at once; a hang is found, not measured.
 const DEADLINE: Duration = Duration::from_secs(240);
+
+/// How many ranks there are where nothing else is said.
+pub(super) const RANKS: usize = 4;
 
 pub(super) const STRATEGIES: [BuildOn; 4] = [BuildOn::Root, BuildOn::Node, BuildOn::Process, BuildOn::Spread];
 
@@ -39,6 +48,8 @@ pub(super) enum World {
     Machines,
     /// Two ranks a machine, one directory on a file server.
     Server,
+    /// As [`World::Machines`], where nobody gets files in memory: machines hand out bytes.
+    Denied,
 }
 
 pub(super) const WORLDS: [World; 4] = [World::Shared, World::Separate, World::Machines, World::Server];
@@ -48,7 +59,16 @@ impl World {
         match self {
             World::Shared | World::Server => place.cache(),
             World::Separate => place.path(&format!("cache-{rank}")),
-            World::Machines => place.path(&format!("machine-{}", rank / 2)),
+            World::Machines | World::Denied => place.path(&format!("machine-{}", rank / 2)),
+        }
+    }
+
+    /// The lowest rank that has the same directory.
+    pub(super) fn home(self, rank: usize) -> usize {
+        match self {
+            World::Shared | World::Server => 0,
+            World::Separate => rank,
+            World::Machines | World::Denied => rank / 2 * 2,
         }
     }
 
@@ -60,14 +80,17 @@ impl World {
     /// What is known of a compiler, in all directories: or each would have it asked once more.
     pub(super) fn seed(self, place: &Place, ranks: usize, compiler: &Compiler) {
         for rank in 0..ranks {
-            compiler.introduce_to(&self.directory(place, rank));
+            let own = self.directory(place, rank);
+            compiler.introduce_to(&own);
+            // Where several share one and each builds for itself, each has one of these.
+            compiler.introduce_to(&own.join(format!("rank-{rank}")));
         }
     }
 
     fn machine(self, rank: usize) -> String {
         match self {
             World::Shared | World::Separate => "one".to_owned(),
-            World::Machines | World::Server => format!("machine-{}", rank / 2),
+            World::Machines | World::Server | World::Denied => format!("machine-{}", rank / 2),
         }
     }
 
@@ -77,8 +100,22 @@ impl World {
         ranks: usize,
         body: impl Fn(Threads) -> R + Send + Sync + 'static,
     ) -> Vec<R> {
+        self.prepared(ranks, || (), body)
+    }
+
+    /// The same, after `prepare` has run on the thread that starts the ranks: they have its mounts.
+    pub(super) fn prepared<R: Send + 'static>(
+        self,
+        ranks: usize,
+        prepare: impl FnOnce() + Send + 'static,
+        body: impl Fn(Threads) -> R + Send + Sync + 'static,
+    ) -> Vec<R> {
         let (done, results) = mpsc::channel();
         std::thread::spawn(move || {
+            prepare();
+            if self == World::Denied {
+                deny_memory_files().unwrap();
+            }
             let machines: Vec<String> = (0..ranks).map(|rank| self.machine(rank)).collect();
             let machines: Vec<&str> = machines.iter().map(String::as_str).collect();
             let _ = done.send(Threads::on_machines(&machines).run(body));
@@ -114,11 +151,7 @@ impl Compiler {
 
     /// Puts what is known of it into another cache directory.
     pub(super) fn introduce_to(&self, directory: &Path) {
-        let known = directory.join("v1/toolchains");
-        std::fs::create_dir_all(&known).unwrap();
-        for file in files(&self.place.cache().join("v1/toolchains")) {
-            std::fs::copy(&file, known.join(file.file_name().unwrap())).unwrap();
-        }
+        copy(&self.place.cache().join("v1/toolchains"), &directory.join("v1/toolchains"));
     }
 
     /// For `.cxx(..)`.

@@ -39,7 +39,7 @@ fn directories(world: World, ranks: usize) -> usize {
     match world {
         World::Shared | World::Server => 1,
         World::Separate => ranks,
-        World::Machines => ranks.div_ceil(2),
+        World::Machines | World::Denied => ranks.div_ceil(2),
     }
 }
 

@@ -5,7 +5,16 @@
 //! of one executable: the `client` program loads them, twice.
 
 pub mod corpus;
+pub mod denied;
+pub mod disagreement;
+pub mod endurance;
 pub mod kernels;
+pub mod looks;
 pub mod losing;
+pub mod matrix;
+pub mod mixture;
+pub mod patience;
 pub mod protocol;
 pub mod small_forms;
+pub mod starts;
+pub mod trouble;

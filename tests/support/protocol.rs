@@ -1,6 +1,6 @@
 //! How the programs are spoken to: what `client` prints, and what `shim` is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,24 @@ pub struct ShimConfig {
     pub mode: ShimMode,
     /// Which steps.
     pub on: ShimStep,
+}
+
+impl ShimConfig {
+    /// Becomes the configuration of the shim at `path`.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn put(&self, path: &Path) {
+        // Written whole or not at all: a shim may be starting right now.
+        let beside = |extension: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(extension);
+            PathBuf::from(name)
+        };
+        std::fs::write(beside(".json.new"), serde_json::to_vec(self).expect("JSON"))
+            .expect("a configuration");
+        std::fs::rename(beside(".json.new"), beside(".json")).expect("a configuration");
+    }
 }
 
 /// A step of a build, as the arguments show it.
