@@ -6,6 +6,7 @@
 mod channels;
 mod kernels;
 mod places;
+mod trials;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -86,6 +87,11 @@ impl Mpi {
 }
 
 impl Installed {
+    /// Where a program is.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
     /// `mpirun`, about to start so many ranks of a program.
     pub(crate) fn command(&self, ranks: usize, program: &str) -> Command {
         let mut command = Command::new(&self.launcher);
