@@ -70,7 +70,9 @@ const EAGER: Duration = Duration::from_micros(200);
 const PART: u32 = 16;
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(5);
-/// While compilers run: these take longer, and need the cores.
+/// While compilers run: these take longer, and need the cores. Nothing is built in less than some milliseconds.
+const EAGER_BUILD: Duration = Duration::from_micros(50);
+const SHORTEST_BUILD: Duration = Duration::from_micros(500);
 const LONGEST_BUILD: Duration = Duration::from_millis(20);
 
 /// One wait of one rank.
@@ -154,11 +156,11 @@ impl Wait<'_> {
 }
 
 fn pause(step: Step, waited: Duration) -> Duration {
-    if waited < EAGER {
-        return Duration::ZERO;
-    }
-    let longest = if matches!(step, Step::Build | Step::Status) { LONGEST_BUILD } else { LONGEST };
-    (waited / PART).clamp(SHORTEST, longest)
+    let (eager, shortest, longest) = match step {
+        Step::Build | Step::Status => (EAGER_BUILD, SHORTEST_BUILD, LONGEST_BUILD),
+        _ => (EAGER, SHORTEST, LONGEST),
+    };
+    if waited < eager { Duration::ZERO } else { (waited / PART).clamp(shortest, longest) }
 }
 
 #[cfg(test)]
@@ -170,9 +172,12 @@ mod tests {
     fn pauses_grow_with_the_wait_and_are_longest_while_compilers_run() {
         let at = |step, micros| pause(step, Duration::from_micros(micros)).as_micros();
         assert_eq!(at(Step::Agree, 0), 0);
+        assert_eq!(at(Step::Agree, 199), 0);
         assert_eq!(at(Step::Agree, 250), 20);
         assert_eq!(at(Step::Agree, 16_000), 1_000);
         assert_eq!(at(Step::Agree, 10_000_000), 5_000);
+        assert_eq!((at(Step::Status, 49), at(Step::Status, 50)), (0, 500));
+        assert_eq!(at(Step::Status, 16_000), 1_000);
         assert_eq!(at(Step::Status, 10_000_000), 20_000);
     }
 
