@@ -76,8 +76,7 @@ pub(crate) fn watched(command: &mut Command) -> Outcome {
     };
     let errors = errors.join().unwrap_or_default();
     if let Some(trouble) = trouble {
-        let last =
-            errors.lines().filter(|line| line.contains("Error") || line.contains("panicked")).next_back();
+        let last = errors.lines().rfind(|line| line.contains("Error") || line.contains("panicked"));
         eprintln!("  they {trouble}: {command:?}: {}", last.unwrap_or("without a word"));
     }
     Outcome { numbers, trouble }

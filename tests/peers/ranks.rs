@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::kernels::{Kind, form_text};
 use crate::launch::{Outcome, mpirun, ranks, watched};
-use crate::programs::{Bench, PYTHON};
+use crate::programs::{Bench, PYTHON, settle};
 use crate::series::{Series, take_turns};
 use crate::table::{Row, Target, Unit};
 
@@ -124,7 +124,7 @@ impl Field<'_> {
         for who in [Who::We, Who::Dijitso] {
             if self.cells.iter().any(|(cell, _)| cell.who == who) {
                 let cache = self.bench.fresh("ranks-filled");
-                self.fill(who, 1, "root", &cache, &[Kind::Trivial, Kind::Cmath11]);
+                self.fill(who, 1, ["root", "shared"], &cache, &[Kind::Trivial, Kind::Cmath11]);
                 filled.push((who, cache));
             }
         }
@@ -137,11 +137,12 @@ impl Field<'_> {
             } else {
                 copy(from, &cache);
             }
-            // Ours then keep theirs below it, each its own.
-            if (cell.who, cell.strategy, cell.caches) == (Who::We, "process", "shared") {
-                self.fill(cell.who, cell.size, cell.strategy, &cache, &[cell.kind]);
+            // Ours see that it is a copy, once. And with `process` ranks then keep theirs below it, each its own.
+            if cell.who == Who::We {
+                self.fill(cell.who, cell.size, [cell.strategy, cell.caches], &cache, &[cell.kind]);
             }
         }
+        settle();
         let rounds = self.bench.rounds.div_ceil(2);
         let mut outcomes: Vec<Vec<Outcome>> = vec![Vec::new(); self.cells.len()];
         take_turns(rounds, self.cells.len(), |round, at| {
@@ -166,10 +167,10 @@ impl Field<'_> {
     }
 
     /// Puts the kernels of the warm loads into a cache.
-    fn fill(&self, who: Who, size: usize, strategy: &str, cache: &Path, kinds: &[Kind]) {
+    fn fill(&self, who: Who, size: usize, [strategy, caches]: [&str; 2], cache: &Path, kinds: &[Kind]) {
         let path = cache.to_str().expect("a path of text");
         for kind in kinds {
-            let words = ["fill", strategy, "shared", path, kind.name(), &WARM.to_string()];
+            let words = ["fill", strategy, caches, path, kind.name(), &WARM.to_string()];
             let outcome = self.start(who, size, &words);
             assert!(outcome.trouble.is_none(), "{who:?} cannot fill a cache");
         }
