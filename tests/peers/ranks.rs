@@ -3,7 +3,7 @@
 //! Each cell of the table is a start of its own, in which all values of that cell are taken, many kernels each; so neither
 //! starting nor MPI's own beginning counts, and who hangs spoils nobody else's. The ranks are in mpi.rs and peer_mpi.py.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::kernels::{Kind, form_text};
@@ -120,26 +120,22 @@ impl Field<'_> {
     }
 
     fn run(&mut self) {
-        let mut filled: Vec<(Who, PathBuf)> = Vec::new();
-        for who in [Who::We, Who::Dijitso] {
-            if self.cells.iter().any(|(cell, _)| cell.who == who) {
-                let cache = self.bench.fresh("ranks-filled");
-                self.fill(who, 1, ["root", "shared"], &cache, &[Kind::Trivial, Kind::Cmath11]);
-                filled.push((who, cache));
-            }
+        let theirs = self.bench.fresh("ranks-filled");
+        if self.cells.iter().any(|(cell, _)| cell.who == Who::Dijitso) {
+            self.fill(Who::Dijitso, 1, ["root", "shared"], &theirs, &[Kind::Trivial, Kind::Cmath11]);
         }
         for (cell, _) in &self.cells {
-            let (_, from) = filled.iter().find(|(who, _)| *who == cell.who).expect("it was filled");
             let cache = self.bench.path(cell.name());
-            if cell.caches == "separate" {
-                std::fs::create_dir(&cache).expect("a directory");
-                (0..cell.size).for_each(|rank| copy(from, &cache.join(format!("rank-{rank}"))));
-            } else {
-                copy(from, &cache);
-            }
-            // Ours see that it is a copy, once. And with `process` ranks then keep theirs below it, each its own.
-            if cell.who == Who::We {
-                self.fill(cell.who, cell.size, [cell.strategy, cell.caches], &cache, &[cell.kind]);
+            match (cell.who, cell.caches) {
+                // The files of a copy are not mapped, because somebody has put them there.
+                (Who::We, caches) => {
+                    self.fill(cell.who, cell.size, [cell.strategy, caches], &cache, &[cell.kind]);
+                }
+                (Who::Dijitso, "separate") => {
+                    std::fs::create_dir(&cache).expect("a directory");
+                    (0..cell.size).for_each(|rank| copy(&theirs, &cache.join(format!("rank-{rank}"))));
+                }
+                (Who::Dijitso, _) => copy(&theirs, &cache),
             }
         }
         settle();
