@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::communicator::Idle;
 use crate::error::human;
+use crate::trace;
 
 /// Where a collective call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,14 +106,16 @@ impl Wait<'_> {
         // The clock is read when there is something to wait for.
         let mut started = None;
         let mut warn_at = self.patience.first;
-        action(&mut || {
+        let result = action(&mut || {
             let waited = started.get_or_insert_with(Instant::now).elapsed();
             if waited >= warn_at {
                 log::warn!("{}", self.warning(waited));
                 warn_at = waited.saturating_add(self.patience.again);
             }
             pause(self.step, waited)
-        })
+        });
+        trace::waited(started, || format!("{}: for {}, {}", self.what, self.whom, self.step));
+        result
     }
 
     fn warning(&self, waited: Duration) -> String {
