@@ -170,8 +170,28 @@ fn wait_for(mut condition: impl FnMut() -> bool) {
 /// The kernel that does not fit is an error, and all before it work: in a process that has most of its mappings already.
 #[test]
 fn a_process_that_loads_more_kernels_than_the_system_can_map_is_told_so() {
-    let limit: u32 = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
     let (kernels, room) = if soak() { (14_000, 10_000) } else { (1_500, 1_000) };
+    let ran = load_where_few_mappings_are_left(kernels, room);
+    let values = ran.values();
+    // A kernel has at least two.
+    assert!(values.len() > kernels as usize / 10, "only {} kernels: {:?}", values.len(), ran.outcome.error);
+    assert_eq!(values, numbers(1..values.len() as i32 + 1), "a wrong library was called");
+    let distinct: BTreeSet<u64> = values.iter().map(|v| v.to_bits()).collect();
+    assert_eq!(distinct.len(), values.len());
+    assert!(ran.error().contains("vm.max_map_count"), "{}", ran.error());
+}
+
+/// A compiler needs a mapping for the stack with which it is started.
+#[test]
+fn a_process_that_can_map_nothing_more_is_told_why_no_compiler_starts() {
+    let ran = load_where_few_mappings_are_left(1, 0);
+    assert_eq!(ran.values(), Vec::<f64>::new());
+    let error = ran.error();
+    assert!(error.contains("cannot start") && error.contains("raise vm.max_map_count"), "{error}");
+}
+
+fn load_where_few_mappings_are_left(kernels: u32, room: u32) -> Ran {
+    let limit: u32 = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
     let taken = limit.saturating_sub(room);
     println!("{kernels} kernels beside {taken} mappings, of {limit}");
     let place = Place::new();
@@ -181,13 +201,5 @@ fn a_process_that_loads_more_kernels_than_the_system_can_map_is_told_so() {
     let words = ["many".to_owned(), "1".to_owned(), (kernels + 1).to_string(), taken.to_string()];
     // The allocator must not be what needs a mapping first: it gets all it needs at once, in one piece.
     let client = place.client(words).env("CXX", shim.path()).env("MALLOC_ARENA_MAX", "1");
-    let client = client.env("MALLOC_TOP_PAD_", "1073741824").env("MALLOC_MMAP_THRESHOLD_", "1073741824");
-    let ran = client.run();
-    let values = ran.values();
-    // A kernel has at least two.
-    assert!(values.len() > kernels / 10, "only {} kernels: {:?}", values.len(), ran.outcome.error);
-    assert_eq!(values, numbers(1..values.len() as i32 + 1), "a wrong library was called");
-    let distinct: BTreeSet<u64> = values.iter().map(|v| v.to_bits()).collect();
-    assert_eq!(distinct.len(), values.len());
-    assert!(ran.error().contains("vm.max_map_count"), "{}", ran.error());
+    client.env("MALLOC_TOP_PAD_", "1073741824").env("MALLOC_MMAP_THRESHOLD_", "1073741824").run()
 }

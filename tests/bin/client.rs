@@ -45,8 +45,16 @@ fn crowd(mappings: u32) -> Result<(), String> {
     let start = start.map_err(|error| error.to_string())?;
     for at in (0..all).step_by(2 * page) {
         // SAFETY: a page of the above, which is used by nobody.
-        let changed = unsafe { mprotect(start.byte_add(at), page, MprotectFlags::empty()) };
-        changed.map_err(|error| error.to_string())?;
+        match unsafe { mprotect(start.byte_add(at), page, MprotectFlags::empty()) } {
+            // It has all that it may have, but for one that `mmap` allows more.
+            Err(rustix::io::Errno::NOMEM) => {
+                let last = ProtFlags::WRITE | ProtFlags::EXEC;
+                // SAFETY: nobody has an address in it.
+                let last = unsafe { mmap_anonymous(std::ptr::null_mut(), page, last, MapFlags::PRIVATE) };
+                return last.map(drop).map_err(|error| error.to_string());
+            }
+            changed => changed.map_err(|error| error.to_string())?,
+        }
     }
     Ok(())
 }

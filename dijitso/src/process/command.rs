@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use super::mappings;
 #[cfg(test)]
 use super::run::Output;
 use super::run::Running;
@@ -79,7 +80,7 @@ impl Command {
                     std::thread::sleep(pause);
                     pause *= 2;
                 }
-                result => return result,
+                result => return result.map_err(mappings::explain),
             }
         }
     }

@@ -10,6 +10,7 @@ mod capture;
 mod command;
 mod group;
 mod limits;
+pub(crate) mod mappings;
 mod run;
 
 pub(crate) use command::Command;
