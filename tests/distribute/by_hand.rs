@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use dijitso::{Error, Kernel, KernelOrigin, Part, Result};
 use dijitso_tests::kernels::{NUMBER_BASE, Number, number, text};
 
+use super::outdated::spoil;
 use crate::harness::Place;
 
 /// A builder, a receiver with another directory, and a waiter that shares the receiver's.
@@ -79,15 +80,7 @@ fn what_the_builder_has_lost_is_built_anew() {
     let jit = dijitso::Jit::builder().cache_dir(place.path("first")).build().unwrap();
     jit.load(&number(5)).unwrap();
     for damage in [false, true] {
-        for entry in crate::harness::files(&place.path("first")) {
-            if entry.extension().is_some_and(|extension| extension == "so") {
-                // Not in place: that would change what is mapped.
-                std::fs::remove_file(&entry).unwrap();
-                if damage {
-                    std::fs::write(&entry, "damaged").unwrap();
-                }
-            }
-        }
+        spoil(&place.path("first"), damage);
         let mut sent = Vec::new();
         let part = Part::Builder { send: &mut |bytes| sent = bytes.to_vec(), wait: &mut || () };
         assert_eq!(jit.load_as(part, &number(5)).unwrap().call() - NUMBER_BASE, 5);

@@ -1,6 +1,7 @@
 //! Collective loads over threads: every strategy, every mixture of caches, every fault at every step. Over MPI the
 //! same steps run in `tests/mpi`.
 
+mod ahead;
 mod by_hand;
 mod counts;
 mod endurance;

@@ -80,6 +80,8 @@ impl Mpi {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--features", "mpi"]);
         cargo.args(["--bin", "mpi-*"]).env("CARGO_TARGET_DIR", &target).env("MPICC", compiler);
+        // Nobody debugs them, and half of the time goes into that. As in `examples/poisson-mpi/check`, which uses what is built here.
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_INCREMENTAL", "0");
         let output = cargo.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         target.join("debug")

@@ -170,6 +170,11 @@ fn whoever_holds_what_all_get_all(mpi: &Installed) {
     trial(mpi, 4, Home::Several(2), &["mixtures"]);
 }
 
+fn what_is_lost_after_it_was_told_of_is_built_anew(mpi: &Installed) {
+    let said = trial(mpi, 3, Home::One, &["ahead"]);
+    assert_eq!(said.as_deref(), Some("None: 0 built\nSome(Vanished): 2 built\nSome(Corrupt): 2 built\n"));
+}
+
 fn thousands_of_loads_leave_nothing_behind(mpi: &Installed) {
     let loads = if soak() { "40000" } else { "4000" };
     let said = trial(mpi, 2, Home::One, &["endurance", loads]).unwrap();
@@ -266,6 +271,7 @@ with_each_mpi! {
     whatever_goes_wrong_is_the_same_on_all_ranks,
     whatever_is_asked_for_differently_is_named_on_all_ranks,
     whoever_holds_what_all_get_all,
+    what_is_lost_after_it_was_told_of_is_built_anew,
     thousands_of_loads_leave_nothing_behind,
     parts_of_the_world_load_side_by_side,
     who_waits_says_for_whom_and_what,

@@ -17,4 +17,5 @@ pub mod patience;
 pub mod protocol;
 pub mod small_forms;
 pub mod starts;
+pub mod tap;
 pub mod trouble;

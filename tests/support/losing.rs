@@ -4,11 +4,16 @@
 
 use std::cell::Cell;
 
-use dijitso::{Calls, Channel, Communicator, Idle, Lost};
+use dijitso::Lost;
+
+use crate::tap::{Tap, Tapped};
 
 /// The communicator of a rank whose `receive` fails once.
-pub struct Losing<'a, C: ?Sized> {
-    comm: &'a C,
+pub type Losing<'a, C> = Tapped<'a, C, Loss>;
+
+/// When it fails.
+#[derive(Debug)]
+pub struct Loss {
     /// Which one of them.
     at: Option<u64>,
     received: Cell<u64>,
@@ -19,76 +24,31 @@ pub struct Losing<'a, C: ?Sized> {
 const HEADER: usize = 18;
 const KIND: (usize, u8) = (13, 5);
 
-impl<'a, C: Communicator + ?Sized> Losing<'a, C> {
+impl<'a, C: ?Sized> Losing<'a, C> {
     /// On ranks where nothing is to fail there is no `at`.
     pub fn new(comm: &'a C, at: Option<u64>) -> Losing<'a, C> {
-        Losing { comm, at, received: Cell::new(0), asked: Cell::new(false) }
+        Tapped { comm, tap: Loss { at, received: Cell::new(0), asked: Cell::new(false) } }
     }
 
     /// How often this rank has waited for something that might not have come.
     pub fn received(&self) -> u64 {
-        self.received.get()
+        self.tap.received.get()
     }
 }
 
-impl<C: Communicator + ?Sized> Communicator for Losing<'_, C> {
-    fn rank(&self) -> usize {
-        self.comm.rank()
+impl Tap for Loss {
+    fn sends(&self, message: &[u8]) {
+        self.asked.set(message.len() == HEADER && message[KIND.0] == KIND.1);
     }
 
-    fn size(&self) -> usize {
-        self.comm.size()
-    }
-
-    fn channel(&self, idle: &mut Idle<'_>) -> Result<Box<dyn Channel + '_>, Lost> {
-        let channel = self.comm.channel(idle)?;
-        Ok(Box::new(Line { channel, losing: self }))
-    }
-}
-
-struct Line<'a, C: ?Sized> {
-    channel: Box<dyn Channel + 'a>,
-    losing: &'a Losing<'a, C>,
-}
-
-impl<C: ?Sized> Channel for Line<'_, C> {
-    fn key(&self) -> u128 {
-        self.channel.key()
-    }
-
-    fn machine(&self) -> Option<String> {
-        self.channel.machine()
-    }
-
-    fn calls(&self) -> Option<&Calls> {
-        self.channel.calls()
-    }
-
-    fn eager(&self) -> usize {
-        self.channel.eager()
-    }
-
-    fn send(&self, to: &[usize], message: &[u8], idle: &mut Idle<'_>) -> Result<(), Lost> {
-        self.losing.asked.set(message.len() == HEADER && message[KIND.0] == KIND.1);
-        self.channel.send(to, message, idle)
-    }
-
-    fn receive(&self, from: usize, idle: &mut Idle<'_>) -> Result<Vec<u8>, Lost> {
-        let Losing { at, received, asked, .. } = self.losing;
-        if !asked.take() {
-            let nth = received.replace(received.get() + 1);
-            if *at == Some(nth) {
-                return Err(Lost { rank: from, problem: "was lost, as planned".to_owned() });
-            }
+    fn receives(&self, from: usize) -> Result<(), Lost> {
+        if self.asked.take() {
+            return Ok(());
         }
-        self.channel.receive(from, idle)
-    }
-
-    fn notify(&self, to: &[usize], notice: &[u8]) {
-        self.channel.notify(to, notice);
-    }
-
-    fn notice(&self) -> Option<Vec<u8>> {
-        self.channel.notice()
+        let nth = self.received.replace(self.received.get() + 1);
+        match self.at == Some(nth) {
+            true => Err(Lost { rank: from, problem: "was lost, as planned".to_owned() }),
+            false => Ok(()),
+        }
     }
 }

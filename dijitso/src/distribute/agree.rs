@@ -2,14 +2,14 @@
 //!
 //! Everything in it is merged pairwise, up a tree, so a message is as long for a thousand ranks as for one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::ahead::Handed;
 use crate::error::Error;
-use crate::kernel::{Loaded, closure};
+use crate::kernel::Loaded;
 use crate::signature::Signature;
 use crate::toolchain::CpuFeatures;
 
@@ -143,10 +143,34 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    /// Of a kernel with all below it.
-    pub(super) fn of(loaded: &Arc<Loaded>) -> Weight {
-        let all = closure(std::slice::from_ref(loaded));
-        Weight { libraries: all.len() as u32, bytes: all.iter().map(|loaded| loaded.len).sum() }
+    /// How much is handed out at once: until all ranks have it, a library is an open descriptor, and memory.
+    pub(super) const AT_ONCE: Weight = Weight { libraries: 256, bytes: 256 << 20 };
+
+    /// Of a kernel with all below it; what is too much anyway is not counted to its end.
+    pub(super) fn of(loaded: &Loaded) -> Weight {
+        let mut weight = Weight::default();
+        let (mut seen, mut stack) = (HashSet::new(), vec![loaded]);
+        while let Some(loaded) = stack.pop() {
+            if weight.libraries == Weight::AT_ONCE.libraries {
+                break;
+            }
+            if seen.insert(loaded.content) {
+                weight = weight.plus(Weight { libraries: 1, bytes: loaded.len });
+                stack.extend(loaded.dependencies.iter().map(|below| &**below));
+            }
+        }
+        weight
+    }
+
+    pub(super) fn plus(self, other: Weight) -> Weight {
+        Weight {
+            libraries: self.libraries.saturating_add(other.libraries),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    pub(super) fn is_too_much(self) -> bool {
+        self.libraries > Weight::AT_ONCE.libraries || self.bytes > Weight::AT_ONCE.bytes
     }
 
     fn max(self, other: Weight) -> Weight {

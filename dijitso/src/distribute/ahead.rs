@@ -40,11 +40,12 @@ impl Member<'_, '_> {
             let own: Vec<usize> = hits.iter().map(|hit| hit.kernel).collect();
             let ahead = self.attempt(Step::Move, |me| {
                 let (packed, unsent) = me.pack(team, &own, &Luggage::default(), Way::FROM_CACHES);
-                let parcels = if unsent.kernels.is_empty() { spool(packed, false)? } else { Vec::new() };
-                Ok(parcels)
+                let in_files =
+                    unsent.kernels.is_empty() && packed.iter().all(|(label, _)| label.path.is_some());
+                in_files.then(|| spool(packed, false)).transpose()
             });
             agreed.failure.clone_from(&self.failure);
-            if let Some(parcels) = ahead.filter(|parcels| !parcels.is_empty()) {
+            if let Some(Some(parcels)) = ahead {
                 let told = |Parcel { label, contents }: &Parcel| Handed {
                     label: label.clone(),
                     spot: contents.spot(),
@@ -63,11 +64,12 @@ impl Member<'_, '_> {
         for (kernel, known) in known.iter().enumerate().filter(|(_, known)| !known.is_everywhere()) {
             let (holder, _) = known.holder?;
             let (loaded, _) = self.have[kernel].as_ref()?;
-            if holder != 0 || known.mixed || known.absent || self.files_of(loaded).is_none() {
+            if holder != 0 || known.mixed || known.absent || self.engine.mappable(loaded).is_none() {
                 return None;
             }
             hits.push(Consignment { kernel, from: 0, weight: known.weight });
         }
+        // One piece: neither none nor several.
         (at_once(&hits).count() == 1).then_some(hits)
     }
 }

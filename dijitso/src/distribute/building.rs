@@ -133,7 +133,9 @@ impl Member<'_, '_> {
             let lost = self.deliver(team, consignments, &luggage, way)?;
             if let Some((at, why)) = lost.first_key_value() {
                 let kernel = self.specs[*at as usize].at();
-                let problem = format!("it was just built, and cannot be handed out: {why}");
+                let problem = format!(
+                    "it was just built, and cannot be handed out: {why}; something removes or changes files in the cache directory while it is used"
+                );
                 return Err(Failure::of(team.root(), Error::Load { kernel, problem }).into_error());
             }
         }

@@ -1,6 +1,5 @@
 //! `jit.on(&comm)`: loading kernels on all ranks of a communicator at once.
 
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use super::agree::{Agreement, Failure, Held, Known, PROTOCOL};
 use super::ahead::Ahead;
 use super::communicator::Communicator;
+use super::inside::Inside;
 use super::member::{Member, Obtained, Probe};
 use super::roles::{Role, role};
 use super::scene::known_scene;
@@ -18,7 +18,7 @@ use super::waiting::Step;
 use crate::config::params::BuildOn;
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
-use crate::jit::{Jit, JitBuilder, Specs, claim, is_generating};
+use crate::jit::{Jit, JitBuilder, Specs, claim};
 use crate::kernel::Kernel;
 use crate::report::KernelOrigin;
 use crate::signature::{Signature, Signer, digest};
@@ -27,12 +27,6 @@ use crate::toolchain::{CpuFeatures, native_digest};
 
 /// After how long a rank says what it waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-thread_local! {
-    /// Whether this thread is inside a collective load: a generator that begins another one would wait for ranks
-    /// that do not run it.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
 
 impl Jit {
     /// Loads kernels on all ranks of a communicator together: each is built once, or once for each cache directory, and the
@@ -127,6 +121,9 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
 
     /// After how long a rank warns (through the `log` crate) that it still waits, for which rank and which kernel; 60 s if nothing is
     /// said. It goes on waiting.
+    ///
+    /// So that thousands of ranks do not all say the same, one that waits only for the answer of a lower rank is silent for as many
+    /// times as long as its own number says: rank 3 speaks after three minutes. Who waits for the rank that does not come speaks first.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -389,28 +386,5 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             Some(failure) => Err(failure.into_error()),
             None => Ok(agreed),
         }
-    }
-}
-
-/// Marks the thread as being inside a collective load.
-struct Inside;
-
-impl Inside {
-    fn enter() -> Result<Inside> {
-        // Also inside the generator of a plain load, which no other rank may have to run.
-        if is_generating() || INSIDE.replace(true) {
-            return Err(Error::Communication {
-                problem: "a generator must not load collectively: it runs on one rank only, and would wait for the \
-                          others; use `jit.load` in it"
-                    .to_owned(),
-            });
-        }
-        Ok(Inside)
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.set(false);
     }
 }

@@ -23,9 +23,6 @@ use crate::signature::Signature;
 /// Bytes of a message in a stream.
 pub(super) const CHUNK: usize = 4 << 20;
 
-/// How much is handed out at once: until all ranks have it, a library is an open descriptor, and memory.
-const AT_ONCE: Weight = Weight { libraries: 256, bytes: 256 << 20 };
-
 /// A kernel, by its place in the request, and the rank that brings it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Consignment {
@@ -61,9 +58,10 @@ pub(super) fn at_once(list: &[Consignment]) -> impl Iterator<Item = &[Consignmen
     std::iter::from_fn(move || {
         let mut total = Weight::default();
         let fits = |consignment: &&Consignment| {
-            total.libraries = total.libraries.saturating_add(consignment.weight.libraries.max(1));
-            total.bytes = total.bytes.saturating_add(consignment.weight.bytes);
-            total.libraries <= AT_ONCE.libraries && total.bytes <= AT_ONCE.bytes
+            // Of which nothing is known is a library all the same.
+            let Weight { libraries, bytes } = consignment.weight;
+            total = total.plus(Weight { libraries: libraries.max(1), bytes });
+            !total.is_too_much()
         };
         let fitting = rest.iter().take_while(fits).count();
         let (now, later) = rest.split_at(fitting.max(1).min(rest.len()));
@@ -171,7 +169,7 @@ impl Member<'_, '_> {
     }
 
     /// The files of a kernel and of all below it, if every rank of this machine may map all of them.
-    pub(super) fn files_of(&self, loaded: &Arc<Loaded>) -> Option<Vec<(Facts, PathBuf)>> {
+    fn files_of(&self, loaded: &Arc<Loaded>) -> Option<Vec<(Facts, PathBuf)>> {
         let file = |item: &Arc<Loaded>| Some((Facts::of(item)?, self.engine.mappable(item)?));
         closure(std::slice::from_ref(loaded)).iter().map(file).collect()
     }

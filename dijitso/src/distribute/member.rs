@@ -147,15 +147,19 @@ impl<'a> Member<'a, '_> {
                 }
             }
         }
+        // What is in memory only cannot be given away; leaders can read the file it came from.
+        let held: Vec<Arc<Loaded>> = match looks || team.leads_node() {
+            true => self.have.iter().flatten().map(|(loaded, _)| loaded.clone()).collect(),
+            false => Vec::new(),
+        };
+        let at_hand = self.engine.at_hand(&held);
         let mut known = Vec::with_capacity(self.specs.len());
         for at in 0..self.specs.len() {
             let spec = self.specs[at];
             let reason = reasons.remove(&at).map(|reason| (self.rank() as u32, reason));
             let me = self.rank() as u32;
             let content = self.have[at].as_ref().map(|(loaded, _)| (me, loaded.content));
-            // What is in memory only cannot be given away; leaders can read the file it came from.
-            let gives = (looks || team.leads_node())
-                && self.have[at].as_ref().is_some_and(|(loaded, _)| self.engine.is_at_hand(loaded));
+            let gives = content.is_some_and(|(_, content)| at_hand.contains(&content));
             known.push(Known {
                 holder: content.filter(|_| gives),
                 content,

@@ -1,4 +1,5 @@
-//! One collective call in progress: values and streams between ranks, each wait with a name.
+//! One collective call in progress: messages between ranks, each wait with a name. [`values`](super::values) and
+//! [`stream`](super::stream) are what they carry.
 //!
 //! Whatever goes wrong *here* (a rank that is gone, a message of another call) is not one rank's matter: the others would
 //! wait for ever. So a rank that gives up sends a notice to all whom it talks to, which reaches them in every wait; they give up
@@ -12,9 +13,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::communicator::{Calls, Channel, Communicator, GivenUp, Lost};
 use super::message::{HEADER, Header, Kind};
@@ -123,162 +121,6 @@ impl<'c> Session<'c> {
     /// all ranks is known, and so is every one that was used.
     pub(crate) fn know(&mut self, tree: &Tree) {
         self.known.extend(tree.neighbours());
-    }
-
-    /// Values go up the tree, merged on their way (those of lower places in the tree's list first), and the result
-    /// comes down to everybody.
-    pub(crate) fn all_reduce<T: Serialize + DeserializeOwned>(
-        &mut self,
-        step: Step,
-        tree: &Tree,
-        mine: T,
-        merge: impl FnMut(T, T) -> T,
-    ) -> Result<T> {
-        self.guarded(tree, |session| {
-            let value = session.up(step, tree, mine, merge)?;
-            session.down(step, tree, tree.parent.is_none().then_some(value))
-        })
-    }
-
-    /// The same without the way down: the root gets the result.
-    pub(crate) fn reduce<T: Serialize + DeserializeOwned>(
-        &mut self,
-        step: Step,
-        tree: &Tree,
-        mine: T,
-        merge: impl FnMut(T, T) -> T,
-    ) -> Result<Option<T>> {
-        self.guarded(tree, |session| {
-            let value = session.up(step, tree, mine, merge)?;
-            Ok(tree.parent.is_none().then_some(value))
-        })
-    }
-
-    /// The root's value for everybody; the others bring `None`.
-    pub(crate) fn broadcast<T: Serialize + DeserializeOwned>(
-        &mut self,
-        step: Step,
-        tree: &Tree,
-        mine: Option<T>,
-    ) -> Result<T> {
-        self.guarded(tree, |session| session.down(step, tree, mine))
-    }
-
-    /// Everybody's value for everybody, by rank.
-    pub(crate) fn gather<T: Serialize + DeserializeOwned>(
-        &mut self,
-        step: Step,
-        tree: &Tree,
-        mine: T,
-    ) -> Result<Vec<(usize, T)>> {
-        let mine = vec![(self.rank, mine)];
-        self.guarded(tree, |session| {
-            let all = session.up(step, tree, mine, |mut all, more| {
-                all.extend(more);
-                all
-            })?;
-            let all = tree.parent.is_none().then(|| {
-                let mut all = all;
-                all.sort_by_key(|&(rank, _)| rank);
-                all
-            });
-            session.down(step, tree, all)
-        })
-    }
-
-    /// The merged value of this rank and all below; it has been sent to the parent.
-    fn up<T: Serialize + DeserializeOwned>(
-        &mut self,
-        step: Step,
-        tree: &Tree,
-        mine: T,
-        mut merge: impl FnMut(T, T) -> T,
-    ) -> Result<T> {
-        let mut value = mine;
-        for &child in &tree.children {
-            let theirs = self.receive_value(step, child, &[])?;
-            value = merge(value, self.decode(step, child, &theirs)?);
-        }
-        if let Some(parent) = tree.parent {
-            let bytes = self.encode(step, &value)?;
-            self.send_value(step, &[parent], &bytes)?;
-        }
-        Ok(value)
-    }
-
-    /// The root's value, passed on to all below.
-    fn down<T: Serialize + DeserializeOwned>(
-        &mut self,
-        step: Step,
-        tree: &Tree,
-        value: Option<T>,
-    ) -> Result<T> {
-        let children = from_the_largest(tree);
-        match (value, tree.parent) {
-            (Some(value), None) => {
-                if !children.is_empty() {
-                    let bytes = self.encode(step, &value)?;
-                    self.send_value(step, &children, &bytes)?;
-                }
-                Ok(value)
-            }
-            (None, Some(parent)) => {
-                let bytes = self.receive_value(step, parent, &children)?;
-                self.decode(step, parent, &bytes)
-            }
-            (value, _) => {
-                let has = if value.is_some() {
-                    "a rank below the root has a value"
-                } else {
-                    "the root has no value"
-                };
-                Err(self.broken(step, has))
-            }
-        }
-    }
-
-    fn encode<T: Serialize>(&self, step: Step, value: &T) -> Result<Vec<u8>> {
-        postcard::to_stdvec(value)
-            .map_err(|error| self.broken(step, &format!("a value cannot be sent: {error}")))
-    }
-
-    fn decode<T: DeserializeOwned>(&self, step: Step, from: usize, bytes: &[u8]) -> Result<T> {
-        match postcard::take_from_bytes(bytes) {
-            Ok((value, [])) => Ok(value),
-            _ => Err(self.foreign(step, from, "a message that this program cannot read")),
-        }
-    }
-
-    fn send_value(&mut self, step: Step, to: &[usize], bytes: &[u8]) -> Result<()> {
-        let mut rest = bytes;
-        let mut part = 0;
-        loop {
-            let (piece, later) = rest.split_at(rest.len().min(self.chunk));
-            let kind = if later.is_empty() { Kind::Last } else { Kind::More };
-            let mut message = self.header(step, kind, part).start(piece.len());
-            message.extend_from_slice(piece);
-            self.send(step, to, &message)?;
-            if later.is_empty() {
-                return Ok(());
-            }
-            (rest, part) = (later, part.wrapping_add(1));
-        }
-    }
-
-    /// The bytes of a value, of which each piece is passed on to `children` when it comes.
-    fn receive_value(&mut self, step: Step, from: usize, children: &[usize]) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let mut part = 0;
-        loop {
-            let (kind, message) = self.receive(step, from, part)?;
-            self.send(step, children, &message)?;
-            bytes.extend_from_slice(&message[HEADER..]);
-            match kind {
-                Kind::More => part = part.wrapping_add(1),
-                Kind::Last => return Ok(bytes),
-                _ => return Err(self.foreign(step, from, "an end where a value was due")),
-            }
-        }
     }
 
     pub(super) fn header(&self, step: Step, kind: Kind, part: u32) -> Header {
@@ -459,7 +301,7 @@ impl<'c> Session<'c> {
         ))
     }
 
-    fn broken(&self, step: Step, problem: &str) -> Error {
+    pub(super) fn broken(&self, step: Step, problem: &str) -> Error {
         let problem = format!("rank {} of {}, {step} ({}): {problem}", self.rank, self.size, self.what);
         Error::Communication { problem }
     }
@@ -499,11 +341,6 @@ fn shortened(error: Error) -> Error {
 fn short(reason: &str) -> &str {
     let end = (0..=REASON.min(reason.len())).rev().find(|&at| reason.is_char_boundary(at));
     &reason[..end.unwrap_or(0)]
-}
-
-/// Who has most below it hears first.
-pub(super) fn from_the_largest(tree: &Tree) -> Vec<usize> {
-    tree.children.iter().rev().copied().collect()
 }
 
 fn gone(lost: &Lost, step: Step, what: &str) -> Error {

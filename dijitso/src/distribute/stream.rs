@@ -4,7 +4,7 @@
 //! of the stream, and returns its error then.
 
 use super::message::{HEADER, Kind};
-use super::session::{SMALLEST_CHUNK, Session, from_the_largest};
+use super::session::{SMALLEST_CHUNK, Session};
 use super::tree::Tree;
 use super::waiting::Step;
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ impl Session<'_> {
 
     /// The root's part; its own error inside.
     fn pour(&mut self, step: Step, tree: &Tree, source: &mut Source<'_>) -> Result<Option<Error>> {
-        let children = from_the_largest(tree);
+        let children = tree.largest_first();
         if children.is_empty() {
             return Ok(None);
         }
@@ -77,7 +77,7 @@ impl Session<'_> {
         parent: usize,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Error>> {
-        let children = from_the_largest(tree);
+        let children = tree.largest_first();
         let mut own = None;
         let mut part = 0u32;
         loop {

@@ -57,6 +57,11 @@ impl Tree {
         tree
     }
 
+    /// The children in the order in which they are told: who has most below it hears first.
+    pub(super) fn largest_first(&self) -> Vec<usize> {
+        self.children.iter().rev().copied().collect()
+    }
+
     /// Everybody whom this rank hears or tells.
     pub(super) fn neighbours(&self) -> impl Iterator<Item = usize> + '_ {
         self.parent.iter().chain(&self.children).copied()

@@ -1,7 +1,7 @@
 //! What loading on several ranks asks of an engine.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::engine::Engine;
@@ -97,12 +97,23 @@ impl Engine {
         self.memory.library(content)
     }
 
-    /// Whether the bytes of a loaded kernel, and of all that it is linked to, are still somewhere.
+    /// Whether a loaded kernel can be given away, see [`at_hand`](Self::at_hand).
     pub(crate) fn is_at_hand(&self, loaded: &Arc<Loaded>) -> bool {
-        let is_here = |loaded: &Arc<Loaded>| {
-            loaded.kept.get().is_some() || loaded.path.get().is_some_and(|path| self.fs.is_file(path))
-        };
-        closure(std::slice::from_ref(loaded)).iter().all(is_here)
+        self.at_hand(std::slice::from_ref(loaded)).contains(&loaded.content)
+    }
+
+    /// Of loaded kernels and all that they are linked to, those that can be given away: their bytes, and those of what they are
+    /// linked to, are still somewhere. Each file is looked at once.
+    pub(crate) fn at_hand(&self, kernels: &[Arc<Loaded>]) -> HashSet<Signature> {
+        let mut at_hand = HashSet::new();
+        for loaded in closure(kernels) {
+            let is_here =
+                || loaded.kept.get().is_some() || loaded.path.get().is_some_and(|path| self.fs.is_file(path));
+            if loaded.dependencies.iter().all(|below| at_hand.contains(&below.content)) && is_here() {
+                at_hand.insert(loaded.content);
+            }
+        }
+        at_hand
     }
 
     /// The bytes of a whole entry, if they can be read.

@@ -1,6 +1,7 @@
 //! Trials of collective loads on the ranks that `mpirun` starts: many in one run, one after the other, because starting ranks
 //! is what costs. The arguments say which; rank 0 prints what was done, and a rank that finds something wrong ends them all.
 
+mod ahead;
 mod cells;
 mod endurance;
 mod handed;
@@ -25,6 +26,7 @@ fn main() {
     }));
     let setting = Setting::new(words[1].as_ref());
     match words[0] {
+        "ahead" => ahead::run(&setting),
         "cells" => cells::run(&setting, words[2]),
         "disagreements" => cells::disagreements(&setting),
         "endurance" => endurance::run(&setting, words[2].parse().expect("a number")),
