@@ -188,6 +188,8 @@ impl Field<'_> {
     fn against(&self, what: String, name: &str, cell: Cell, theirs: (&'static str, &'static str)) -> Row {
         let (label, strategy) = theirs;
         let ours = self.series(cell, name).unwrap_or_default();
+        // Theirs asks nobody in any case.
+        let name = if name == "warm alone" { "warm" } else { name };
         match self.series(Cell { who: Who::Dijitso, strategy, ..cell }, name) {
             Some(theirs) => Row::new(what, &ours).against(label, &theirs).target(Target::AtMost(1.0)),
             None => Row::new(what, &ours),
@@ -210,6 +212,11 @@ impl Field<'_> {
                     rows.push(self.against(what, name, cell, (DOLFIN, "dolfin")));
                 }
             }
+        }
+        let cells = self.our_cells(Kind::Trivial).into_iter();
+        for cell in cells.filter(|cell| cell.strategy == "root") {
+            let what = format!("disk hit by `Jit::load`, {}", cell.place());
+            rows.push(self.against(what, "warm alone", cell, (DIJITSO, "root")));
         }
         rows
     }
