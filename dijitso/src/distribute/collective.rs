@@ -276,7 +276,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             let rank = member.session.rank();
             let mine = outcome.as_ref().err().map(|error| Failure::of(rank, error.clone()));
             let tree = Tree::over_all(member.session.size(), rank);
-            let failure = member.session.all_reduce(Step::Status, &tree, mine, Failure::first)?;
+            let failure = member.session.all_reduce(Step::Others, &tree, mine, Failure::first)?;
             failure.map_or(Ok(()), |failure| Err(failure.into_error()))?;
         } else {
             outcome?;

@@ -27,11 +27,12 @@ pub(crate) enum Step {
     Move,
     HandOut,
     Load,
+    Others,
     Publish,
 }
 
 impl Step {
-    pub(super) const ALL: [Step; 11] = [
+    pub(super) const ALL: [Step; 12] = [
         Step::Meet,
         Step::Agree,
         Step::LookUp,
@@ -42,6 +43,7 @@ impl Step {
         Step::Move,
         Step::HandOut,
         Step::Load,
+        Step::Others,
         Step::Publish,
     ];
 }
@@ -59,6 +61,7 @@ impl fmt::Display for Step {
             Step::Move => "moving binaries between machines",
             Step::HandOut => "handing out binaries",
             Step::Load => "loading",
+            Step::Others => "hearing whether the others have theirs",
             Step::Publish => "publishing",
         })
     }
