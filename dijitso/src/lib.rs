@@ -2,8 +2,6 @@
 //!
 //! How to use it, chapter by chapter: the [guide].
 #![deny(unsafe_code)]
-// Until `distribute` uses all of it.
-#![allow(dead_code, unused_imports)]
 
 #[cfg(not(all(
     target_os = "linux",

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use dijitso::{Channel, Communicator, Lost};
+use dijitso::{Channel, Communicator, Jit, Lost};
 use mpi::Threading;
 use mpi::topology::{Color, InterCommunicator, SimpleCommunicator};
 use mpi::traits::{AsRaw as _, Communicator as Mpi, Destination as _, Source as _};
@@ -257,4 +257,7 @@ fn ends() {
 fn refused<C: Communicator + ?Sized>(comm: &C, why: &str) {
     let Lost { problem, .. } = comm.channel(&mut soon).err().expect("a refusal");
     assert!(problem.contains(why), "{problem}");
+    // Nor is it taken for one rank that is alone.
+    let error = Jit::builder().build_with(comm).expect_err("a refusal");
+    assert!(error.to_string().contains(why), "{error}");
 }

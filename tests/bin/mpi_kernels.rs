@@ -68,7 +68,7 @@ fn load(
     };
     let build_on: BuildOn = strategy.parse().expect("a strategy");
     if let Some(at) = fault.strip_prefix("lost-") {
-        let losing = Losing::new(world, bad.then(|| at.parse().expect("a number")));
+        let losing = Losing::receiving(world, bad.then(|| at.parse().expect("a number")));
         let collective = jit.on(&losing).build_on(build_on);
         let first = collective.load_all(&specs).map(|_| ()).expect_err("a rank was lost");
         let then = collective.load(&number(1)).map(|_| ()).expect_err("this is out of step for good");

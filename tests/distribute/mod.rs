@@ -2,6 +2,7 @@
 //! same steps run in `tests/mpi`.
 
 mod ahead;
+mod alike;
 mod by_hand;
 mod counts;
 mod endurance;

@@ -10,7 +10,12 @@ pub trait Tap {
     }
 
     /// A message is about to be sent.
-    fn sends(&self, _message: &[u8]) {}
+    ///
+    /// # Errors
+    /// It is not sent to this one then, but to all others.
+    fn sends(&self, _to: &[usize], _message: &[u8]) -> Result<(), Lost> {
+        Ok(())
+    }
 
     /// A message of this rank is about to be waited for.
     ///
@@ -65,8 +70,11 @@ impl<T: Tap> Channel for Line<'_, T> {
     }
 
     fn send(&self, to: &[usize], message: &[u8], idle: &mut Idle<'_>) -> Result<(), Lost> {
-        self.tap.sends(message);
-        self.tap.wait(idle, |idle| self.channel.send(to, message, idle))
+        let lost = self.tap.sends(to, message).err();
+        let within_reach = |rank: &usize| lost.as_ref().is_none_or(|lost| lost.rank != *rank);
+        let to: Vec<usize> = to.iter().copied().filter(within_reach).collect();
+        self.tap.wait(idle, |idle| self.channel.send(&to, message, idle))?;
+        lost.map_or(Ok(()), Err)
     }
 
     fn receive(&self, from: usize, idle: &mut Idle<'_>) -> Result<Vec<u8>, Lost> {

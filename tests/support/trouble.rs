@@ -88,9 +88,7 @@ impl Trouble {
             Trouble::Full => return done(fill(&around.cache)),
             Trouble::ReadOnly => return done(make_read_only(&around.cache)),
             Trouble::Vanished => return done(move_away(&around.cache)),
-            Trouble::Blocked => {
-                return done(move_away(&around.cache).and_then(|()| std::fs::write(&around.cache, "")));
-            }
+            Trouble::Blocked => return done(block(&around.cache)),
             Trouble::Corrupt => return done(damage(&around.cache)),
             Trouble::Refusing => ShimMode::Fail { status: 1, stderr: b"planned".to_vec() },
             Trouble::Killed => ShimMode::Die { signal: 9 },
@@ -156,11 +154,37 @@ fn fill(dir: &Path) -> io::Result<()> {
 /// What is open for writing already stays so: another mount lies over the first one.
 fn make_read_only(dir: &Path) -> io::Result<()> {
     mount_bind(dir, dir)?;
-    Ok(mount_remount(dir, MountFlags::BIND | MountFlags::RDONLY, c"")?)
+    // Another rank may just be opening a file to write.
+    patiently(rustix::io::Errno::BUSY, || Ok(mount_remount(dir, MountFlags::BIND | MountFlags::RDONLY, c"")?))
 }
 
 fn move_away(dir: &Path) -> io::Result<()> {
     std::fs::rename(dir, dir.with_extension("gone"))
+}
+
+/// A file is where the directory was. Another rank may make the directory anew in between.
+fn block(dir: &Path) -> io::Result<()> {
+    let mut number = 0;
+    patiently(rustix::io::Errno::ISDIR, || {
+        if dir.is_dir() {
+            number += 1;
+            std::fs::rename(dir, dir.with_extension(format!("gone-{number}")))?;
+        }
+        std::fs::write(dir, "")
+    })
+}
+
+/// Once more, and not for ever, if it fails like this.
+fn patiently(errno: rustix::io::Errno, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for _ in 0..200 {
+        match attempt() {
+            Err(error) if error.raw_os_error() == Some(errno.raw_os_error()) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+    attempt()
 }
 
 /// By other files under the same names: what is mapped must not change.

@@ -23,10 +23,12 @@ use env::Environment;
 use origin::{Flag, Origin};
 use params::{BuildOn, BuildParams, CacheParams, Cpu, GeneratorParams, Load, Network, Params, Profile};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// A value and who set it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sourced<T> {
     pub(crate) value: T,
     pub(crate) origin: Origin,
@@ -118,7 +120,7 @@ impl Config {
         Config::resolve_in(builder, &Environment::of_process())
     }
 
-    fn resolve_in(builder: Params, environment: &Environment) -> Result<Config> {
+    pub(crate) fn resolve_in(builder: Params, environment: &Environment) -> Result<Config> {
         let mut layers = Layers(vec![Layer::new(builder), environment.layer()?]);
         if let Some((path, required)) = file::locate(environment)? {
             layers.0.push(file::read(&path, required)?);

@@ -33,6 +33,19 @@ pub enum Origin {
     Probe(String),
 }
 
+impl Origin {
+    /// The later of two layers stands later on the command line, and wins.
+    pub(crate) fn layer(&self) -> u8 {
+        match self {
+            Origin::Default | Origin::Probe(_) => 0,
+            Origin::ConfigFile(..) => 1,
+            Origin::Environment(_) => 2,
+            Origin::Builder => 3,
+            Origin::Spec(_) => 4,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

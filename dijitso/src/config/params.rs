@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// All parameters; pass them with [`JitBuilder::params`](crate::JitBuilder::params).
@@ -233,7 +235,7 @@ impl FromStr for BuildOn {
 /// let jit = dijitso::Jit::builder().profile(dijitso::Profile::Debug);
 /// # let _ = jit;
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Profile {
     /// `-O3 -fno-math-errno -fno-trapping-math`: fast, and still IEEE arithmetic.
@@ -251,7 +253,7 @@ pub enum Profile {
 /// let jit = dijitso::Jit::builder().cpu(Cpu::Named("x86-64-v3".into()));
 /// # let _ = jit;
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Cpu {
     /// This machine's; stored as the features it has, and checked before a kernel is loaded.

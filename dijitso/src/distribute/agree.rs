@@ -84,6 +84,8 @@ pub(super) struct Agreement {
     pub(super) features: CpuFeatures,
     /// What `native` means, if it means the same everywhere.
     pub(super) native: Option<Signature>,
+    /// What compilers are told, if it is the same everywhere.
+    pub(super) flags: Option<Signature>,
     /// Of those that hold all kernels in memory: which libraries these are, if they are the same.
     pub(super) held: Held,
     /// Of those that do not.
@@ -128,6 +130,7 @@ impl Agreement {
             sealed: a.sealed || b.sealed,
             features: a.features.intersection(b.features),
             native: a.native.filter(|_| a.native == b.native),
+            flags: a.flags.filter(|_| a.flags == b.flags),
             held,
             known,
             handed: None,

@@ -39,8 +39,9 @@ impl Member<'_, '_> {
         }
         if team.ranks == 1 {
             self.attempt(Step::Build, |me| me.compile_for_itself(&missing));
-            return self.failure.take().map_or(Ok(()), |failure| Err(failure.into_error()));
+            return self.failure.take().map_or(Ok(()), |failure| Err(self.end(failure)));
         }
+        self.adopt();
         let (lost, missing): (Vec<usize>, Vec<usize>) =
             missing.into_iter().partition(|&at| lost.contains_key(&(at as u32)));
         if !lost.is_empty() {
@@ -48,11 +49,6 @@ impl Member<'_, '_> {
             let share = Share { rank: team.root(), kernels: lost.clone() };
             let way = if missing.is_empty() { Way::FROM_LAST_BUILDERS } else { Way::FROM_BUILDERS };
             self.build_round(team, &[share], way, &mut HashMap::new(), true)?;
-            for (spec, have) in lost.iter().map(|&at| (self.specs[at], &self.have[at])) {
-                if let Some((loaded, _)) = have {
-                    self.engine.adopt(spec, loaded);
-                }
-            }
         }
         if missing.is_empty() { Ok(()) } else { self.build(team, &missing, known, remote) }
     }
@@ -119,7 +115,7 @@ impl Member<'_, '_> {
             (Failure::first(a.0, b.0), a.1)
         })?;
         if let Some(failure) = failure {
-            return Err(failure.into_error());
+            return Err(self.end(failure));
         }
         let mut built: Vec<Consignment> = Vec::new();
         for Share { rank, kernels } in round {
@@ -134,11 +130,15 @@ impl Member<'_, '_> {
             if let Some((at, why)) = lost.first_key_value() {
                 let kernel = self.specs[*at as usize].at();
                 let problem = format!(
-                    "it was just built, and cannot be handed out: {why}; something removes or changes files in the cache directory while it is used"
+                    "it was just built, or found by its builder, and cannot be handed out: {why}; something removes or changes files \
+                     in the cache directory while it is used"
                 );
-                return Err(Failure::of(team.root(), Error::Load { kernel, problem }).into_error());
+                let from = consignments.iter().find(|consignment| consignment.kernel == *at as usize);
+                let from = from.map_or(team.root(), |consignment| consignment.from);
+                return Err(self.end(Failure::of_kernel(from, *at, Error::Load { kernel, problem })));
             }
         }
+        self.adopt();
         Ok(())
     }
 
@@ -202,7 +202,7 @@ impl Member<'_, '_> {
                 (Failure::first(a.0, b.0), a.1, a.2)
             })?;
         if let Some(failure) = failure {
-            return Err(failure.into_error());
+            return Err(self.end(failure));
         }
         tasks.sort_by_key(|task| task.kernel);
         compilers.sort_unstable_by_key(|&(rank, _)| rank);

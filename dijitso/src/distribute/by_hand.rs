@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::jit::{Engine, Jit, Luggage, Packed};
 use crate::kernel::Kernel;
 use crate::report::KernelOrigin;
+use crate::signature::Signature;
 use crate::source::{AnySpec, KernelSpec};
 
 /// What one process does for a kernel, and its way to the others.
@@ -48,7 +49,10 @@ pub enum Part<'a> {
 
 #[derive(Serialize, Deserialize)]
 enum Message {
-    Kernel,
+    Kernel {
+        /// What the builder's compiler was told.
+        flags: Signature,
+    },
     Failed(Error),
 }
 
@@ -147,8 +151,17 @@ impl Jit {
         };
         let (said, rest) =
             postcard::take_from_bytes::<Message>(message).map_err(|error| garbled(&error.to_string()))?;
-        if let Message::Failed(error) = said {
-            return Err(error);
+        let flags = match said {
+            Message::Kernel { flags } => flags,
+            Message::Failed(error) => return Err(error),
+        };
+        let alike = flags == engine.flags_digest();
+        if !alike {
+            log::warn!(
+                "kernel {} was built with other flags than this process would use, and is not stored as if it were its own; give \
+                 all processes the same parameters and variables",
+                spec.at()
+            );
         }
         let mut unpacker = Unpacker::new(true);
         unpacker.feed(rest);
@@ -160,7 +173,12 @@ impl Jit {
                 kernel = if itself { Some(loaded) } else { kernel };
             }
             if let Some(bytes) = engine.bytes_at(&contents.place(), &label.facts.content) {
-                engine.publish_received(itself.then_some(spec), &label.facts, &bytes, &label.routes);
+                engine.publish_received(
+                    (itself && alike).then_some(spec),
+                    &label.facts,
+                    &bytes,
+                    &label.routes,
+                );
             }
         }
         let loaded = kernel.ok_or_else(|| garbled("the kernel is not in it"))?;
@@ -192,7 +210,7 @@ fn pack(
         let label = Label { facts, supplier: 0, kernels, origin, load: item.linked, routes, path: None };
         parcels.push((label, Some(bytes)));
     }
-    let mut message = encode(&Message::Kernel);
+    let mut message = encode(&Message::Kernel { flags: engine.flags_digest() });
     let mut packer = Packer::new(parcels);
     while packer.fill(&mut message, usize::MAX) {}
     packer.finish().map(|()| message)

@@ -20,7 +20,6 @@ use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
 use crate::jit::{Jit, JitBuilder, Specs, claim};
 use crate::kernel::Kernel;
-use crate::report::KernelOrigin;
 use crate::signature::{Signature, Signer, digest};
 use crate::source::{AnySpec, KernelSpec};
 use crate::toolchain::{CpuFeatures, native_digest};
@@ -92,7 +91,7 @@ impl JitBuilder {
 /// Every method that loads is collective: all ranks call it, with the same kernels in the same order, and all get
 /// kernels or all get the same error. It never hangs on an error, whatever rank it happens on: a failed compile, a
 /// panicking generator, a full disk are values that all ranks receive. Ranks may differ in what their caches and memories hold, in when they
-/// come, in their environment and, as far as [`per_cpu`](Self::per_cpu) says, in their processors.
+/// come, in their environment (all compile with the flags and the compiler variables of rank 0, which warns if another's differ) and, as far as [`per_cpu`](Self::per_cpu) says, in their processors.
 #[must_use = "call `.load(..)` or `.load_all(..)`"]
 pub struct Collective<'a, C: ?Sized> {
     pub(super) jit: &'a Jit,
@@ -223,6 +222,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             scene: None,
             sealed: false,
             builders_compiler: None,
+            ended: None,
             absent: HashSet::new(),
             ahead: None,
         })
@@ -274,18 +274,15 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         if !alone {
             // The other teams may have failed.
             let rank = member.session.rank();
-            let mine = outcome.as_ref().err().map(|error| Failure::of(rank, error.clone()));
+            let ended = member.ended.take();
+            let mine = outcome.err().map(|error| ended.unwrap_or_else(|| Failure::of(rank, error)));
             let tree = Tree::over_all(member.session.size(), rank);
             let failure = member.session.all_reduce(Step::Others, &tree, mine, Failure::first)?;
             failure.map_or(Ok(()), |failure| Err(failure.into_error()))?;
         } else {
             outcome?;
         }
-        for (spec, have) in member.specs.iter().zip(&member.have) {
-            if let Some((loaded, _)) = have {
-                member.engine.adopt(spec, loaded);
-            }
-        }
+        member.adopt();
         Ok(())
     }
 
@@ -308,7 +305,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
                         (Failure::first(a.0, b.0), known)
                     })?;
                 if let Some(failure) = failure {
-                    return Err(failure.into_error());
+                    return Err(member.end(failure));
                 }
                 known.unwrap_or_default()
             }
@@ -358,6 +355,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             sealed: self.jit.engine().is_sealed(),
             features,
             native: Some(native),
+            flags: Some(self.jit.engine().flags_digest()),
             held: held.unwrap_or(Held::Some),
             known,
             handed: None,

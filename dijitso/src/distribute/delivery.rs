@@ -137,8 +137,8 @@ impl Member<'_, '_> {
         let mut packed: Vec<(Label, Option<Bytes>)> = Vec::new();
         let mut mapped = HashSet::new();
         let mut unmapped = Vec::new();
-        for (at, (loaded, _)) in &have {
-            match in_place.then(|| self.files_of(loaded)).flatten() {
+        for (at, (loaded, origin)) in &have {
+            match in_place.then(|| self.files_of(loaded, *origin)).flatten() {
                 // They need not even be read.
                 Some(files) => packed.extend(files.into_iter().filter_map(|(facts, path)| {
                     let new = mapped.insert(facts.content);
@@ -168,9 +168,14 @@ impl Member<'_, '_> {
         (packed, unsent)
     }
 
-    /// The files of a kernel and of all below it, if every rank of this machine may map all of them.
-    fn files_of(&self, loaded: &Arc<Loaded>) -> Option<Vec<(Facts, PathBuf)>> {
-        let file = |item: &Arc<Loaded>| Some((Facts::of(item)?, self.engine.mappable(item)?));
+    /// The files of a kernel and of all below it, if every rank of this machine may map all of them. What was loaded before this
+    /// call may have been damaged since, and the others map what they are told of without a look at it.
+    fn files_of(&self, loaded: &Arc<Loaded>, origin: KernelOrigin) -> Option<Vec<(Facts, PathBuf)>> {
+        let known = origin != KernelOrigin::Memory;
+        let file = |item: &Arc<Loaded>| {
+            let path = self.engine.mappable(item)?;
+            (known || self.engine.is_intact(&path, &item.content)).then_some((Facts::of(item)?, path))
+        };
         closure(std::slice::from_ref(loaded)).iter().map(file).collect()
     }
 

@@ -180,7 +180,7 @@ impl Member<'_, '_> {
     fn outcome(&mut self, team: &Team, again: bool, unsent: Reasons) -> Result<Outcome> {
         let mine = Outcome { failure: self.failure.clone(), again, unsent };
         let outcome = self.session.all_reduce(Step::Load, team.whole(), mine, Outcome::merge)?;
-        outcome.failure.clone().map_or(Ok(outcome), |failure| Err(failure.into_error()))
+        outcome.failure.clone().map_or(Ok(outcome), |failure| Err(self.end(failure)))
     }
 
     /// Notes what is not there now. Whoever did not send it has a better reason, if there is one.

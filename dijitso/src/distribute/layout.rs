@@ -29,13 +29,6 @@ pub(crate) struct Group {
     pub(crate) has_directory: bool,
 }
 
-impl Group {
-    /// Reads and writes the directory.
-    pub(crate) fn leader(&self) -> usize {
-        self.ranks[0]
-    }
-}
-
 /// A layout in few bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chart {
@@ -85,7 +78,7 @@ mod tests {
             slots: vec![1; 5],
         });
         assert_eq!(layout.size(), 5);
-        assert_eq!((layout.group(2).leader(), layout.group(4).leader()), (0, 3));
+        assert_eq!((layout.group(2).ranks[0], layout.group(4).ranks[0]), (0, 3));
         assert_eq!((&layout.group(1).ranks[..], &layout.group(4).ranks[..]), (&[0, 1, 2][..], &[3, 4][..]));
         assert!(layout.groups[0].has_directory && !layout.groups[1].has_directory);
     }

@@ -38,6 +38,8 @@ pub(super) struct Member<'a, 'c> {
     /// What this rank has of each.
     pub(super) have: Vec<Option<Obtained>>,
     pub(super) failure: Option<Failure>,
+    /// What the team ended with, with the place of the kernel it is about.
+    pub(super) ended: Option<Failure>,
     pub(super) probe: Option<&'a Probe<'a>>,
     /// What this rank knew of who is where when the call began.
     pub(super) scene: Option<Arc<Scene>>,
@@ -99,11 +101,27 @@ impl<'a> Member<'a, '_> {
         self.failure = Failure::first(self.failure.take(), Some(failure));
     }
 
+    /// From now on who asks for these kernels is given what this rank has: all have the same. Whoever builds something that needs them would
+    /// else build them again if they are in no cache yet, and perhaps others.
+    pub(super) fn adopt(&self) {
+        for (spec, have) in self.specs.iter().zip(&self.have) {
+            if let Some((loaded, _)) = have {
+                self.engine.adopt(spec, loaded);
+            }
+        }
+    }
+
+    /// The error with which a team ends.
+    pub(super) fn end(&mut self, failure: Failure) -> Error {
+        self.ended = Some(failure.clone());
+        failure.into_error()
+    }
+
     /// Everybody learns of the first failure, if there is one; then all leave with it.
     pub(super) fn status(&mut self, step: Step, tree: &Tree) -> Result<()> {
         let mine = self.failure.clone();
         let failure = self.session.all_reduce(step, tree, mine, Failure::first)?;
-        failure.map_or(Ok(()), |failure| Err(failure.into_error()))
+        failure.map_or(Ok(()), |failure| Err(self.end(failure)))
     }
 
     /// What this rank holds already.

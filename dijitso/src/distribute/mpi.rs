@@ -32,12 +32,12 @@ use super::communicator::{
 
 impl<C: Mpi + ?Sized> Communicator for C {
     fn rank(&self) -> usize {
-        // Without MPI there is no rank; `channel` says so.
+        // Without MPI there is no rank, and there are none; `channel` says why.
         if unusable().is_some() { 0 } else { number(Mpi::rank(self)) }
     }
 
     fn size(&self) -> usize {
-        if unusable().is_some() { 1 } else { number(Mpi::size(self)) }
+        if unusable().is_some() { 0 } else { number(Mpi::size(self)) }
     }
 
     fn channel(&self, idle: &mut Idle<'_>) -> Result<Box<dyn Channel + '_>, Lost> {
@@ -129,6 +129,8 @@ impl Drop for Line {
     /// forgotten the duplicate itself.
     fn drop(&mut self) {
         if !mpi::is_finalized() {
+            // What is still under way would keep MPI from giving its numbers to others.
+            look_again(self);
             // SAFETY: nothing uses it after this.
             unsafe { ManuallyDrop::drop(&mut self.comm) }
         }
@@ -188,12 +190,16 @@ struct Open<'a>(&'a Line);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        for _ in 0..LAST_LOOKS {
-            if self.0.let_go() {
-                break;
-            }
-            std::thread::yield_now();
+        look_again(self.0);
+    }
+}
+
+fn look_again(line: &Line) {
+    for _ in 0..LAST_LOOKS {
+        if line.let_go() {
+            break;
         }
+        std::thread::yield_now();
     }
 }
 

@@ -12,7 +12,7 @@ use super::tree::Tree;
 use super::waiting::Step;
 use crate::config::params::BuildOn;
 use crate::error::Result;
-use crate::jit::{Derivation, Engine};
+use crate::jit::{Derivation, Engine, Flags};
 use crate::signature::Signature;
 use crate::toolchain::CpuFeatures;
 
@@ -55,36 +55,58 @@ impl<C: Communicator + ?Sized> Collective<'_, C> {
         let processor = self.processor.unwrap_or_else(CpuFeatures::of_host);
         let layout = Layout::discover(&mut member.session, &base.store, base.jobs(), processor)?;
         let rank = member.session.rank();
-        let mixed = agreed.native.is_none() && !self.per_cpu && base.builds_for_native();
+        let imposed = self.flags_of_rank_0(member, agreed)?;
+        let native = imposed.as_ref().map_or(base.builds_for_native(), Flags::is_native);
+        let mixed = agreed.native.is_none() && !self.per_cpu && native;
         let derived = member.attempt(Step::Share, |_| {
             let crowded = layout.group(rank).ranks.len() > 1;
             let subdirectory =
                 (self.strategy(0) == BuildOn::Process && crowded).then(|| format!("rank-{rank}"));
             let cpu = mixed.then(|| agreed.features.level().cpu());
-            match (&subdirectory, &cpu) {
-                (None, None) => Ok(None),
-                _ => base.derived(&Derivation { cpu, subdirectory }).map(Some),
-            }
+            let derivation = Derivation { flags: imposed.clone(), cpu, subdirectory };
+            let differs = derivation != Derivation::default();
+            differs.then(|| base.derived(&derivation)).transpose()
         });
         let derived = derived.flatten();
+        let other = imposed.map(|theirs| (rank as u32, base.flags().difference(&theirs)));
         let said = member.attempt(Step::Share, |_| {
             let engine = derived.as_ref().unwrap_or(base);
             Ok((rank == 0).then(|| (new_key(), engine.compiler_digest())))
         });
         let tree = Tree::over_all(member.session.size(), rank);
-        let mine = (member.failure.clone(), said.flatten());
-        let (failure, said) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
-            // Only rank 0 says something.
-            (Failure::first(a.0, b.0), a.1.or(b.1))
+        let mine = (member.failure.clone(), said.flatten(), other);
+        let (failure, said, other) = member.session.all_reduce(Step::Share, &tree, mine, |a, b| {
+            // Only rank 0 says what it builds with; of the others the lowest one is named.
+            let other = [a.2, b.2].into_iter().flatten().min_by_key(|(rank, _)| *rank);
+            (Failure::first(a.0, b.0), a.1.or(b.1), other)
         })?;
         if let Some(failure) = failure {
             return Err(failure.into_error());
+        }
+        if let (0, Some((other, difference))) = (rank, other) {
+            log::warn!(
+                "rank {other}, and perhaps others, would compile with other flags than rank 0: {difference}; all ranks use those of \
+                 rank 0, so give all of them the same parameters and variables"
+            );
         }
         let (id, compiler) = said.unwrap_or_default();
         let (layout, teams) = (Arc::new(layout), Mutex::default());
         let scene = Arc::new(Scene { id, layout, derived, compiler, teams });
         base.notes().put(self.scene_key(member.session.key()), scene.clone());
         Ok(scene)
+    }
+
+    /// What this rank is to tell its compiler instead of what it was told itself: else one half of a batch would be compiled with other
+    /// flags than the other, and be stored as if it were what this rank asks for.
+    fn flags_of_rank_0(&self, member: &mut Member<'_, '_>, agreed: &Agreement) -> Result<Option<Flags>> {
+        if agreed.flags.is_some() {
+            return Ok(None);
+        }
+        let (base, rank) = (self.jit.engine(), member.session.rank());
+        let tree = Tree::over_all(member.session.size(), rank);
+        let mine = (rank == 0).then(|| base.flags());
+        let flags = member.session.broadcast(Step::Share, &tree, mine)?;
+        Ok((flags.digest() != base.flags_digest()).then_some(flags))
     }
 
     /// A communicator, and what of this collective decides who is where and which engine is used; and the rank: those that

@@ -85,11 +85,12 @@ impl<'c> Session<'c> {
         match session.calls().given_up(call) {
             None => Ok(session),
             Some(given_up) => {
+                let earlier = given_up.call < call;
                 let error = session.ends_by(given_up);
                 if !session.calls().told() {
                     session.tell(&error);
                 }
-                Err(error)
+                Err(if earlier { of_no_use_any_more(&error) } else { error })
             }
         }
     }
@@ -132,10 +133,16 @@ impl<'c> Session<'c> {
         if to.is_empty() {
             return Ok(());
         }
-        if message.len() > self.channel.eager() {
-            self.offer(step, to, message)?;
+        if message.len() <= self.channel.eager() {
+            return self.pass(step, to, message);
         }
-        self.pass(step, to, message)
+        self.offer(step, to, message).and_then(|()| self.pass(step, to, message)).inspect_err(|error| {
+            // Those that have asked wait for it, or for this; some may be beyond reach.
+            let notice = self.notice(error);
+            for rank in to {
+                let _ = self.pass(step, &[*rank], &notice);
+            }
+        })
     }
 
     /// Waits until all have asked for a large message.
@@ -143,14 +150,9 @@ impl<'c> Session<'c> {
         let part = Header::read(message).map_or(0, |header| header.part);
         self.pass(step, to, &self.header(step, Kind::Offer, part).start(0))?;
         self.counters.messages_offered.add(to.len() as u64);
-        let asked =
-            to.iter().try_for_each(|&rank| match self.next(step, rank, part, &mut || self.is_over())? {
-                (Kind::Ready, _) => Ok(()),
-                _ => Err(self.foreign(step, rank, "no answer to the offer of a large message")),
-            });
-        asked.inspect_err(|error| {
-            // Those that have asked wait for it, or for this.
-            let _ = self.pass(step, to, &self.notice(error));
+        to.iter().try_for_each(|&rank| match self.next(step, rank, part, &mut || self.is_over())? {
+            (Kind::Ready, _) => Ok(()),
+            _ => Err(self.foreign(step, rank, "no answer to the offer of a large message")),
         })
     }
 
@@ -341,6 +343,19 @@ fn shortened(error: Error) -> Error {
 fn short(reason: &str) -> &str {
     let end = (0..=REASON.min(reason.len())).rev().find(|&at| reason.is_char_boundary(at));
     &reason[..end.unwrap_or(0)]
+}
+
+/// What a call gets that comes after one that was given up.
+fn of_no_use_any_more(error: &Error) -> Error {
+    let problem = match error {
+        Error::Communication { problem } => problem.clone(),
+        other => other.to_string(),
+    };
+    let problem = format!(
+        "an earlier collective call on this communicator was given up, so that nothing can be loaded on it any more; make a new one \
+         (a duplicate) on all ranks. That call ended like this: {problem}"
+    );
+    Error::Communication { problem }
 }
 
 fn gone(lost: &Lost, step: Step, what: &str) -> Error {

@@ -49,28 +49,6 @@ impl Session<'_> {
         self.guarded(tree, |session| session.down(step, tree, mine))
     }
 
-    /// Everybody's value for everybody, by rank.
-    pub(crate) fn gather<T: Serialize + DeserializeOwned>(
-        &mut self,
-        step: Step,
-        tree: &Tree,
-        mine: T,
-    ) -> Result<Vec<(usize, T)>> {
-        let mine = vec![(self.rank(), mine)];
-        self.guarded(tree, |session| {
-            let all = session.up(step, tree, mine, |mut all, more| {
-                all.extend(more);
-                all
-            })?;
-            let all = tree.parent.is_none().then(|| {
-                let mut all = all;
-                all.sort_by_key(|&(rank, _)| rank);
-                all
-            });
-            session.down(step, tree, all)
-        })
-    }
-
     /// The merged value of this rank and all below; it has been sent to the parent.
     fn up<T: Serialize + DeserializeOwned>(
         &mut self,

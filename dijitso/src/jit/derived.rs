@@ -1,5 +1,5 @@
-//! Engines that differ from another one in a single point: for the processors of all ranks, or in a directory of a rank's
-//! own.
+//! Engines that differ from another one in few points: for the processors of all ranks, with the flags of rank 0, or in a
+//! directory of a rank's own.
 //!
 //! They belong to the `Jit` they are derived from and share its counters. Whoever loads a kernel with that `Jit` inside a
 //! generator gets it from the derived engine for which the generator runs: it will be called, or read, by a kernel for the
@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::engine::Engine;
+use super::flags::Flags;
 use crate::config::Sourced;
 use crate::config::origin::Origin;
 use crate::config::params::Cpu;
@@ -16,8 +17,10 @@ use crate::error::{Error, Result};
 use crate::fs::is_component;
 
 /// What is different; nothing by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Derivation {
+    /// What another rank's compiler is told.
+    pub(crate) flags: Option<Flags>,
     /// The processor to compile for, see [`Level::cpu`](crate::toolchain::Level::cpu).
     pub(crate) cpu: Option<Cpu>,
     /// Of the cache directory: one path component.
@@ -57,6 +60,9 @@ impl Engine {
             return Ok(engine.clone());
         }
         let mut config = self.config.clone();
+        if let Some(flags) = &derivation.flags {
+            flags.put_into(&mut config);
+        }
         if let Some(cpu) = &derivation.cpu {
             let origin = Origin::Probe("the processors of all ranks".to_owned());
             config.build.cpu = Sourced { value: cpu.clone(), origin };

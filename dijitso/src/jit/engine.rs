@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
 use super::derived::Derived;
+use super::flags::Flags;
 use super::flight::Flights;
 use super::luggage::Collection;
 use super::memory::Memory;
@@ -15,7 +16,7 @@ use crate::cache::{Defect, Sites, Store, archive_at};
 use crate::compile::{Bench, Linked, Surroundings, Unit};
 use crate::config::Config;
 use crate::config::origin::Flag;
-use crate::config::params::{Cpu, Params, Profile};
+use crate::config::params::Params;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Scratch};
 use crate::kernel::{Loaded, closure};
@@ -41,6 +42,8 @@ pub(crate) struct Engine {
     /// Everything the program, the user and the environment asked of compilations, before the compiler
     /// had its say: part of every index key.
     request: Signature,
+    /// What the compiler is told, by whomever.
+    flags: Signature,
     /// Variables that compilers read, as they are set here, sorted by name.
     pub(super) environment: Vec<(String, String)>,
     /// `None` until a kernel is wanted that is not part of the program.
@@ -102,6 +105,7 @@ impl Engine {
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
         let request = request(&config, &environment);
+        let flags = Flags::of(&config).digest();
         let limits =
             Limits::new(config.build.jobs.as_ref().map(|jobs| jobs.value), config.build.memory_per_job.value);
         Ok(Engine {
@@ -115,6 +119,7 @@ impl Engine {
             flights: Flights::default(),
             limits,
             request,
+            flags,
             environment,
             context: Mutex::default(),
             sweep: Once::new(),
@@ -126,22 +131,6 @@ impl Engine {
             notes: Notes::default(),
             base: None,
         })
-    }
-
-    /// What it is, for messages: `cache /home/user/.cache/dijitso, cpu native, profile optimized`.
-    pub(crate) fn description(&self) -> String {
-        let build = &self.config.build;
-        let cpu = match &build.cpu.value {
-            Cpu::Native => "native",
-            Cpu::Generic => "generic",
-            Cpu::Named(name) => name,
-        };
-        let profile = match build.profile.value {
-            Profile::Optimized => "optimized",
-            Profile::Debug => "debug",
-        };
-        let cache = self.config.cache.root.value.display();
-        format!("cache {cache}, cpu {cpu}, profile {profile}")
     }
 
     /// Whether compiling is forbidden.
@@ -169,6 +158,16 @@ impl Engine {
         let found = Arc::new(self.find_compiler(false));
         *self.context.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
         found
+    }
+
+    /// What its compiler is told, to be told to others.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags::of(&self.config)
+    }
+
+    /// [`Flags::digest`] of these.
+    pub(crate) fn flags_digest(&self) -> Signature {
+        self.flags
     }
 
     /// What compiler this engine would use, and for what processor; `None` if there is none.

@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::collections::{HashSet, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::engine::Engine;
 use super::received::Place;
 use super::{Jit, sealed};
-use crate::cache::{Bytes, VariantOutcome};
+use crate::cache::{Bytes, VariantOutcome, read};
 use crate::config::params::{BuildOn, Cpu};
 use crate::error::Result;
 use crate::kernel::{Loaded, closure};
@@ -114,6 +115,11 @@ impl Engine {
             }
         }
         at_hand
+    }
+
+    /// Whether a file holds the entry that it should.
+    pub(crate) fn is_intact(&self, path: &Path, content: &Signature) -> bool {
+        read(&self.fs, path, content).is_ok()
     }
 
     /// The bytes of a whole entry, if they can be read.

@@ -282,22 +282,12 @@ fn layered(config: &Config, driver: &Driver, language: Language) -> Vec<Flag> {
     // A sort keeps the order of equals: the processor comes after the flags of its own layer, because who
     // sets DIJITSO_CPU beside CXXFLAGS means it.
     flags.extend(native::cpu_flag(&build.cpu));
-    flags.sort_by_key(|flag| rank(&flag.origin));
+    flags.sort_by_key(|flag| flag.origin.layer());
     if build.cpu.value == Cpu::Generic {
-        let weaker = |flag: &Flag| rank(&flag.origin) <= rank(&build.cpu.origin);
+        let weaker = |flag: &Flag| flag.origin.layer() <= build.cpu.origin.layer();
         flags.retain(|flag| !(weaker(flag) && native::selects_processor(&flag.text)));
     }
     flags
-}
-
-fn rank(origin: &Origin) -> u8 {
-    match origin {
-        Origin::Default | Origin::Probe(_) => 0,
-        Origin::ConfigFile(..) => 1,
-        Origin::Environment(_) => 2,
-        Origin::Builder => 3,
-        Origin::Spec(_) => 4,
-    }
 }
 
 fn path_flag(name: &str, path: &Path, origin: Origin) -> Flag {

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use cpu::CpuFeatures;
 pub(crate) use flags::{FlagSet, STRICT_C, dialect};
-pub(crate) use level::{Level, native_digest};
+pub(crate) use level::native_digest;
 pub(crate) use link::{LinkNeeds, LinkRequest, traced_files};
 pub(crate) use record::Family;
 pub(crate) use search::{Place, SearchDir, SearchPath};

@@ -9,7 +9,8 @@ mod travel;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Engine, Found, Jit, Luggage, Needed, Outcome, Packed, Place};
+use super::needed::Needed;
+use super::{Engine, Found, Jit, Luggage, Outcome, Packed, Place};
 use crate::cache::Bytes;
 use crate::cxx::KernelFn;
 use crate::kernel::{Kernel, Loaded};
