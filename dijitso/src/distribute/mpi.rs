@@ -14,7 +14,7 @@ use std::mem::{self, ManuallyDrop};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mpi::attribute::CommAttribute;
 use mpi::datatype::Equivalence as _;
@@ -185,6 +185,9 @@ const NOTICE: mpi::Tag = 1;
 /// How often copies are asked for when a call ends: by then they were answered, and only MPI has to notice it.
 const LAST_LOOKS: usize = 100;
 
+/// For so long at least, if the call was given up.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 /// The line, in use by one call.
 struct Open<'a>(&'a Line);
 
@@ -194,9 +197,12 @@ impl Drop for Open<'_> {
     }
 }
 
+/// Some MPIs need calls of theirs for a message to leave at all: others must hear that a call was given up, so that is looked for longer.
 fn look_again(line: &Line) {
-    for _ in 0..LAST_LOOKS {
-        if line.let_go() {
+    let patience = if line.calls.given_up(u64::MAX).is_some() { LAST_WORDS } else { Duration::ZERO };
+    let started = Instant::now();
+    for look in 0.. {
+        if line.let_go() || (look >= LAST_LOOKS && started.elapsed() >= patience) {
             break;
         }
         std::thread::yield_now();
