@@ -175,6 +175,11 @@ fn what_is_lost_after_it_was_told_of_is_built_anew(mpi: &Installed) {
     assert_eq!(said.as_deref(), Some("None: 0 built\nSome(Vanished): 2 built\nSome(Corrupt): 2 built\n"));
 }
 
+fn all_build_with_what_rank_0_is_told(mpi: &Installed) {
+    let said = trial(mpi, 3, Home::One, &["told"]);
+    assert_eq!(said.as_deref(), Some("root\nnode\nprocess\nspread\n"));
+}
+
 fn thousands_of_loads_leave_nothing_behind(mpi: &Installed) {
     let loads = if soak() { "40000" } else { "4000" };
     let said = trial(mpi, 2, Home::One, &["endurance", loads]).unwrap();
@@ -267,6 +272,7 @@ fn a_large_library_passes_through_in_pieces(mpi: &Installed) {
 }
 
 with_each_mpi! {
+    all_build_with_what_rank_0_is_told,
     cold_and_warm_starts_are_those_of_threads,
     whatever_goes_wrong_is_the_same_on_all_ranks,
     whatever_is_asked_for_differently_is_named_on_all_ranks,

@@ -10,6 +10,7 @@ mod mixtures;
 mod parts;
 mod setting;
 mod starts;
+mod told;
 mod unable;
 mod waits;
 
@@ -24,6 +25,9 @@ fn main() {
         hook(panic);
         std::process::exit(101);
     }));
+    if words[0] == "told" {
+        told::tell(words[1].as_ref());
+    }
     let setting = Setting::new(words[1].as_ref());
     match words[0] {
         "ahead" => ahead::run(&setting),
@@ -35,6 +39,7 @@ fn main() {
         "mixtures" => mixtures::run(&setting),
         "parts" => parts::run(&setting),
         "starts" => starts::run(&setting),
+        "told" => told::run(&setting),
         "unable" => unable::run(&setting),
         "waits" => waits::run(&setting),
         what => panic!("what is {what}?"),

@@ -231,7 +231,7 @@ fn soon() -> Option<Duration> {
 
 /// The launcher tells a process its rank before MPI does.
 #[allow(clippy::disallowed_methods)]
-fn rank_of_the_launcher() -> usize {
+pub(super) fn rank_of_the_launcher() -> usize {
     let rank = ["OMPI_COMM_WORLD_RANK", "PMI_RANK"].iter().find_map(|name| std::env::var(name).ok());
     rank.and_then(|rank| rank.parse().ok()).expect("a rank")
 }
