@@ -175,6 +175,11 @@ fn what_is_lost_after_it_was_told_of_is_built_anew(mpi: &Installed) {
     assert_eq!(said.as_deref(), Some("None: 0 built\nSome(Vanished): 2 built\nSome(Corrupt): 2 built\n"));
 }
 
+fn what_was_just_built_is_handed_out_whatever_becomes_of_the_cache(mpi: &Installed) {
+    let said = trial(mpi, 3, Home::One, &["built"]);
+    assert_eq!(said.as_deref(), Some("Vanished: 2 built\nCorrupt: 2 built\n"));
+}
+
 fn all_build_with_what_rank_0_is_told(mpi: &Installed) {
     let said = trial(mpi, 3, Home::One, &["told"]);
     assert_eq!(said.as_deref(), Some("root\nnode\nprocess\nspread\n"));
@@ -273,6 +278,7 @@ fn a_large_library_passes_through_in_pieces(mpi: &Installed) {
 
 with_each_mpi! {
     all_build_with_what_rank_0_is_told,
+    what_was_just_built_is_handed_out_whatever_becomes_of_the_cache,
     cold_and_warm_starts_are_those_of_threads,
     whatever_goes_wrong_is_the_same_on_all_ranks,
     whatever_is_asked_for_differently_is_named_on_all_ranks,

@@ -9,7 +9,6 @@ use super::member::Member;
 use super::parcel::{Label, Parcel, Spot};
 use super::team::Team;
 use super::waiting::Step;
-use crate::jit::Luggage;
 
 /// A kernel as it is told to the other ranks of a machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +38,7 @@ impl Member<'_, '_> {
         {
             let own: Vec<usize> = hits.iter().map(|hit| hit.kernel).collect();
             let ahead = self.attempt(Step::Move, |me| {
-                let (packed, unsent) = me.pack(team, &own, &Luggage::default(), Way::FROM_CACHES);
+                let (packed, unsent) = me.pack(team, &own, Way::FROM_CACHES);
                 let in_files =
                     unsent.kernels.is_empty() && packed.iter().all(|(label, _)| label.path.is_some());
                 in_files.then(|| spool(packed, false)).transpose()

@@ -106,7 +106,7 @@ impl Member<'_, '_> {
         self.session.waits_for(explained);
         let mine = round.iter().find(|share| share.rank == self.rank()).map(|share| share.kernels.clone());
         let mine = mine.unwrap_or_default();
-        let luggage = self.attempt(Step::Build, |me| me.compile(&mine, parts, anew)).unwrap_or_default();
+        self.luggage = self.attempt(Step::Build, |me| me.compile(&mine, parts, anew)).unwrap_or_default();
         let weigh = |&at: &usize| Some((at as u32, Weight::of(&self.have[at].as_ref()?.0)));
         let weights: BTreeMap<u32, Weight> = mine.iter().filter_map(weigh).collect();
         let mine = (self.failure.clone(), weights);
@@ -126,7 +126,7 @@ impl Member<'_, '_> {
         }
         built.sort_unstable_by_key(|consignment| consignment.kernel);
         for consignments in at_once(&built) {
-            let lost = self.deliver(team, consignments, &luggage, way)?;
+            let lost = self.deliver(team, consignments, way)?;
             if let Some((at, why)) = lost.first_key_value() {
                 let kernel = self.specs[*at as usize].at();
                 let problem = format!(
@@ -138,6 +138,7 @@ impl Member<'_, '_> {
                 return Err(self.end(Failure::of_kernel(from, *at, Error::Load { kernel, problem })));
             }
         }
+        self.luggage = Luggage::default();
         self.adopt();
         Ok(())
     }

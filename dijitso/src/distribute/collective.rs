@@ -18,7 +18,7 @@ use super::waiting::Step;
 use crate::config::params::BuildOn;
 use crate::cxx::KernelFn;
 use crate::error::{Error, Result};
-use crate::jit::{Jit, JitBuilder, Specs, claim};
+use crate::jit::{Jit, JitBuilder, Luggage, Specs, claim};
 use crate::kernel::Kernel;
 use crate::signature::{Signature, Signer, digest};
 use crate::source::{AnySpec, KernelSpec};
@@ -223,6 +223,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             sealed: false,
             builders_compiler: None,
             ended: None,
+            luggage: Luggage::default(),
             absent: HashSet::new(),
             ahead: None,
         })

@@ -15,7 +15,7 @@ use super::unsent::{Reasons, Unsent};
 use super::waiting::Step;
 use crate::cache::{Bytes, Routes};
 use crate::error::Result;
-use crate::jit::{Facts, Luggage, Packed};
+use crate::jit::{Facts, Packed};
 use crate::kernel::{Loaded, closure};
 use crate::report::KernelOrigin;
 use crate::signature::Signature;
@@ -73,13 +73,7 @@ pub(super) fn at_once(list: &[Consignment]) -> impl Iterator<Item = &[Consignmen
 impl Member<'_, '_> {
     /// Brings kernels, each from the rank that has it, to all ranks of the team. Returns, the same on all of them, which of them
     /// nobody has any more in a state in which it could be used, and why: they must be built.
-    pub(super) fn deliver(
-        &mut self,
-        team: &Team,
-        consignments: &[Consignment],
-        luggage: &Luggage,
-        way: Way,
-    ) -> Result<Reasons> {
+    pub(super) fn deliver(&mut self, team: &Team, consignments: &[Consignment], way: Way) -> Result<Reasons> {
         let kernels: Vec<usize> = consignments.iter().map(|consignment| consignment.kernel).collect();
         if way.near
             && let Some(ahead) = self.ahead.take()
@@ -92,7 +86,7 @@ impl Member<'_, '_> {
             false => consignment.from == me,
         });
         let own: Vec<usize> = mine.map(|consignment| consignment.kernel).collect();
-        let packed = self.attempt(Step::Move, |me| Ok(me.pack(team, &own, luggage, way)));
+        let packed = self.attempt(Step::Move, |me| Ok(me.pack(team, &own, way)));
         let (mine, mut unsent) = packed.unwrap_or_default();
         // A rank that has all of it, and leads its machine, need not send anything.
         let at_hand = way.near
@@ -108,13 +102,7 @@ impl Member<'_, '_> {
 
     /// What this rank gives of these kernels, with what is below them; each library once, in an order in which they can be
     /// loaded.
-    pub(super) fn pack(
-        &self,
-        team: &Team,
-        own: &[usize],
-        luggage: &Luggage,
-        way: Way,
-    ) -> (Vec<(Label, Option<Bytes>)>, Unsent) {
+    pub(super) fn pack(&self, team: &Team, own: &[usize], way: Way) -> (Vec<(Label, Option<Bytes>)>, Unsent) {
         let have: Vec<(usize, &Obtained)> =
             own.iter().filter_map(|&at| Some((at, self.have[at].as_ref()?))).collect();
         let all = |content| have.iter().filter(move |(_, (loaded, _))| loaded.content == content);
@@ -147,11 +135,11 @@ impl Member<'_, '_> {
                 None => unmapped.push((self.specs[*at], loaded)),
             }
         }
-        let needed = self.engine.needed_by(&unmapped, luggage);
+        let needed = self.engine.needed_by(&unmapped, &self.luggage);
         let mut unsent = Unsent::default();
         for item in needed.iter().filter(|item| (item.linked || !way.near) && !mapped.contains(&item.content))
         {
-            match self.engine.pack(item, luggage) {
+            match self.engine.pack(item, &self.luggage) {
                 Ok(Packed { facts, bytes, routes }) => {
                     let label = Label { routes, ..label((*facts).clone(), item.linked) };
                     packed
@@ -210,7 +198,7 @@ impl Member<'_, '_> {
         let Some(leaders) = team.leaders().filter(|_| team.nodes > 1) else { return Ok(parcels) };
         if team.is_root() {
             let outgoing = self.attempt(Step::Move, |me| {
-                let (outgoing, lost) = opened(&parcels, &me.engine.fs);
+                let (outgoing, lost) = opened(&parcels, &me.engine.fs, &me.luggage);
                 unsent.kernels.extend(lost.kernels);
                 Ok(outgoing)
             });

@@ -136,7 +136,7 @@ impl Member<'_, '_> {
         let mut arrived = Vec::new();
         let mut readable = HashSet::new();
         if team.leads_node() {
-            let opened = self.attempt(Step::HandOut, |me| Ok(opened(parcels, &me.engine.fs)));
+            let opened = self.attempt(Step::HandOut, |me| Ok(opened(parcels, &me.engine.fs, &me.luggage)));
             let (outgoing, lost) = opened.unwrap_or_default();
             unsent.extend(lost.kernels);
             readable.extend(outgoing.iter().map(|(label, _)| label.facts.content));

@@ -49,6 +49,8 @@ pub(super) struct Member<'a, 'c> {
     pub(super) builders_compiler: Option<Option<Signature>>,
     /// Kernels that this rank's group looked for and did not find.
     pub(super) absent: HashSet<usize>,
+    /// What this rank has built in this round, as it was made: a cache may lose it.
+    pub(super) luggage: Luggage,
     /// What was handed out with the agreement.
     pub(super) ahead: Option<Ahead>,
 }
@@ -215,7 +217,7 @@ impl<'a> Member<'a, '_> {
         let mut lost = Reasons::new();
         for (list, way) in [(near, Way::FROM_CACHES), (far, Way::FROM_RANKS)] {
             for consignments in at_once(&list) {
-                lost.extend(self.deliver(team, consignments, &Luggage::default(), way)?);
+                lost.extend(self.deliver(team, consignments, way)?);
             }
         }
         for (at, why) in &lost {

@@ -5,7 +5,7 @@ use super::unsent::Unsent;
 use crate::cache::{Bytes, Sets};
 use crate::error::{Error, Result};
 use crate::fs::Fs;
-use crate::jit::Facts;
+use crate::jit::{Facts, Luggage};
 
 /// Writes parcels as a stream, a chunk at a time.
 pub(super) struct Packer {
@@ -71,17 +71,24 @@ impl Packer {
 }
 
 /// Parcels as they can be sent; those that cannot any more, and what is linked to them, are left out and named.
-pub(super) fn opened(parcels: &[Parcel], fs: &Fs) -> (Vec<(Label, Option<Bytes>)>, Unsent) {
+pub(super) fn opened(
+    parcels: &[Parcel],
+    fs: &Fs,
+    luggage: &Luggage,
+) -> (Vec<(Label, Option<Bytes>)>, Unsent) {
     let mut unsent = Unsent::default();
     let open = |Parcel { label, contents }: &Parcel| {
         unsent
             .pass(label, || match contents {
                 Contents::Bytes(bytes) => Ok(bytes.clone()),
                 Contents::Sealed(file) => file.bytes().map_err(|error| error.to_string()),
-                Contents::Entry(path) => {
-                    let opened = Bytes::open(fs, path, &label.facts.content);
-                    opened.map(|(bytes, _)| bytes).map_err(|defect| defect.to_string())
-                }
+                Contents::Entry(path) => match luggage.get(&label.facts.content) {
+                    Some(packed) => Ok(packed.bytes.clone()),
+                    None => {
+                        let opened = Bytes::open(fs, path, &label.facts.content);
+                        opened.map(|(bytes, _)| bytes).map_err(|defect| defect.to_string())
+                    }
+                },
             })
             .map(|bytes| {
                 let facts = Facts { len: bytes.len(), ..label.facts.clone() };

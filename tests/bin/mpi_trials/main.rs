@@ -31,6 +31,7 @@ fn main() {
     let setting = Setting::new(words[1].as_ref());
     match words[0] {
         "ahead" => ahead::run(&setting),
+        "built" => ahead::just_built(&setting),
         "cells" => cells::run(&setting, words[2]),
         "disagreements" => cells::disagreements(&setting),
         "endurance" => endurance::run(&setting, words[2].parse().expect("a number")),
