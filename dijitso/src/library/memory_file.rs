@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
@@ -59,6 +60,16 @@ impl Spool {
 
     /// Ends the writing, for everybody and for ever.
     pub(crate) fn seal(self) -> io::Result<SealedFile> {
+        // The kernel waits only for a moment until nobody else uses the pages, as when it looks for memory to free.
+        for _ in 0..500 {
+            match rustix::fs::fcntl_add_seals(&self.file, SEALS) {
+                Err(Errno::BUSY) => std::thread::sleep(Duration::from_millis(20)),
+                sealed => {
+                    sealed?;
+                    return Ok(SealedFile { file: self.file, len: self.written });
+                }
+            }
+        }
         rustix::fs::fcntl_add_seals(&self.file, SEALS)?;
         Ok(SealedFile { file: self.file, len: self.written })
     }
