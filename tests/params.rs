@@ -241,3 +241,19 @@ fn kernels_on_a_network_file_system_load_from_memory() {
     assert_eq!(memory_loads("no"), 0);
     assert_eq!(memory_loads("yes"), 1);
 }
+
+/// The same flags from other layers stand in another order, in which another one wins.
+#[test]
+fn the_same_flags_from_other_places_are_another_kernel() {
+    let place = Place::new();
+    let text = ["text", "told", "int told() { return TOLD; }"];
+    let value = |config: &str, variable: &str, flag: &str| {
+        let config = place.write("config.toml", config);
+        let ran = place.client(text).env("DIJITSO_CONFIG", config).env(variable, flag).ok();
+        ran.values()[0]
+    };
+    // What the environment says stands after what the file says.
+    assert_eq!(value("[build]\ncppflags = [\"-DTOLD=1\"]\n", "CXXFLAGS", "-DTOLD=2"), 2.0);
+    assert_eq!(value("[build]\ncxxflags = [\"-DTOLD=2\"]\n", "CPPFLAGS", "-DTOLD=1"), 1.0);
+    assert_eq!(value("[build]\ncppflags = [\"-DTOLD=1\"]\n", "CXXFLAGS", "-DTOLD=2"), 2.0);
+}

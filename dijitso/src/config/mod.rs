@@ -22,7 +22,6 @@ use std::time::Duration;
 use env::Environment;
 use origin::{Flag, Origin};
 use params::{BuildOn, BuildParams, CacheParams, Cpu, GeneratorParams, Load, Network, Params, Profile};
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

@@ -42,8 +42,6 @@ pub(crate) struct Engine {
     /// Everything the program, the user and the environment asked of compilations, before the compiler
     /// had its say: part of every index key.
     request: Signature,
-    /// What the compiler is told, by whomever.
-    flags: Signature,
     /// Variables that compilers read, as they are set here, sorted by name.
     pub(super) environment: Vec<(String, String)>,
     /// `None` until a kernel is wanted that is not part of the program.
@@ -104,8 +102,7 @@ impl Engine {
         let sites = Sites::new(config.cache.sites.iter().map(|site| site.value.clone()), &fs);
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
-        let request = request(&config, &environment);
-        let flags = Flags::of(&config).digest();
+        let request = Flags::of(&config).digest();
         let limits =
             Limits::new(config.build.jobs.as_ref().map(|jobs| jobs.value), config.build.memory_per_job.value);
         Ok(Engine {
@@ -119,7 +116,6 @@ impl Engine {
             flights: Flights::default(),
             limits,
             request,
-            flags,
             environment,
             context: Mutex::default(),
             sweep: Once::new(),
@@ -167,7 +163,7 @@ impl Engine {
 
     /// [`Flags::digest`] of these.
     pub(crate) fn flags_digest(&self) -> Signature {
-        self.flags
+        self.request
     }
 
     /// What compiler this engine would use, and for what processor; `None` if there is none.
@@ -341,32 +337,4 @@ fn readable(value: &OsStr) -> String {
     let lossy =
         || format!("{} (bytes {})", value.to_string_lossy(), digest(value.as_encoded_bytes()).short());
     value.to_str().map_or_else(lossy, str::to_owned)
-}
-
-fn request(config: &Config, environment: &[(String, String)]) -> Signature {
-    let build = &config.build;
-    let mut signer = Signer::quiet("dijitso request 1");
-    for (name, flags) in [
-        ("cflags", &build.cflags),
-        ("cxxflags", &build.cxxflags),
-        ("cppflags", &build.cppflags),
-        ("ldflags", &build.ldflags),
-    ] {
-        let texts: Vec<&str> = flags.iter().map(|f| f.text.as_str()).collect();
-        signer.field(name, &texts);
-    }
-    for (name, dirs) in
-        [("include", &build.include_dirs), ("lib", &build.lib_dirs), ("rpath", &build.rpath_dirs)]
-    {
-        let paths: Vec<&PathBuf> = dirs.iter().map(|d| &d.value).collect();
-        signer.field(name, &paths);
-    }
-    let libs: Vec<&str> = build.libs.iter().map(|l| l.value.as_str()).collect();
-    signer.field("libs", &libs);
-    signer.field("std", &build.std.as_ref().map(|s| s.value.as_str()));
-    signer.field("profile", &format!("{:?}", build.profile.value));
-    signer.field("cpu", &format!("{:?}", build.cpu.value));
-    signer.field("environment", environment);
-    signer.field("architecture", std::env::consts::ARCH);
-    signer.finish()
 }

@@ -1,6 +1,7 @@
 //! What a compiler is told apart from the kernel itself, by parameters and by variables that it reads: as it travels, so that all ranks
 //! build with what rank 0 was told.
 
+use std::env::consts::ARCH;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -88,27 +89,44 @@ impl Flags {
         self.cpu.value == Cpu::Native
     }
 
-    /// Two that mean the same have the same, whoever asked for them.
+    /// What is compiled with these is found under this, and what is compiled with others is not. Where a flag stands on the command line,
+    /// and so which of two wins, depends on the layer that it is from.
     pub(crate) fn digest(&self) -> Signature {
-        let mut signer = Signer::quiet("dijitso flags 1");
-        for flags in [&self.cflags, &self.cxxflags, &self.cppflags, &self.ldflags] {
-            // The order of layers is that of the command line.
+        // Nothing may be forgotten here.
+        let Flags {
+            cflags,
+            cxxflags,
+            cppflags,
+            ldflags,
+            include_dirs,
+            lib_dirs,
+            rpath_dirs,
+            libs,
+            std,
+            profile,
+            cpu,
+            environment,
+        } = self;
+        let mut signer = Signer::quiet("dijitso request 2");
+        for (name, flags) in
+            [("cflags", cflags), ("cxxflags", cxxflags), ("cppflags", cppflags), ("ldflags", ldflags)]
+        {
             let texts: Vec<(&str, u8)> =
                 flags.iter().map(|flag| (flag.text.as_str(), flag.origin.layer())).collect();
-            signer.field("flags", &texts);
+            signer.field(name, &texts);
         }
-        for dirs in [&self.include_dirs, &self.lib_dirs, &self.rpath_dirs] {
-            let dirs: Vec<PathBuf> = dirs.iter().map(|dir| PathBuf::from(&dir.value)).collect();
-            signer.field("dirs", &dirs);
+        for (name, dirs) in [("include", include_dirs), ("lib", lib_dirs), ("rpath", rpath_dirs)] {
+            let dirs: Vec<(&OsString, u8)> =
+                dirs.iter().map(|dir| (&dir.value, dir.origin.layer())).collect();
+            signer.field(name, &dirs);
         }
-        let libs: Vec<&str> = self.libs.iter().map(|lib| lib.value.as_str()).collect();
+        let libs: Vec<(&str, u8)> = libs.iter().map(|lib| (lib.value.as_str(), lib.origin.layer())).collect();
         signer.field("libs", &libs);
-        signer.field("std", &self.std.as_ref().map(|std| std.value.as_str()));
-        signer.field("profile", &format!("{:?}", self.profile.value));
-        signer.field("cpu", &format!("{:?} {}", self.cpu.value, self.cpu.origin.layer()));
-        for (name, value) in &self.environment {
-            signer.field(name, value);
-        }
+        signer.field("std", &std.as_ref().map(|std| (std.value.as_str(), std.origin.layer())));
+        signer.field("profile", &format!("{:?}", profile.value));
+        signer.field("cpu", &(format!("{:?}", cpu.value), cpu.origin.layer()));
+        signer.field("environment", environment);
+        signer.field("architecture", ARCH);
         signer.finish()
     }
 
