@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
@@ -14,6 +14,9 @@ use rustix::io::Errno;
 use super::memfd::ourselves;
 use crate::cache::Bytes;
 use crate::fs::Fs;
+
+/// For so long a file of gigabytes may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const SEALS: SealFlags =
     SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
@@ -60,18 +63,17 @@ impl Spool {
 
     /// Ends the writing, for everybody and for ever.
     pub(crate) fn seal(self) -> io::Result<SealedFile> {
-        // The kernel waits only for a moment until nobody else uses the pages, as when it looks for memory to free.
-        for _ in 0..500 {
+        // The kernel itself waits only for a moment until nobody else uses a page, as who looks for memory to free does.
+        let patient_until = Instant::now() + PATIENCE;
+        loop {
             match rustix::fs::fcntl_add_seals(&self.file, SEALS) {
-                Err(Errno::BUSY) => std::thread::sleep(Duration::from_millis(20)),
-                sealed => {
-                    sealed?;
-                    return Ok(SealedFile { file: self.file, len: self.written });
+                Err(Errno::BUSY) if Instant::now() < patient_until => {
+                    std::thread::sleep(Duration::from_millis(20));
                 }
+                Err(error) => return Err(error.into()),
+                Ok(()) => return Ok(SealedFile { file: self.file, len: self.written }),
             }
         }
-        rustix::fs::fcntl_add_seals(&self.file, SEALS)?;
-        Ok(SealedFile { file: self.file, len: self.written })
     }
 }
 
