@@ -188,8 +188,6 @@ impl Field<'_> {
     fn against(&self, what: String, name: &str, cell: Cell, theirs: (&'static str, &'static str)) -> Row {
         let (label, strategy) = theirs;
         let ours = self.series(cell, name).unwrap_or_default();
-        // Theirs asks nobody in any case.
-        let name = if name == "warm alone" { "warm" } else { name };
         match self.series(Cell { who: Who::Dijitso, strategy, ..cell }, name) {
             Some(theirs) => Row::new(what, &ours).against(label, &theirs).target(Target::AtMost(1.0)),
             None => Row::new(what, &ours),
@@ -216,7 +214,12 @@ impl Field<'_> {
         let cells = self.our_cells(Kind::Trivial).into_iter();
         for cell in cells.filter(|cell| cell.strategy == "root") {
             let what = format!("disk hit by `Jit::load`, {}", cell.place());
-            rows.push(self.against(what, "warm alone", cell, (DIJITSO, "root")));
+            let row = Row::new(what, &self.series(cell, "warm alone").unwrap_or_default());
+            // Theirs asks nobody in any case.
+            rows.push(match self.series(Cell { who: Who::Dijitso, ..cell }, "warm") {
+                Some(theirs) => row.against(DIJITSO, &theirs).target(Target::AtMost(1.0)),
+                None => row,
+            });
         }
         rows
     }
