@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{skip, which};
+use crate::harness::{skip, soak, which};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How many ranks there are in tests; more than this machine has cores, most likely.
@@ -117,8 +117,10 @@ impl Installed {
     }
 }
 
-/// No test may hang: nothing here takes a tenth of this, even if the machine is busy.
-const DEADLINE: Duration = Duration::from_secs(300);
+/// No test may hang: nothing here takes a tenth of this, even if the machine is busy, and in the soak the longest a quarter.
+fn deadline() -> Duration {
+    Duration::from_secs(if soak() { 3600 } else { 300 })
+}
 
 /// Runs `mpirun` to its end; whoever is not through by the deadline is killed, with all ranks, and the test fails.
 pub(crate) fn finish(command: &mut Command) -> Output {
@@ -126,9 +128,9 @@ pub(crate) fn finish(command: &mut Command) -> Output {
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let group = Pid::from_child(&child);
     let waiter = std::thread::spawn(move || child.wait_with_output());
-    let started = Instant::now();
+    let (started, deadline) = (Instant::now(), deadline());
     while !waiter.is_finished() {
-        if started.elapsed() > DEADLINE {
+        if started.elapsed() > deadline {
             // `mpirun` ends its ranks, which have groups of their own, if it is asked to.
             let _ = kill_process_group(group, Signal::TERM);
             std::thread::sleep(Duration::from_secs(5));

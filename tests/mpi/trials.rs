@@ -1,5 +1,5 @@
 //! The fault matrix under `mpirun`: what goes wrong on one rank is heard of on all. All cells run over threads, see
-//! `distribute::matrix`; here is one of each kind on each rank, and in the soak all that there are with three ranks.
+//! `distribute::matrix`; here is one of each kind on each rank, and in the soak every seventeenth of all that there are.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
