@@ -94,10 +94,13 @@ impl Walk {
             };
             let data = match std::fs::symlink_metadata(&here) {
                 Ok(data) => data,
-                // Where we cannot go, we load nothing from.
+                // Where we cannot go, we load nothing from: not even where a directory that we have just seen was replaced.
                 Err(error)
                     if self.last == Last::OurDirectory
-                        && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) =>
+                        && matches!(
+                            error.kind(),
+                            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+                        ) =>
                 {
                     return Ok(Descent::Ends);
                 }

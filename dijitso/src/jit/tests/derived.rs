@@ -72,3 +72,16 @@ fn a_subdirectory_is_another_cache() {
         assert!(derive(bad).is_err(), "{bad}");
     }
 }
+
+/// As it may become while a collective load finds out who shares it.
+#[test]
+fn where_the_directory_was_replaced_kernels_are_in_memory() {
+    let here = Rank::new();
+    std::fs::write(here.cache(), "").unwrap();
+    let own =
+        here.engine().derived(&Derivation { subdirectory: Some("rank-3".to_owned()), ..Default::default() });
+    let (outcomes, _) = own.unwrap().build_packed(&[number(1).any()], &[false], &[]);
+    let loaded = &outcomes[0].as_ref().unwrap().0;
+    assert_eq!((call(loaded), loaded.path.get()), (1, None));
+    assert_eq!(here.jit.stats().publish_failures, 1);
+}
