@@ -108,6 +108,9 @@ impl Package {
             "RUSTFLAGS",
             "CARGO_ENCODED_RUSTFLAGS",
             "RUST_BACKTRACE",
+            // Kernels have debug information as users' have.
+            "CARGO_PROFILE_DEV_DEBUG",
+            "CARGO_INCREMENTAL",
         ] {
             command.env_remove(variable);
         }
