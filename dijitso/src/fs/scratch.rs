@@ -165,6 +165,7 @@ fn is_abandoned(lock: &OwnedFd, path: &Path, kind: Kind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::RecvTimeoutError;
 
     fn fs() -> Fs {
         Fs::new(Default::default())
@@ -211,21 +212,24 @@ mod tests {
     #[test]
     fn creating_and_sweeping_at_once_never_takes_a_live_directory() {
         let dir = tempfile::tempdir().unwrap();
-        let done = std::sync::atomic::AtomicBool::new(false);
+        let sweeping = dir.path();
+        let (alive, done) = std::sync::mpsc::channel::<()>();
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    Scratch::sweep_all(&fs(), dir.path(), Kind::Local);
+            // One after the other, and not so fast that nobody else gets a turn; it ends with us, however we end.
+            scope.spawn(move || {
+                while done.recv_timeout(std::time::Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout)
+                {
+                    Scratch::sweep_all(&fs(), sweeping, Kind::Local);
                 }
             });
-            for n in 0..60 {
+            for n in 0..600 {
                 let scratch = Scratch::new(&fs(), &[dir.path().into()]).unwrap();
                 std::fs::write(scratch.path().join("a"), b"x").unwrap();
                 let dest = dir.path().join("sub/dest");
                 fs().replace(dir.path(), &dest, b"x").unwrap();
                 assert!(scratch.path().join("a").exists(), "round {n}");
             }
-            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            drop(alive);
         });
     }
 }
