@@ -9,18 +9,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::bench::Bench;
-use super::diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
+use super::bundle;
 use super::ended::{Built, Ended, Failed};
 use super::linked::Linked;
 use super::pack::Member;
 use super::unit::Unit;
-use super::{bundle, depfile};
 use crate::cache::without_directory;
 use crate::error::Error;
 use crate::fs::Scratch;
 use crate::library::elf;
 use crate::process::{Command, Output};
-use crate::toolchain::{LinkRequest, traced_files};
+use crate::toolchain::{
+    LinkRequest, Trouble, blames_the_text, depfile, traced_files, trouble, undefined_symbols,
+};
 
 /// What a job wants next.
 #[derive(Debug)]
