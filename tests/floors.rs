@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The top-level modules, ground floor first.
 const FLOORS: &[&[&str]] = &[
     &["error", "stats", "signature", "cxx", "report"],
-    &["fs", "process", "config"],
+    &["fs", "process", "config", "trace"],
     &["toolchain", "source"],
     &["cache"],
     &["compile", "library"],

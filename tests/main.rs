@@ -15,6 +15,7 @@ mod harness;
 mod identity;
 mod inputs;
 mod jit;
+mod life;
 mod mpi;
 mod names;
 mod packs;

@@ -30,6 +30,7 @@ mod signature;
 mod source;
 mod stats;
 mod toolchain;
+mod trace;
 
 #[doc(hidden)]
 pub mod private;
@@ -40,9 +41,9 @@ pub mod guide;
 pub use dijitso_macros::{CxxType, Sign, kernel};
 
 pub use crate::cache::{
-    Cache, CacheKind, Category, Clean, Damaged, Entries, Entry, EntryFile, Extracted, FailureBundle,
-    Function, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed, RemovedFile, Sizes, Summary,
-    Usage,
+    Activity, Cache, CacheKind, Category, Clean, Damaged, DayStatistics, Entries, Entry, EntryFile,
+    Extracted, FailureBundle, Function, Gc, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed,
+    RemovedFile, Sizes, Statistics, Summary, Usage,
 };
 pub use crate::config::origin::{Flag, Origin};
 pub use crate::config::params::{

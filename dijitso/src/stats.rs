@@ -13,6 +13,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)*
+            /// What has been recorded on the disk.
+            recorded: Mutex<Stats>,
             misses: Mutex<BTreeMap<String, u64>>,
         }
 
@@ -42,6 +44,18 @@ macro_rules! counters {
                     $($name: self.$name.get(),)*
                     misses: lock(&self.misses).clone(),
                 }
+            }
+        }
+
+        impl Stats {
+            /// What was done since `before`.
+            fn since(&self, before: &Stats) -> Stats {
+                let mut misses = self.misses.clone();
+                for (reason, count) in &mut misses {
+                    *count -= before.misses.get(reason).copied().unwrap_or(0).min(*count);
+                }
+                misses.retain(|_, count| *count > 0);
+                Stats { $($name: self.$name.saturating_sub(before.$name),)* misses }
             }
         }
     };
@@ -74,6 +88,16 @@ counters! {
     negative_hits,
     /// Entries published to the cache.
     published,
+    /// Their bytes.
+    published_bytes,
+    /// Entries and index files that were removed because the cache reached its bound.
+    evicted,
+    /// Their bytes.
+    evicted_bytes,
+    /// Microseconds that compilers and linkers ran for the kernels that were built.
+    compile_us,
+    /// Microseconds that they had run for the kernels that were loaded from the disk cache.
+    saved_us,
     /// Entries or index files that could not be written (full disk, read-only root, ..).
     publish_failures,
     /// Entries found damaged and set aside.
@@ -117,6 +141,20 @@ impl Counter {
 }
 
 impl Counters {
+    /// What was done since this was last called: whoever calls it records that.
+    pub(crate) fn unrecorded(&self) -> Stats {
+        let mut recorded = lock(&self.recorded);
+        let now = self.snapshot();
+        let new = now.since(&recorded);
+        *recorded = now;
+        new
+    }
+
+    pub(crate) fn published(&self, bytes: u64) {
+        self.published.one();
+        self.published_bytes.add(bytes);
+    }
+
     pub(crate) fn miss(&self, reason: &str) {
         *lock(&self.misses).entry(reason.to_owned()).or_default() += 1;
     }

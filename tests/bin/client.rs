@@ -91,6 +91,13 @@ fn run(jit: &Jit, words: &[&str], loaded: &mut Vec<Loaded>) -> Result<(), String
                 loaded.push(called(format!("{i}"), &kernel));
             }
         }
+        // The same, each with so many bytes of ballast.
+        ("heavy", [from, to, bytes]) => {
+            for i in number(from)?..number(to)? {
+                let kernel = jit.load(&kernels::heavy(i, number(bytes)?)).map_err(report)?;
+                loaded.push(called(format!("{i}"), &kernel));
+            }
+        }
         // In batches, until the process can hold no more. It behaves as if it had so many mappings already.
         ("many", [from, to, mappings @ ..]) => {
             mappings.iter().try_for_each(|mappings| crowd(number(mappings)?))?;

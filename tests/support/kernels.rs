@@ -55,6 +55,25 @@ pub fn number(i: u32) -> KernelSpec<Number> {
     .package("dijitso-tests", "1")
 }
 
+/// The same with so many bytes of ballast in its library.
+pub fn heavy(i: u32, bytes: u32) -> KernelSpec<Number> {
+    let name = format!("h{i:05}");
+    KernelSpec::new(&name, (i, bytes), {
+        let name = name.clone();
+        move || {
+            let value = NUMBER_BASE + i32::try_from(i).unwrap_or(i32::MAX - NUMBER_BASE);
+            // SAFETY: has no arguments and no state.
+            unsafe {
+                Source::new(format!(
+                    "static const volatile unsigned char ballast[{bytes}] = {{1}};\n\
+                     int {name}() {{ (void)ballast[0]; return {value}; }}\n"
+                ))
+            }
+        }
+    })
+    .package("dijitso-tests", "1")
+}
+
 /// A kernel whose text is `text`, entry `name`; the key is the text, so the spec says it all.
 pub fn text(name: &str, text: &str) -> KernelSpec<Number> {
     let body = text.to_owned();

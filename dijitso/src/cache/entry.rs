@@ -149,6 +149,8 @@ pub(crate) struct VerifiedEntry {
     pub(crate) seal: Seal,
     /// Of the whole entry.
     pub(crate) len: u64,
+    /// Whether this was its first use of the day, and it was marked as used.
+    pub(crate) marked: bool,
 }
 
 /// Why an entry cannot be used. Each is a miss, never the program's failure.
@@ -195,11 +197,11 @@ fn options(len: usize) -> SimpleFileOptions {
 ///
 /// Verified before it is loaded, because a library's constructors run inside `dlopen`.
 pub(crate) fn read(fs: &Fs, path: &Path, expected: &Signature) -> Result<VerifiedEntry, Defect> {
-    read_opened(open(fs, path)?, expected)
+    read_opened(&open(fs, path)?, expected)
 }
 
 /// The same for an entry that is open already.
-pub(super) fn read_opened(file: Opened, expected: &Signature) -> Result<VerifiedEntry, Defect> {
+pub(super) fn read_opened(file: &Opened, expected: &Signature) -> Result<VerifiedEntry, Defect> {
     let found = file.stamp;
     let io = |error: io::Error| unreadable(error, found);
     let (seal, elf) = if found.size <= AT_ONCE {
@@ -216,7 +218,7 @@ pub(super) fn read_opened(file: Opened, expected: &Signature) -> Result<Verified
     if xxh3_128(&elf) != seal.elf_check {
         return Err(Defect::corrupt("its library is damaged", found));
     }
-    Ok(VerifiedEntry { elf, seal, len: found.size })
+    Ok(VerifiedEntry { elf, seal, len: found.size, marked: false })
 }
 
 /// Opens an entry that has room for a seal.

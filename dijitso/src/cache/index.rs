@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::inputs::Inputs;
 use super::wire::{Reader, Writer};
 use crate::fs::Stamp;
-use crate::signature::Signature;
+use crate::signature::{Signature, Signer};
 use crate::toolchain::CpuFeatures;
 
-const MAGIC: &[u8; 8] = b"djindex2";
+const MAGIC: &[u8; 8] = b"djindex3";
 
 /// Variants kept for one compiler: enough for a header that alternates and for some processors.
 const PER_TOOLCHAIN: usize = 8;
@@ -47,6 +47,8 @@ pub(crate) struct Variant {
     pub(crate) cpu: CpuFeatures,
     /// Seconds since 1970.
     pub(crate) created: u64,
+    /// Microseconds that compiler and linker took: what a hit saves.
+    pub(crate) took_us: u64,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) inputs: Inputs,
 }
@@ -74,6 +76,13 @@ pub(crate) struct Dependency {
     pub(crate) object: Option<(PathBuf, Stamp)>,
 }
 
+/// The key under which the index keeps what a translation unit led to.
+pub(crate) fn unit_key(unit: &Signature) -> Signature {
+    let mut signer = Signer::quiet("dijitso unit index 1");
+    signer.field("unit", unit);
+    signer.finish()
+}
+
 impl Index {
     /// Puts `variant` first, in place of an older one with the same answer.
     pub(super) fn add(&mut self, variant: Variant) {
@@ -89,7 +98,7 @@ impl Index {
         self.variants = kept;
     }
 
-    pub(super) fn encode(&self, key: &Signature) -> Vec<u8> {
+    pub(in crate::cache) fn encode(&self, key: &Signature) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.raw(MAGIC);
         writer.signature(key);
@@ -165,6 +174,7 @@ impl Variant {
         writer.u8(u8::from(self.entry));
         writer.u128(self.cpu.bits());
         writer.u64(self.created);
+        writer.u64(self.took_us);
         writer.u32(self.dependencies.len() as u32);
         for dependency in &self.dependencies {
             dependency.encode(writer);
@@ -183,12 +193,13 @@ impl Variant {
         let entry = reader.u8()? != 0;
         let cpu = CpuFeatures::from_bits(reader.u128()?);
         let created = reader.u64()?;
+        let took_us = reader.u64()?;
         let mut dependencies = Vec::new();
         for _ in 0..reader.u32()? {
             dependencies.push(Dependency::decode(reader)?);
         }
         let inputs = Inputs::decode(reader)?;
-        Some(Variant { toolchain, unit, outcome, entry, cpu, created, dependencies, inputs })
+        Some(Variant { toolchain, unit, outcome, entry, cpu, created, took_us, dependencies, inputs })
     }
 }
 
@@ -239,6 +250,7 @@ mod tests {
             entry: true,
             cpu: CpuFeatures::from_bits(1 << 127 | 9),
             created: 77,
+            took_us: 17_000,
             dependencies: vec![
                 Dependency {
                     key: digest(b"k"),

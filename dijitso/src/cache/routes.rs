@@ -168,6 +168,7 @@ mod tests {
             entry: true,
             cpu: CpuFeatures::NONE,
             created,
+            took_us: 0,
             dependencies: vec![dependency],
             inputs: Inputs::default(),
         }

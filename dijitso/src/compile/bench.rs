@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::unit::Unit;
 use crate::fs::Fs;
 use crate::toolchain::Toolchain;
+use crate::trace::Trace;
 
 /// Where and with what a job works.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub(crate) struct Bench {
     pub(crate) sources: PathBuf,
     /// Variables that compilers read, as they are set here.
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) trace: Trace,
 }
 
 impl Bench {

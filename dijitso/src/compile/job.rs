@@ -176,6 +176,7 @@ impl Job {
         match std::mem::replace(&mut self.stage, Stage::Compile) {
             Stage::Compile => {
                 self.compile += output.elapsed;
+                self.bench.trace.ran("compile", output.elapsed, || self.unit.at.clone());
                 self.log = log;
                 match trouble("compiler", &output, self.bench.timeout) {
                     None => self.compiled(),
@@ -187,6 +188,7 @@ impl Job {
             Stage::Dependencies(error) => self.explained(error, &output),
             Stage::Link { tried } => {
                 self.link += output.elapsed;
+                self.bench.trace.ran("link", output.elapsed, || self.unit.at.clone());
                 match trouble("linker", &output, self.bench.timeout) {
                     None => {
                         self.traced = traced_files(&output.stdout);

@@ -133,6 +133,7 @@ impl Pack {
         let (mut jobs, mut alone) = (Vec::new(), Vec::new());
         let Some((pack, shared)) = self.read(output) else { return (jobs, numbers) };
         let share = output.elapsed / self.units.len().max(1) as u32;
+        self.bench.trace.ran("compile", output.elapsed, || self.description());
         for (number, (key, unit)) in self.units.into_iter().enumerate() {
             let needs = match unit.symbol.as_deref() {
                 // What is said about it names files of the pack, and what is said about others is not its own.
@@ -148,6 +149,12 @@ impl Pack {
             }
         }
         (jobs, alone)
+    }
+
+    /// Its kernels, for people.
+    fn description(&self) -> String {
+        let names: Vec<&str> = self.units.iter().map(|(_, unit)| unit.at.as_str()).collect();
+        names.join(", ")
     }
 
     /// The object, if it is there and every library made from it can be a part of it.

@@ -39,6 +39,8 @@ keys! {
     cache.network = "DIJITSO_CACHE_NETWORK" => |raw| {
         Some(raw.choice(&[("auto", Network::Auto), ("yes", Network::Yes), ("no", Network::No)])?)
     },
+    cache.max_size = "DIJITSO_MAX_SIZE" => |raw| Some(raw.bytes()?),
+    cache.max_files = "DIJITSO_MAX_FILES" => |raw| Some(raw.amount()?),
     build.cxx = "CXX" => |raw| Some(raw.words()?),
     build.cflags = "CFLAGS" => |raw| raw.words()?,
     build.cxxflags = "CXXFLAGS" => |raw| raw.words()?,
@@ -62,6 +64,7 @@ keys! {
     build.jobs = "DIJITSO_JOBS" => |raw| Some(raw.count()?),
     build.memory_per_job => |raw| Some(raw.bytes()?),
     build.build_on = "DIJITSO_BUILD_ON" => |raw| Some(raw.choice(&BuildOn::NAMES)?),
+    build.trace = "DIJITSO_TRACE" => |raw| Some(raw.path()?),
     generator.check = "DIJITSO_CHECK" => |raw| Some(raw.flag()?),
     generator.log_source => |raw| Some(raw.flag()?),
 }

@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// The most bytes of a cache, if nobody says otherwise.
+pub(crate) const MAX_SIZE: u64 = 5 << 30;
+
 /// A value and who set it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sourced<T> {
@@ -60,6 +63,9 @@ pub(crate) struct Cache {
     pub(crate) lock_wait: Sourced<Duration>,
     pub(crate) failures: Sourced<bool>,
     pub(crate) network: Sourced<Network>,
+    /// 0 in these two: without bound.
+    pub(crate) max_size: Sourced<u64>,
+    pub(crate) max_files: Sourced<u64>,
 }
 
 /// Resolved [`BuildParams`]. Flags in the order of the command line, so the last one wins; search
@@ -86,6 +92,7 @@ pub(crate) struct Build {
     pub(crate) memory_per_job: Sourced<u64>,
     /// `None`: as it suits the request.
     pub(crate) build_on: Option<Sourced<BuildOn>>,
+    pub(crate) trace: Option<Sourced<PathBuf>>,
 }
 
 /// Resolved [`GeneratorParams`].
@@ -191,6 +198,8 @@ impl Layers {
             lock_wait: self.pick_or(key("lock_wait"), of(|c| &c.lock_wait), Duration::from_secs(300)),
             failures: self.pick_or(key("failures"), of(|c| &c.failures), true),
             network: self.pick_or(key("network"), of(|c| &c.network), Network::Auto),
+            max_size: self.pick_or(key("max_size"), of(|c| &c.max_size), MAX_SIZE),
+            max_files: self.pick_or(key("max_files"), of(|c| &c.max_files), 0),
         })
     }
 
@@ -217,6 +226,7 @@ impl Layers {
             jobs: self.pick(key("jobs"), of(|b| &b.jobs)),
             memory_per_job: self.pick_or(key("memory_per_job"), of(|b| &b.memory_per_job), 1 << 30),
             build_on: self.pick(key("build_on"), of(|b| &b.build_on)),
+            trace: self.pick(key("trace"), of(|b| &b.trace)),
         })
     }
 

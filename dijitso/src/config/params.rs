@@ -64,6 +64,11 @@ pub struct CacheParams {
     pub failures: Option<bool>,
     /// Whether the cache directory is on a network file system (default: [`Network::Auto`]).
     pub network: Option<Network>,
+    /// The most bytes that the cache may take: when they are reached, what was used least recently is removed, down to
+    /// 80 % (default: 5 GiB; 0: without bound; ccache: `max_size`).
+    pub max_size: Option<u64>,
+    /// The most files, likewise (default: 0, without bound; ccache: `max_files`).
+    pub max_files: Option<u64>,
 }
 
 /// How kernels are compiled.
@@ -115,6 +120,8 @@ pub struct BuildParams {
     pub memory_per_job: Option<u64>,
     /// Which ranks build for a communicator (default: [`BuildOn::Root`] for one kernel, [`BuildOn::Spread`] for several).
     pub build_on: Option<BuildOn>,
+    /// A file for a trace of what was done when, see [`JitBuilder::trace`](crate::JitBuilder::trace) (default: none).
+    pub trace: Option<PathBuf>,
 }
 
 /// How generators are run.

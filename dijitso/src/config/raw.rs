@@ -87,18 +87,29 @@ impl Raw<'_> {
         self.number().and_then(|n| n.parse().ok()).ok_or_else(|| self.wrong("a whole number, at least 1"))
     }
 
-    /// Bytes: a number, or a text such as `512 MiB`.
+    /// A whole number; 0 has a meaning.
+    pub(super) fn amount(self) -> Parsed<u64> {
+        self.number().and_then(|n| n.parse().ok()).ok_or_else(|| self.wrong("a whole number"))
+    }
+
+    /// Bytes: a number, or a text such as `512 MiB` or `5G`.
     pub(super) fn bytes(self) -> Parsed<u64> {
-        let allowed = "a number of bytes, or a text such as \"512 MiB\" or \"2 GiB\"";
+        let allowed = "a number of bytes, or a text such as \"512 MiB\" or \"5G\"";
         let text = self.number().or_else(|| self.text().ok()).ok_or_else(|| self.wrong(allowed))?;
         let text = text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let scale: Option<u64> = match unit.trim() {
             "" | "B" => Some(1),
-            "KiB" => Some(1 << 10),
-            "MiB" => Some(1 << 20),
-            "GiB" => Some(1 << 30),
+            // As `truncate -s` and `head -c` read them.
+            "K" | "KiB" => Some(1 << 10),
+            "M" | "MiB" => Some(1 << 20),
+            "G" | "GiB" => Some(1 << 30),
+            "T" | "TiB" => Some(1 << 40),
+            "KB" | "kB" => Some(1_000),
+            "MB" => Some(1_000_000),
+            "GB" => Some(1_000_000_000),
+            "TB" => Some(1_000_000_000_000),
             _ => None,
         };
         let bytes = number.parse::<u64>().ok().zip(scale).and_then(|(n, scale)| n.checked_mul(scale));

@@ -73,10 +73,12 @@ impl Params {
 
 /// The parameters of a `Jit`.
 pub(crate) fn settings(config: &Config) -> Vec<Setting> {
-    let Cache { root, sites, load, durable, lock_wait, failures, network } = &config.cache;
+    let Cache { root, sites, load, durable, lock_wait, failures, network, max_size, max_files } =
+        &config.cache;
     let Build { cxx, cflags, cxxflags, cppflags, ldflags, include_dirs, lib_dirs, libs, rpath_dirs, .. } =
         &config.build;
-    let Build { std, sealed, profile, cpu, timeout, jobs, memory_per_job, build_on, .. } = &config.build;
+    let Build { std, sealed, profile, cpu, timeout, jobs, memory_per_job, build_on, trace, .. } =
+        &config.build;
     let Generator { check, log_source } = &config.generator;
     let of = |section, name, values| Setting { section, name, values };
     let path = |path: &std::path::PathBuf| path.display().to_string();
@@ -89,6 +91,8 @@ pub(crate) fn settings(config: &Config) -> Vec<Setting> {
         of("cache", "lock_wait", one(lock_wait, seconds)),
         of("cache", "failures", one(failures, bool::to_string)),
         of("cache", "network", one(network, network_text)),
+        of("cache", "max_size", one(max_size, u64::to_string)),
+        of("cache", "max_files", one(max_files, u64::to_string)),
         of("build", "cxx", cxx.iter().flat_map(|cxx| one(cxx, |words| words.join(" "))).collect()),
         of("build", "cflags", cflags.clone()),
         of("build", "cxxflags", cxxflags.clone()),
@@ -106,6 +110,7 @@ pub(crate) fn settings(config: &Config) -> Vec<Setting> {
         of("build", "jobs", jobs.iter().flat_map(|jobs| one(jobs, usize::to_string)).collect()),
         of("build", "memory_per_job", one(memory_per_job, u64::to_string)),
         of("build", "build_on", build_on.iter().flat_map(|on| one(on, BuildOn::to_string)).collect()),
+        of("build", "trace", trace.iter().flat_map(|trace| one(trace, path)).collect()),
         of("generator", "check", one(check, bool::to_string)),
         of("generator", "log_source", one(log_source, bool::to_string)),
     ]

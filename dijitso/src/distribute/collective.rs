@@ -234,6 +234,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             return self.jit.load_together(any);
         }
         let _inside = Inside::enter()?;
+        let _on_rank = self.jit.engine().trace.on_rank(self.comm.rank());
         let mut first: HashMap<Signature, usize> = HashMap::new();
         let mut unique: Vec<&AnySpec> = Vec::new();
         let places: Vec<usize> = any

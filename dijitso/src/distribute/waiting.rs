@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::communicator::Idle;
 use crate::error::human;
+use crate::trace;
 
 /// Where a collective call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +121,7 @@ impl Wait<'_> {
         // The clock is read when there is something to wait for.
         let mut started = None;
         let mut warn_at = self.patience.saturating_mul(self.turn());
-        action(&mut || {
+        let result = action(&mut || {
             let waited = started.get_or_insert_with(Instant::now).elapsed();
             if waited >= warn_at {
                 self.warn(waited);
@@ -128,7 +129,9 @@ impl Wait<'_> {
             }
             let pause = pause(self.step, waited);
             (pause.is_zero() || !over()).then_some(pause)
-        })
+        });
+        trace::waited(started, || format!("{}: for {}, {}", self.what, self.whom, self.step));
+        result
     }
 
     /// How many times the patience this rank is silent. In every tree a rank hears from higher ranks on the way up, and from a lower

@@ -36,11 +36,6 @@ impl Mount {
     }
 }
 
-/// Whether the file system keeps count of when files were read (often to the day only).
-pub(crate) fn keeps_access_times(path: &Path) -> bool {
-    rustix::fs::statvfs(path).is_ok_and(|found| !found.f_flag.contains(StatVfsMountFlags::NOATIME))
-}
-
 fn kind_of(magic: u32) -> Kind {
     if NETWORK.iter().any(|(known, _)| *known == magic) { Kind::Network } else { Kind::Local }
 }

@@ -4,6 +4,7 @@
 //! to publish on a network file system, when a stamp proves anything, whom to trust, what a killed process
 //! leaves behind and who cleans it up.
 
+mod append;
 mod folder;
 mod kind;
 mod publish;
@@ -11,6 +12,7 @@ mod scratch;
 mod stamp;
 mod token;
 mod trust;
+pub(crate) mod used;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,8 +24,9 @@ use std::sync::Arc;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+pub(crate) use append::{Absent, OwnLog};
 pub(crate) use folder::{NewFolder, is_component};
-pub(crate) use kind::{Kind, Mount, keeps_access_times};
+pub(crate) use kind::{Kind, Mount};
 pub(crate) use publish::{Content, Published};
 pub(crate) use scratch::Scratch;
 pub(crate) use stamp::Stamp;
@@ -52,10 +55,21 @@ impl Fs {
     pub(crate) fn read_small(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         self.counters.opens.one();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        self.read_to_end(&rustix::fs::openat(CWD, path, flags, Mode::empty())?, limit)
+    }
+
+    /// The same, and marks the file as used, which takes an `fstat`. What is wrong with the mark is no error.
+    pub(crate) fn read_small_marked(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let bytes = self.read_to_end(&file.fd, limit)?;
+        let _ = file.mark_used();
+        Ok(bytes)
+    }
+
+    fn read_to_end(&self, fd: &OwnedFd, limit: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(8192);
         loop {
-            match rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut bytes)) {
+            match rustix::io::read(fd, rustix::buffer::spare_capacity(&mut bytes)) {
                 // Only the end makes a read of a file shorter than asked; what lies has a checksum.
                 Ok(_) if bytes.len() < bytes.capacity() => break,
                 Ok(_) | Err(Errno::INTR) => {}
@@ -97,7 +111,6 @@ impl Fs {
         Ok(Opened {
             fd,
             stamp: Stamp::of(&stat),
-            accessed: u64::try_from(stat.st_atime).unwrap_or_default(),
             regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
             counters: self.counters.clone(),
         })
@@ -246,8 +259,6 @@ pub(crate) struct Opened {
     counters: Arc<Counters>,
     /// Its stamp when it was opened.
     pub(crate) stamp: Stamp,
-    /// When it was last read, in seconds since 1970, as far as its file system keeps count.
-    pub(crate) accessed: u64,
     /// Not a directory, pipe or device.
     pub(crate) regular: bool,
 }

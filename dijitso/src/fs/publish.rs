@@ -33,6 +33,15 @@ pub(crate) enum Content<'a> {
     File(&'a Opened),
 }
 
+impl Content<'_> {
+    pub(crate) fn len(self) -> u64 {
+        match self {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File(file) => file.stamp.size,
+        }
+    }
+}
+
 impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Content<'a> {
     fn from(bytes: &'a T) -> Content<'a> {
         Content::Bytes(bytes.as_ref())
@@ -193,12 +202,12 @@ impl Fs {
 
     fn fill(&self, file: impl AsFd, content: Content<'_>, durable: bool) -> io::Result<()> {
         match content {
-            Content::Bytes(bytes) => self.append(&file, bytes)?,
+            Content::Bytes(bytes) => self.write_all(&file, bytes)?,
             Content::File(from) => {
                 let mut at = 0;
                 while at < from.stamp.size {
                     let piece = from.read_at(at, PIECE.min(from.stamp.size - at))?;
-                    self.append(&file, &piece)?;
+                    self.write_all(&file, &piece)?;
                     at += piece.len() as u64;
                 }
             }
@@ -209,7 +218,7 @@ impl Fs {
         Ok(())
     }
 
-    fn append(&self, file: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    fn write_all(&self, file: impl AsFd, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             match rustix::io::write(&file, rest) {

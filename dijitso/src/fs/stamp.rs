@@ -57,7 +57,7 @@ impl Stamp {
     }
 }
 
-fn nanoseconds(time: SystemTime) -> i64 {
+pub(super) fn nanoseconds(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),

@@ -139,6 +139,28 @@ impl JitBuilder {
         self
     }
 
+    /// The most bytes that the cache directory may take, 0 for no bound; 5 GiB if nothing is said. When they are
+    /// reached, what was used least recently is removed, down to 80 % (`max_size` in ccache; dijitso has no bound).
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let cache = tempfile::tempdir().unwrap();
+    /// let builder = dijitso::Jit::builder().max_size(500 << 20).max_files(20_000);
+    /// # let jit = builder.cache_dir(cache.path()).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.params.cache.max_size = Some(bytes);
+        self
+    }
+
+    /// The most files in the cache directory, 0 for no bound, as if nothing is said (`max_files` in ccache). A kernel
+    /// takes three: its entry, and two of the index.
+    pub fn max_files(mut self, files: u64) -> Self {
+        self.params.cache.max_files = Some(files);
+        self
+    }
+
     /// How long to wait for another process or thread that builds the same kernel, before building it too;
     /// 300 s if nothing is said.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
@@ -237,6 +259,29 @@ impl JitBuilder {
     /// dijitso's `create_comms_and_role`).
     pub fn build_on(mut self, strategy: BuildOn) -> Self {
         self.params.build.build_on = Some(strategy);
+        self
+    }
+
+    /// A file for a trace: what was done for which kernel and when (generate, compile, link, publish, load, wait), as
+    /// Perfetto (<https://ui.perfetto.dev>) and `chrome://tracing` show it. None if nothing is said. (`DIJITSO_TRACE` does the
+    /// same to any program; dijitso has no counterpart.)
+    ///
+    /// `%r` in its name stands for the rank, `%p` for the process. Without these, what is done on a communicator goes to
+    /// `<file>.<rank>`, and a process that finds the file in use by another one takes `<file>.<process>`. A trace
+    /// whose program was killed can be read as far as it got.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let spec = dijitso::spec!(extern "C" fn() -> i32, "five", (), || unsafe { dijitso::Source::new("int five() { return 5; }") });
+    /// let file = dir.path().join("trace.json");
+    /// let jit = dijitso::Jit::builder().trace(&file).cache_dir(dir.path().join("cache")).build()?;
+    /// jit.load(&spec)?;
+    /// assert!(std::fs::read_to_string(&file).unwrap().contains("\"compile\""));
+    /// # Ok(()) }
+    /// ```
+    pub fn trace(mut self, file: impl Into<PathBuf>) -> Self {
+        self.params.build.trace = Some(file.into());
         self
     }
 

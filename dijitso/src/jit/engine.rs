@@ -26,6 +26,7 @@ use crate::signature::{Signature, Signer, digest};
 use crate::source::{AnySpec, Parts};
 use crate::stats::Counters;
 use crate::toolchain::Toolchain;
+use crate::trace::Trace;
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -39,6 +40,7 @@ pub(crate) struct Engine {
     pub(super) prebuilt: Tables,
     pub(super) flights: Flights,
     pub(super) limits: Limits,
+    pub(crate) trace: Trace,
     /// Everything the program, the user and the environment asked of compilations, before the compiler
     /// had its say: part of every index key.
     request: Signature,
@@ -87,9 +89,12 @@ impl Engine {
 
     /// An engine for the same program, with other parameters.
     pub(super) fn with_config(&self, config: Config) -> Result<Arc<Engine>> {
-        let engine = Engine::with(config, self.counters.clone(), self.prebuilt.again())?;
+        let mut engine = Engine::with(config, self.counters.clone(), self.prebuilt.again())?;
         let base = std::ptr::from_ref(self).addr();
-        Ok(Arc::new_cyclic(|me| Engine { base: Some((base, me.clone())), ..engine }))
+        Ok(Arc::new_cyclic(|me| {
+            engine.base = Some((base, me.clone()));
+            engine
+        }))
     }
 
     fn with(config: Config, counters: Arc<Counters>, prebuilt: Tables) -> Result<Engine> {
@@ -105,6 +110,7 @@ impl Engine {
         let request = Flags::of(&config).digest();
         let limits =
             Limits::new(config.build.jobs.as_ref().map(|jobs| jobs.value), config.build.memory_per_job.value);
+        let trace = Trace::new(config.build.trace.as_ref().map(|trace| &*trace.value));
         Ok(Engine {
             config,
             fs,
@@ -115,6 +121,7 @@ impl Engine {
             prebuilt,
             flights: Flights::default(),
             limits,
+            trace,
             request,
             environment,
             context: Mutex::default(),
@@ -271,6 +278,7 @@ impl Engine {
                 Scratch::sweep(&self.fs, place);
             }
             self.store.sweep();
+            self.store.tidy_daily();
         });
         Ok(Some(Bench {
             fs: self.fs.clone(),
@@ -280,6 +288,7 @@ impl Engine {
             failures: self.config.cache.failures.value.then(|| self.store.failures_dir()),
             sources: self.store.sources_dir(),
             environment: self.environment.clone(),
+            trace: self.trace.clone(),
         }))
     }
 
@@ -329,6 +338,12 @@ impl Engine {
                 }
             }
         });
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.store.record(&self.counters.unrecorded());
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::engine::Engine;
 use super::publish::now;
-use crate::cache::{Inputs, Variant, VariantOutcome};
+use crate::cache::{Inputs, Variant, VariantOutcome, unit_key};
 use crate::compile::{Failed, Unit};
 use crate::error::Error;
 
@@ -65,10 +65,11 @@ impl Engine {
                 entry: unit.symbol.is_some(),
                 cpu: unit.flags.features,
                 created: now(),
+                took_us: 0,
                 dependencies: Vec::new(),
                 inputs: collected.inputs,
             };
-            let key = self.unit_key(&unit.signature);
+            let key = unit_key(&unit.signature);
             if let Err(error) = self.store.add_variant(&key, variant.clone()) {
                 self.cannot_write(&error);
                 self.memory.remember_failure(key, variant);

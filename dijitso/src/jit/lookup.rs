@@ -8,7 +8,9 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::memory;
 use super::opening::Opening;
-use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, archive_at};
+use crate::cache::{
+    Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, archive_at, unit_key,
+};
 use crate::compile::{Unit, symbol_name};
 use crate::error::{Error, Result};
 use crate::kernel::Loaded;
@@ -120,10 +122,13 @@ impl Engine {
 
     /// Looks for a kernel by its spec in the user's cache, and then in site caches.
     pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
-        match self.look_up(spec, verified, compiler) {
+        let start = self.trace.begin();
+        let found = match self.look_up(spec, verified, compiler) {
             Found::Miss(reason) => self.look_up_sites(spec, reason),
             found => found,
-        }
+        };
+        self.trace.did("lookup", start, || spec.at());
+        found
     }
 
     /// Looks for a kernel by its spec, and leaves it at that.
@@ -151,7 +156,7 @@ impl Engine {
         parts: &Parts,
         dependencies: &[Arc<Loaded>],
     ) -> InUnit {
-        let key = self.unit_key(&unit.signature);
+        let key = unit_key(&unit.signature);
         let known = self.store.index(&key).or_else(|| self.memory.failure(&key));
         let Some(mut index) = known else { return InUnit::Miss };
         let digest = self.compiler_digest();
@@ -237,7 +242,7 @@ impl Engine {
             }
         }
         let report = Report { lookup: start.elapsed(), ..Report::default() };
-        self.open_entry(name, at, &variant.unit, &content, dependencies, variant.entry, report)
+        self.open_entry(name, at, variant, &content, dependencies, report)
     }
 
     /// A kernel that another one was linked to: it must still be what that one was linked to.
@@ -301,15 +306,13 @@ impl Engine {
         position.map(|position| (index, position)).ok_or_else(|| "it was built anew".to_owned())
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn open_entry(
         &self,
         name: &str,
         at: &str,
-        unit: &Signature,
+        variant: &Variant,
         content: &Signature,
         dependencies: Vec<Arc<Loaded>>,
-        has_entry: bool,
         mut report: Report,
     ) -> Opened {
         if let Some(loaded) = self.memory.library(content) {
@@ -324,7 +327,11 @@ impl Engine {
                 return Opened::Unusable(format!("its entry is damaged: {defect}"));
             }
         };
-        let VerifiedEntry { elf, seal, len } = entry;
+        let VerifiedEntry { elf, seal, len, marked } = entry;
+        if marked {
+            // The other way to it is as much in use: a rebuilt program will need it.
+            self.store.mark_index(&unit_key(&variant.unit));
+        }
         let lacking = seal.cpu.missing_on_host();
         if !lacking.is_empty() {
             return Opened::Unusable(needs(&lacking));
@@ -335,12 +342,12 @@ impl Engine {
         let opening = Opening {
             name,
             at,
-            unit,
+            unit: &variant.unit,
             content,
             cpu: seal.cpu,
             len,
             dependencies,
-            has_entry,
+            has_entry: variant.entry,
             kept: None,
             in_place,
             report,
@@ -348,6 +355,7 @@ impl Engine {
         match self.open_library(opening, &elf, Some(path)) {
             Ok(loaded) => {
                 self.counters.disk_hits.one();
+                self.counters.saved_us.add(variant.took_us);
                 Opened::Loaded(loaded)
             }
             Err(error) => Opened::Failed(error),

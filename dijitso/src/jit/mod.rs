@@ -36,7 +36,7 @@ pub use builder::JitBuilder;
 pub use export::Exported;
 pub use specs::Specs;
 
-use crate::cache::Cache;
+use crate::cache::{Bound, Cache};
 use crate::config::settings::{Setting, settings};
 use crate::cxx::KernelFn;
 use crate::error::Result;
@@ -208,7 +208,9 @@ impl Jit {
     /// # Ok(()) }
     /// ```
     pub fn cache(&self) -> Cache {
-        Cache::of(self.cache_dir(), self.0.config.cache.network.value)
+        let cache = &self.0.config.cache;
+        let bound = Bound { size: cache.max_size.value, files: cache.max_files.value };
+        Cache::of(self.cache_dir(), cache.network.value, bound)
     }
 
     /// The kernel, if it is loaded, or part of the program, or in the cache and everything that it was made from still

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::facts::{Facts, Packed};
 use super::luggage::Luggage;
-use crate::cache::{Bytes, Defect, Dependency, Inputs, Routes, Seal, Variant, VariantOutcome};
+use crate::cache::{Bytes, Defect, Dependency, Inputs, Routes, Seal, Variant, VariantOutcome, unit_key};
 use crate::kernel::{Loaded, closure};
 use crate::signature::{Signature, Signer};
 use crate::source::AnySpec;
@@ -203,6 +203,7 @@ impl Engine {
             entry: kernel.entry,
             cpu: kernel.cpu,
             created: 0,
+            took_us: 0,
             dependencies: kernel.links.iter().map(link).collect(),
             inputs: Inputs::default(),
         })
@@ -222,7 +223,7 @@ impl Engine {
         for Way { key, spec, variant, by_unit } in &needed.ways {
             packed.routes.add(&self.store, *key, *spec, variant);
             if *by_unit {
-                packed.routes.add(&self.store, self.unit_key(&variant.unit), None, variant);
+                packed.routes.add(&self.store, unit_key(&variant.unit), None, variant);
             }
         }
         Ok(packed)

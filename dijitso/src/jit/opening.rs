@@ -85,6 +85,7 @@ impl Engine {
             return Err(Error::Load { kernel: at.to_owned(), problem });
         }
         report.load = start.elapsed();
+        self.trace.did("load", Some(start), || at.to_owned());
         report.bytes = elf_len;
         Ok(self.memory.keep(Loaded {
             name: name.to_owned(),

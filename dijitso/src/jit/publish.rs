@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::engine::{Compiler, Engine};
 use super::facts::{Facts, Packed};
 use super::opening::Opening;
-use crate::cache::{Bytes, Dependency, EntryMeta, Inputs, Routes, Texts, Variant, VariantOutcome, encode};
+use crate::cache::{
+    Bytes, Dependency, EntryMeta, Inputs, Routes, Texts, Variant, VariantOutcome, encode, unit_key,
+};
 use crate::compile::{Built, EXPORTS, Unit, questions, symbol_name};
 use crate::error::Error;
 use crate::fs::Published;
@@ -39,12 +41,6 @@ pub(super) enum Finished {
 }
 
 impl Engine {
-    pub(super) fn unit_key(&self, unit: &Signature) -> Signature {
-        let mut signer = Signer::quiet("dijitso unit index 1");
-        signer.field("unit", unit);
-        signer.finish()
-    }
-
     pub(super) fn finish(&self, making: &Making<'_>, mut built: Built) -> Finished {
         let start = Instant::now();
         let context = self.context();
@@ -87,6 +83,7 @@ impl Engine {
         let mut report = making.report.clone();
         report.compile = built.compile;
         report.link = built.link;
+        self.counters.compile_us.add(microseconds(built.compile + built.link));
 
         let entry = match self.entry(making, &built, &content, &collected.files) {
             Ok(entry) => Some(Arc::new(entry)),
@@ -101,19 +98,20 @@ impl Engine {
                 log::warn!("{}: {what} keeps changing during the build; the kernel is not cached", unit.at);
                 None
             }
-            None => Some(self.variant(making, &content, collected.inputs, compiler.digest)),
+            None => Some(self.variant(making, &built, &content, collected.inputs, compiler.digest)),
         };
         let stored = entry
             .as_ref()
             .zip(variant.as_ref())
             .and_then(|(entry, variant)| self.store_entry(entry, &content, variant, making.spec));
         report.publish = start.elapsed();
+        self.trace.did("publish", Some(start), || unit.at.clone());
         let collecting = self.collection.is_wanted();
         let mut routes = Routes::default();
         if let (Some(variant), true) = (&variant, collecting || stored.is_none()) {
             let spec = making.spec.signature();
             routes.add(&self.store, self.index_key(making.spec), Some(spec), variant);
-            routes.add(&self.store, self.unit_key(&unit.signature), None, variant);
+            routes.add(&self.store, unit_key(&unit.signature), None, variant);
         }
         let kept = stored.is_none().then(|| Kept {
             bytes: Bytes::Memory(entry.clone().unwrap_or_else(|| Arc::new(built.elf.clone()))),
@@ -194,6 +192,7 @@ impl Engine {
     fn variant(
         &self,
         making: &Making<'_>,
+        built: &Built,
         content: &Signature,
         inputs: Inputs,
         toolchain: Signature,
@@ -206,6 +205,7 @@ impl Engine {
             entry: unit.symbol.is_some(),
             cpu: unit.flags.features,
             created: now(),
+            took_us: microseconds(built.compile + built.link),
             dependencies: self.dependency_records(making.spec, making.dependencies, making.parts),
             inputs,
         }
@@ -220,14 +220,14 @@ impl Engine {
         spec: &AnySpec,
     ) -> Option<PathBuf> {
         match self.store.publish(content, entry) {
-            Ok(Published::New) => self.counters.published.one(),
+            Ok(Published::New) => self.counters.published(entry.len() as u64),
             Ok(Published::Existing) => {}
             Err(error) => {
                 self.cannot_write(&error);
                 return None;
             }
         }
-        self.add_variant(&self.unit_key(&variant.unit), variant.clone());
+        self.add_variant(&unit_key(&variant.unit), variant.clone());
         self.add_variant(&self.index_key(spec), variant.clone());
         Some(self.store.entry_path(content))
     }
@@ -252,6 +252,7 @@ impl Engine {
         if let Err(error) = self.store.add_variant(key, variant) {
             self.cannot_write(&error);
         }
+        self.store.evict_if_full();
     }
 
     /// What the index keeps of a kernel's dependencies, so that a warm start can follow them without
@@ -298,6 +299,10 @@ fn content_signature(unit: &Signature, inputs: &Signature) -> Signature {
     signer.field("unit", unit);
     signer.field("inputs", inputs);
     signer.finish()
+}
+
+pub(super) fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn now() -> u64 {

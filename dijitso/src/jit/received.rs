@@ -145,7 +145,7 @@ impl Engine {
         let is_stored = |loaded: &Arc<Loaded>| loaded.path.get() == Some(&path) && self.fs.is_file(&path);
         if !loaded.as_ref().is_some_and(is_stored) {
             match self.store.publish(&facts.content, bytes) {
-                Ok(Published::New) => self.counters.published.one(),
+                Ok(Published::New) => self.counters.published(bytes.len()),
                 Ok(Published::Existing) => {}
                 Err(error) => return self.cannot_write(&error),
             }

@@ -80,7 +80,10 @@ impl Engine {
         let _acting = self.act();
         let working = self.flights.working(spec.signature(), spec.description());
         self.counters.generated.one();
-        let mut parts = spec.generate()?;
+        let start = self.trace.begin();
+        let generated = spec.generate();
+        self.trace.did("generate", start, || spec.at());
+        let mut parts = generated?;
         parts.consulted = working.loads();
         Ok(Arc::new(parts))
     }

@@ -30,7 +30,7 @@ pub(crate) use cpu::CpuFeatures;
 pub(crate) use flags::{FlagSet, STRICT_C, dialect};
 pub(crate) use level::native_digest;
 pub(crate) use link::{LinkNeeds, LinkRequest, traced_files};
-pub(crate) use record::Family;
+pub(crate) use record::{Family, memo_is_outdated};
 pub(crate) use search::{Place, SearchDir, SearchPath};
 pub(crate) use words::{checked as checked_flags, is_only_for_link};
 

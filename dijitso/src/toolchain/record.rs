@@ -189,3 +189,10 @@ impl Shelf {
         }
     }
 }
+
+/// Whether a file with what is known about a compiler is of no use: the compiler is gone, or the file cannot be understood.
+pub(crate) fn memo_is_outdated(path: &Path, fs: &Fs) -> bool {
+    let (Some(dir), file) = (path.parent(), path.to_owned()) else { return false };
+    let shelf = Shelf { dir: dir.to_owned(), file };
+    shelf.read(fs).is_none_or(|record| record.tools.files.iter().any(|tool| !fs.exists(&tool.path)))
+}

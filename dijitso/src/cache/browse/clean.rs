@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::summary::size;
 use super::{Cache, CacheKind, Entry, Removed, RemovedFile};
-use crate::cache::{Index, Variant, VariantOutcome, site};
-use crate::fs::Scratch;
+use crate::cache::{Index, Variant, VariantOutcome};
 use crate::signature::Signature;
 
 /// So old is what nobody can be about to use any more: an index names what it needs a moment after that.
@@ -99,8 +98,7 @@ impl<'a> Clean<'a> {
         self
     }
 
-    /// Only kernels that were not loaded for so long, as far as the file system keeps count (else: not
-    /// built), see [`Entry::last_used`]; and failures so old.
+    /// Only kernels that were not loaded for so long, to the day, see [`Entry::last_used`]; and failures so old.
     pub fn unused_for(mut self, time: Duration) -> Clean<'a> {
         self.unused_since = Some(ago(time));
         self
@@ -130,13 +128,8 @@ impl<'a> Clean<'a> {
             kept: HashSet::new(),
             bundles: HashSet::new(),
         };
-        if let Err(error) = self.cache.store.check_trusted() {
-            work.removed.failed.push((self.cache.dir().to_owned(), error.to_string()));
-            return work.removed;
-        }
-        if site::table_of(&self.cache.store).is_some() {
-            let text = "it is a site cache, which others read; export to a new directory, and rename it";
-            work.removed.failed.push((self.cache.dir().to_owned(), text.to_owned()));
+        if let Some(why) = self.cache.refuses_removal() {
+            work.removed.failed.push((self.cache.dir().to_owned(), why));
             return work.removed;
         }
         work.entries();
@@ -323,21 +316,12 @@ impl Work<'_, '_> {
 
     /// What is locked is in use; of the rest the sweep says only how much it was.
     fn temporary(&mut self) {
-        let store = &self.clean.cache.store;
-        for dir in [store.tmp_dir(), store.locks_dir()] {
-            let names = || -> HashSet<_> { store.fs().list(&dir).unwrap_or_default().into_iter().collect() };
-            if self.clean.dry_run {
-                continue;
-            }
-            let sized: Vec<_> =
-                names().into_iter().map(|name| (size(store.fs(), &dir.join(&name)), name)).collect();
-            Scratch::sweep_all(store.fs(), &dir, store.mount().kind);
-            let left = names();
-            for (bytes, name) in sized.into_iter().filter(|(_, name)| !left.contains(name)) {
-                let (kind, path) = (CacheKind::Temporary, dir.join(name));
-                self.removed.bytes = self.removed.bytes.saturating_add(bytes);
-                self.removed.files.push(RemovedFile { kind, path, bytes });
-            }
+        if self.clean.dry_run {
+            return;
+        }
+        for (path, bytes) in self.clean.cache.store.sweep_listed() {
+            self.removed.bytes = self.removed.bytes.saturating_add(bytes);
+            self.removed.files.push(RemovedFile { kind: CacheKind::Temporary, path, bytes });
         }
     }
 

@@ -15,9 +15,9 @@ use crate::cache::archive::text_up_to;
 use crate::cache::elf;
 use crate::cache::entry::{self, Defect, EntryMeta, META, seal_of, unreadable};
 use crate::cache::seal::{self, Seal};
+use crate::cache::site;
 use crate::config::origin::Flag;
 use crate::error::{Error, Result};
-use crate::fs::keeps_access_times;
 use crate::signature::Signature;
 
 /// A header for each of a hundred thousand files would not fill this; a listing must not fill the memory.
@@ -63,7 +63,7 @@ pub struct Entry {
     pub(super) meta: EntryMeta,
     files: Vec<EntryFile>,
     size: u64,
-    accessed: u64,
+    used: SystemTime,
 }
 
 /// Bytes of an entry and of its parts.
@@ -107,8 +107,8 @@ impl Entry {
         }
         let files = texts::files(&mut zip).map_err(damaged)?;
         let file = zip.into_inner();
-        let (size, accessed) = (file.file().stamp.size, file.file().accessed);
-        Ok(Some(Entry { cache: cache.clone(), path, seal, meta, files, size, accessed }))
+        let (size, used) = (file.file().stamp.size, file.file().stamp.used());
+        Ok(Some(Entry { cache: cache.clone(), path, seal, meta, files, size, used }))
     }
 
     /// Its archive as it is now.
@@ -187,10 +187,10 @@ impl Entry {
         time(self.meta.created)
     }
 
-    /// When it was last read by anybody but this interface, as far as the file system keeps count (most do
-    /// so to the day); `None` if it does not.
+    /// When a program last loaded it from here, to the day: the file's modification time, which the first use of a day
+    /// moves. `None` in a site cache, which nobody who reads it writes to.
     pub fn last_used(&self) -> Option<SystemTime> {
-        keeps_access_times(&self.path).then(|| time(self.accessed.max(self.meta.created)))
+        site::table_of(&self.cache.store).is_none().then(|| self.used.max(self.built()))
     }
 
     /// How long the compiler ran.

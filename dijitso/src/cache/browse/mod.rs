@@ -30,11 +30,14 @@ pub use function::Function;
 pub use grep::{Grep, Match, Pattern};
 pub use listing::{Damaged, Entries};
 pub use removed::{CacheKind, Removed, RemovedFile};
+pub(in crate::cache) use summary::size;
 pub use summary::{Summary, Usage};
 pub use texts::{Category, EntryFile};
 pub use verify::{Integrity, Problem, ProblemKind};
 
 use super::Store;
+use super::evict::Bound;
+use crate::cache::site;
 use crate::config::Config;
 use crate::config::params::{Network, Params};
 use crate::error::{Error, Result};
@@ -76,7 +79,7 @@ use crate::signature::Signature;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Cache {
-    store: Arc<Store>,
+    pub(in crate::cache) store: Arc<Store>,
 }
 
 impl Cache {
@@ -93,13 +96,13 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn open(dir: impl AsRef<Path>) -> Result<Cache> {
-        Cache::open_on(dir.as_ref(), Network::Auto)
+        Cache::open_on(dir.as_ref(), Network::Auto, Bound::default())
     }
 
-    fn open_on(dir: &Path, network: Network) -> Result<Cache> {
+    fn open_on(dir: &Path, network: Network, bound: Bound) -> Result<Cache> {
         let root =
             std::path::absolute(dir).map_err(|error| Error::io("cannot find the cache", dir, &error))?;
-        let cache = Cache::of(&root, network);
+        let cache = Cache::of(&root, network, bound);
         if cache.store.fs().is_file(&root) {
             return Err(Error::CacheDir { path: root, problem: "it is a file, not a directory".to_owned() });
         }
@@ -107,8 +110,8 @@ impl Cache {
     }
 
     /// The cache in this directory, which is absolute and no file.
-    pub(crate) fn of(root: &Path, network: Network) -> Cache {
-        Cache { store: Arc::new(Store::look_at(root, &Fs::new(Arc::default()), network)) }
+    pub(crate) fn of(root: &Path, network: Network, bound: Bound) -> Cache {
+        Cache { store: Arc::new(Store::look_at(root, &Fs::new(Arc::default()), network, bound)) }
     }
 
     /// The cache that a [`Jit`](crate::Jit) without a directory of its own uses: as environment, configuration
@@ -128,7 +131,10 @@ impl Cache {
             Some(why) => {
                 Err(Error::Config { problem: why.to_owned(), origin: cache.root.origin.to_string() })
             }
-            None => Cache::open_on(&cache.root.value, cache.network.value),
+            None => {
+                let bound = Bound { size: cache.max_size.value, files: cache.max_files.value };
+                Cache::open_on(&cache.root.value, cache.network.value, bound)
+            }
         }
     }
 
@@ -168,6 +174,16 @@ impl Cache {
     /// ```
     pub fn entry(&self, signature: &Signature) -> Result<Option<Entry>> {
         Ok(Entry::open(self, signature)?)
+    }
+
+    /// Why nothing may be removed from it, if so.
+    pub(in crate::cache) fn refuses_removal(&self) -> Option<String> {
+        // A link in a directory that others can write to could lead anywhere.
+        if let Err(error) = self.store.check_trusted() {
+            return Some(error.to_string());
+        }
+        let text = "it is a site cache, which others read; export to a new directory, and rename it";
+        site::table_of(&self.store).map(|_| text.to_owned())
     }
 
     /// Where the entry of this name is, or would be.

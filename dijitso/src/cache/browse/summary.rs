@@ -61,6 +61,8 @@ pub struct Summary {
     pub sites: Usage,
     /// What is known about compilers and their headers.
     pub toolchains: Usage,
+    /// What was done with the cache, by days.
+    pub statistics: Usage,
     /// Files that are being written, or that killed programs left.
     pub temporary: Usage,
 }
@@ -80,6 +82,7 @@ impl Summary {
             self.sources,
             self.sites,
             self.toolchains,
+            self.statistics,
             self.temporary,
         ];
         all.iter().fold(Usage::default(), |sum, one| Usage {
@@ -133,6 +136,7 @@ impl Cache {
         each(&mut summary.sites, &store.sites_dir());
         each(&mut summary.toolchains, &store.toolchains_dir());
         each(&mut summary.toolchains, &store.sets_dir());
+        each(&mut summary.statistics, &store.statistics_dir());
         each(&mut summary.temporary, &store.tmp_dir());
         each(&mut summary.temporary, &store.locks_dir());
         summary
@@ -140,7 +144,7 @@ impl Cache {
 }
 
 /// The bytes of a file, or of all files in a directory and below it; links are not followed.
-pub(super) fn size(fs: &Fs, path: &Path) -> u64 {
+pub(in crate::cache) fn size(fs: &Fs, path: &Path) -> u64 {
     let mut bytes = 0u64;
     let mut todo = vec![path.to_owned()];
     while let Some(path) = todo.pop() {

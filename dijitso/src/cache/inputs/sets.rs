@@ -16,7 +16,7 @@ use crate::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"djset 1\n";
 /// No compiler has so many headers; a larger file is none of ours.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: usize = 64 << 20;
 
 /// A set that was found to hold, in this process.
 #[derive(Debug)]
@@ -103,8 +103,7 @@ fn encode(record: &Record) -> Vec<u8> {
 
 fn read(store: &Store, signature: &Signature) -> Result<Record, Change> {
     let bytes = store
-        .fs()
-        .read_at_most(&store.set_path(signature), LARGEST)
+        .read_marked(&store.set_path(signature), LARGEST)
         .map_err(|_| Change::Unknown("the list of system headers is gone"))?;
     decode(&bytes)
         .filter(|record| record.identity().as_ref() == Some(signature))

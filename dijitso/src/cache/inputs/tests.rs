@@ -389,6 +389,7 @@ fn kernels_that_travel_together_carry_each_set_once() {
             entry: true,
             cpu: crate::toolchain::CpuFeatures::NONE,
             created: 1,
+            took_us: 0,
             dependencies: Vec::new(),
             inputs: inputs.clone(),
         };

@@ -120,7 +120,7 @@ impl Site {
         let file = entry::open(&self.fs, &path)?;
         // Who can replace it could do so between this look and the loader's.
         check_installed(&path).map_err(|problem| Defect::corrupt(problem, file.stamp))?;
-        Ok((entry::read_opened(file, content)?, path))
+        Ok((entry::read_opened(&file, content)?, path))
     }
 
     /// Where an entry is, or would be.

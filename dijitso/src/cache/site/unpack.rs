@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::super::Store;
 use super::super::archive::Archive;
 use super::pack::{self, Packed};
 use super::table::Table;
 use super::{TABLE, entry_path};
+use crate::fs::used::EXACTNESS;
 use crate::fs::{Fs, Scratch, Stamp, check_installed};
 use crate::signature::{Signature, Signer};
 
@@ -26,7 +28,10 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
         return Err("it is not a file".to_owned());
     }
     let root = store.sites_dir().join(key(path, &archive.stamp).to_hex());
-    if fs.exists(&root) {
+    if let Ok(Some(stamp)) = fs.stamp(&root) {
+        if stamp.is_unused_for(EXACTNESS, SystemTime::now()) {
+            let _ = fs.mark_used(&root);
+        }
         return Ok(Unpacked { root, scratch: None });
     }
     let in_cache = store.create().is_ok();

@@ -11,12 +11,17 @@
 //! <root>/v1/sources/<unit>/                           sources of kernels with debug information
 //! <root>/v1/sites/<signature>/                        archives of site caches, unpacked
 //! <root>/v1/locks/<signature>                         held while somebody builds
+//! <root>/v1/locks/evict                               held while somebody makes room
+//! <root>/v1/growth                                    how much there is, by estimate
+//! <root>/v1/tidied                                    when somebody last did the daily housekeeping
+//! <root>/v1/statistics/<day>                          what was done that day; `summary`: on earlier ones
 //! <root>/v1/tmp/                                      files that are being written
 //! ```
 //!
 //! A cache is a convenience: what goes wrong with it is a miss or a warning, never the program's failure.
 //! The one exception is a directory that others could tamper with.
 
+mod places;
 mod sight;
 #[cfg(test)]
 pub(super) mod tests;
@@ -24,13 +29,16 @@ pub(super) mod tests;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::io::Errno;
 
 use super::archive::Archive;
+use super::browse::size;
 use super::bytes::Bytes;
 use super::entry::{self, Defect, VerifiedEntry};
+use super::evict::Bound;
 use super::index::{self, Index, Variant};
 use super::lock::Lock;
 use crate::config::Cache;
@@ -59,6 +67,12 @@ pub(crate) struct Store {
     network: Network,
     /// Whether this program puts anything into it.
     writes: bool,
+    /// Whether what it reads is in use from now on. What cannot be marked (read-only, somebody else's) is not.
+    marks: bool,
+    /// How much it may hold.
+    pub(super) bound: Bound,
+    /// Whether this process found it full.
+    pub(super) full: AtomicBool,
     mount: OnceLock<Mount>,
     /// Entries that were warned about.
     warned: Mutex<HashSet<Signature>>,
@@ -78,6 +92,9 @@ impl Store {
             durable: params.durable.value,
             network: params.network.value,
             writes: true,
+            marks: true,
+            bound: Bound { size: params.max_size.value, files: params.max_files.value },
+            full: AtomicBool::new(false),
             mount: OnceLock::new(),
             warned: Mutex::default(),
         };
@@ -99,7 +116,7 @@ impl Store {
 
     /// A cache that is only looked at, wherever it is from and whoever it belongs to: nothing in it is loaded,
     /// and nothing is created.
-    pub(super) fn look_at(root: &Path, fs: &Fs, network: Network) -> Store {
+    pub(super) fn look_at(root: &Path, fs: &Fs, network: Network, bound: Bound) -> Store {
         Store {
             v1: root.join(FORMAT),
             root: root.to_owned(),
@@ -107,18 +124,12 @@ impl Store {
             durable: false,
             network,
             writes: false,
+            marks: false,
+            bound,
+            full: AtomicBool::new(false),
             mount: OnceLock::new(),
             warned: Mutex::default(),
         }
-    }
-
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// The directory of this format.
-    pub(super) fn v1(&self) -> &Path {
-        &self.v1
     }
 
     pub(super) fn check_trusted(&self) -> Result<(), Error> {
@@ -177,64 +188,11 @@ impl Store {
         mount.kind == Kind::Local && !mount.noexec
     }
 
-    /// For files that are being written, and the last resort for working directories.
-    pub(crate) fn tmp_dir(&self) -> PathBuf {
-        self.v1.join("tmp")
-    }
-
-    pub(crate) fn failures_dir(&self) -> PathBuf {
-        self.v1.join("failures")
-    }
-
-    /// Where debuggers and profilers find the sources of kernels that were compiled for them.
-    pub(crate) fn sources_dir(&self) -> PathBuf {
-        self.v1.join("sources")
-    }
-
-    pub(crate) fn toolchains_dir(&self) -> PathBuf {
-        self.v1.join("toolchains")
-    }
-
-    /// Where archives of site caches are unpacked.
-    pub(super) fn sites_dir(&self) -> PathBuf {
-        self.v1.join("sites")
-    }
-
-    /// Where the entry of this name is, or would be.
-    pub(crate) fn entry_path(&self, content: &Signature) -> PathBuf {
-        self.place("", content, ".so")
-    }
-
-    pub(super) fn sets_dir(&self) -> PathBuf {
-        self.v1.join("sets")
-    }
-
-    pub(super) fn locks_dir(&self) -> PathBuf {
-        self.v1.join("locks")
-    }
-
-    pub(super) fn index_dir(&self) -> PathBuf {
-        self.v1.join("index")
-    }
-
-    pub(super) fn set_path(&self, set: &Signature) -> PathBuf {
-        self.v1.join("sets").join(set.to_hex())
-    }
-
-    /// `<v1>/<below><2 hex>/<64 hex><suffix>`, in one allocation.
-    fn place(&self, below: &str, name: &Signature, suffix: &str) -> PathBuf {
-        let hex = name.to_hex();
-        let mut path = self.v1.clone().into_os_string();
-        path.reserve(below.len() + hex.len() + suffix.len() + 5);
-        for part in ["/", below, &hex[..2], "/", &hex, suffix] {
-            path.push(part);
-        }
-        path.into()
-    }
-
     /// Reads and verifies an entry's library.
     pub(crate) fn read(&self, content: &Signature) -> Result<VerifiedEntry, Defect> {
-        entry::read(&self.fs, &self.entry_path(content), content)
+        let file = entry::open(&self.fs, &self.entry_path(content))?;
+        let entry = entry::read_opened(&file, content)?;
+        Ok(VerifiedEntry { marked: self.marks && file.mark_used().unwrap_or(false), ..entry })
     }
 
     /// Reads and verifies everything in an entry.
@@ -252,12 +210,15 @@ impl Store {
     ) -> io::Result<Published> {
         let (path, bytes) = (self.entry_path(content), bytes.into());
         let publish = || self.write(&path, || self.fs.publish(&self.tmp_dir(), &path, bytes, self.durable));
-        let published = publish()?;
+        let mut published = publish()?;
         if published == Published::Existing
             && let Err(defect) = Bytes::open(&self.fs, &path, content)
         {
             self.quarantine(content, &defect);
-            return publish();
+            published = publish()?;
+        }
+        if published == Published::New {
+            self.grew(bytes.len());
         }
         Ok(published)
     }
@@ -275,7 +236,7 @@ impl Store {
         if !to_be_moved {
             return;
         }
-        let aside = path.with_extension("so.corrupt");
+        let aside = self.aside_path(content);
         let moved = self.fs.rename(&path, &aside).or_else(|error| {
             if error.kind() == io::ErrorKind::NotFound {
                 return Ok(());
@@ -307,13 +268,32 @@ impl Store {
 
     /// What `key` led to before; `None` if nothing, or nothing legible, is there.
     pub(crate) fn index(&self, key: &Signature) -> Option<Index> {
-        let bytes = self.fs.read_small(&self.place("index/", key, ""), index::LARGEST).ok()?;
+        let bytes = self.read_marked(&self.index_path(key), index::LARGEST).ok()?;
         Index::decode(&bytes, key)
+    }
+
+    /// The same for whoever only looks around.
+    pub(super) fn index_unmarked(&self, key: &Signature) -> Option<Index> {
+        let bytes = self.fs.read_small(&self.index_path(key), index::LARGEST).ok()?;
+        Index::decode(&bytes, key)
+    }
+
+    /// Reads one of the small files, which then is in use.
+    pub(super) fn read_marked(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        match self.marks {
+            true => self.fs.read_small_marked(path, limit),
+            false => self.fs.read_small(path, limit),
+        }
+    }
+
+    /// Marks what `key` leads to as used.
+    pub(crate) fn mark_index(&self, key: &Signature) {
+        let _ = self.fs.mark_used(&self.index_path(key));
     }
 
     /// Replaces what `key` leads to by a part of it, or removes it if nothing is left.
     pub(super) fn shrink_index(&self, key: &Signature, index: &Index) -> io::Result<()> {
-        let path = self.place("index/", key, "");
+        let path = self.index_path(key);
         if index.variants.is_empty() {
             self.fs.remove(&path)
         } else {
@@ -321,12 +301,13 @@ impl Store {
         }
     }
 
-    /// Replaces what `key` leads to.
-    pub(crate) fn store_index(&self, key: &Signature, index: &Index) -> io::Result<()> {
+    /// Replaces what `key` leads to. Returns the length of the file.
+    pub(crate) fn store_index(&self, key: &Signature, index: &Index) -> io::Result<usize> {
         for variant in &index.variants {
             variant.inputs.keep(self)?;
         }
-        self.replace(&self.place("index/", key, ""), &index.encode(key))
+        let bytes = index.encode(key);
+        self.replace(&self.index_path(key), &bytes).map(|()| bytes.len())
     }
 
     /// Adds an answer, before those that others have stored meanwhile.
@@ -334,9 +315,15 @@ impl Store {
     /// Two processes that do this in the same instant can lose one of the answers: it is found again, at the
     /// cost of one lookup by unit.
     pub(crate) fn add_variant(&self, key: &Signature, variant: Variant) -> io::Result<()> {
-        let mut index = self.index(key).unwrap_or_default();
+        let known = self.index(key);
+        let new = known.is_none();
+        let mut index = known.unwrap_or_default();
         index.add(variant);
-        self.store_index(key, &index)
+        let len = self.store_index(key, &index)?;
+        if new {
+            self.grew(len as u64);
+        }
+        Ok(())
     }
 
     /// Replaces one of the small files.
@@ -368,6 +355,11 @@ impl Store {
     /// On network file systems locks may be local, slow, or wait for a server that is gone: there everybody
     /// goes ahead at once.
     pub(crate) fn try_lock(&self, unit: &Signature) -> Option<Lock> {
+        self.try_lock_named(&unit.to_hex())
+    }
+
+    /// The lock of this name.
+    pub(super) fn try_lock_named(&self, name: &str) -> Option<Lock> {
         if self.is_shared() {
             return Some(Lock::none());
         }
@@ -376,7 +368,7 @@ impl Store {
         {
             return Some(Lock::none());
         }
-        Lock::try_new(&self.fs, &dir.join(unit.to_hex()))
+        Lock::try_new(&self.fs, &dir.join(name))
     }
 
     /// Removes what killed programs left behind; never what somebody still works on. Returns how many files
@@ -385,6 +377,21 @@ impl Store {
         let kind = self.mount().kind;
         let swept = |dir: &Path| Scratch::sweep_all(&self.fs, dir, kind);
         swept(&self.tmp_dir()) + swept(&self.v1.join("locks"))
+    }
+}
+
+impl Store {
+    /// The same, and says what it was and how large.
+    pub(super) fn sweep_listed(&self) -> Vec<(PathBuf, u64)> {
+        let mut gone = Vec::new();
+        for dir in [self.tmp_dir(), self.locks_dir()] {
+            let sized = |name| (size(&self.fs, &dir.join(&name)), dir.join(name));
+            let there: Vec<_> = self.fs.list(&dir).unwrap_or_default().into_iter().map(sized).collect();
+            Scratch::sweep_all(&self.fs, &dir, self.mount().kind);
+            let left = there.into_iter().filter(|(_, path)| self.fs.stamp_itself(path).is_none());
+            gone.extend(left.map(|(bytes, path)| (path, bytes)));
+        }
+        gone
     }
 }
 

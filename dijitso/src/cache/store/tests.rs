@@ -21,6 +21,8 @@ pub(in crate::cache) fn params() -> Cache {
         lock_wait: sourced(Duration::ZERO),
         failures: sourced(true),
         network: sourced(Network::Auto),
+        max_size: sourced(crate::config::MAX_SIZE),
+        max_files: sourced(0),
     }
 }
 
@@ -39,6 +41,7 @@ fn variant(n: u32) -> Variant {
         entry: true,
         cpu: CpuFeatures::NONE,
         created: 1,
+        took_us: 0,
         dependencies: Vec::new(),
         inputs: Inputs::default(),
     }

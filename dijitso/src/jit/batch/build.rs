@@ -158,12 +158,15 @@ impl Batch<'_> {
                     }
                 }
                 None if now < deadline => {
+                    let node = &mut self.nodes[number];
+                    node.locked_since = node.locked_since.or_else(|| self.engine.trace.begin());
                     self.locked.push(number);
                     return None;
                 }
                 None => log::warn!("{}: another process builds it for too long; building it here", unit.at),
             }
         }
+        self.waited(number);
         let linked = match self.engine.linked(&self.nodes[number].libraries) {
             Ok(linked) => linked,
             Err((position, defect)) => {
@@ -176,6 +179,12 @@ impl Batch<'_> {
             return None;
         }
         Some((unit, linked))
+    }
+
+    /// Another process has let go of it.
+    fn waited(&mut self, number: usize) {
+        let since = self.nodes[number].locked_since.take();
+        self.engine.trace.did("wait", since, || self.nodes[number].spec.at());
     }
 
     /// Whether a dependency was, or is being, built again since a node was signed.
@@ -236,6 +245,7 @@ impl Batch<'_> {
             InUnit::Failed(error) => self.finish(number, Err(error)),
             InUnit::Miss => return false,
         }
+        self.waited(number);
         true
     }
 

@@ -63,6 +63,7 @@ impl Batch<'_> {
             texts: None,
             lock: None,
             lock_deadline: None,
+            locked_since: None,
             attempts: 0,
             packed: false,
             alone: false,
@@ -154,7 +155,9 @@ impl Batch<'_> {
             None => {
                 let start = Instant::now();
                 self.engine.counters.generated.one();
-                match spec.generate() {
+                let generated = spec.generate();
+                self.engine.trace.did("generate", Some(start), || spec.at());
+                match generated {
                     Ok(mut parts) => {
                         self.nodes[number].report.generate = start.elapsed();
                         parts.consulted = working.loads();

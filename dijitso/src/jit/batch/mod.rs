@@ -87,6 +87,8 @@ struct Node<'e> {
     texts: Option<Texts>,
     lock: Option<Lock>,
     lock_deadline: Option<Instant>,
+    /// When another process was first found to build it, if that is traced.
+    locked_since: Option<Instant>,
     attempts: u32,
     /// Was compiled together with others.
     packed: bool,
@@ -121,7 +123,11 @@ impl<'e> Batch<'e> {
             no_compiler: None,
         };
         let numbers: Vec<usize> = specs.iter().map(|spec| batch.node(spec)).collect();
+        let compiled = engine.counters.compiled.get();
         batch.run();
+        if engine.counters.compiled.get() > compiled {
+            engine.store.record(&engine.counters.unrecorded());
+        }
         let outcome = |number: usize| batch.nodes[number].outcome.clone();
         numbers
             .into_iter()
@@ -196,7 +202,10 @@ impl<'e> Batch<'e> {
     fn wait_for(&mut self, number: usize) {
         let signature = self.nodes[number].spec.signature();
         let deadline = Instant::now() + self.engine.config.cache.lock_wait.value;
-        match self.engine.flights.wait(signature, self.blocked_by(number), deadline) {
+        let start = self.engine.trace.begin();
+        let waited = self.engine.flights.wait(signature, self.blocked_by(number), deadline);
+        self.engine.trace.did("wait", start, || self.nodes[number].spec.at());
+        match waited {
             // The other thread may have found it loaded.
             Waited::Landed(Ok(_)) if self.nodes[number].renewed => self.begin(number, true),
             Waited::Landed(Ok((loaded, _))) => {

@@ -1,0 +1,115 @@
+//! Eviction as a cache is filled: noticed by whoever adds, done by one.
+
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use super::growth::{self, Amount};
+use super::scan::{self, Aged, FOLDERS, Folders};
+use super::tidy::Tidy;
+use super::{Bin, SAMPLE, SAMPLE_OF_NETWORK, select};
+use crate::cache::Store;
+use crate::fs::Stamp;
+use crate::fs::used::EXACTNESS;
+
+/// Looks that one call takes, each at other folders: what is too much by far, because the bound was lowered, goes by and by.
+const ROUNDS: usize = 4;
+
+impl Store {
+    /// Takes note of a new file.
+    pub(in crate::cache) fn grew(&self, bytes: u64) {
+        let Some(amount) = self.bound.weigh(bytes, growth::dice()) else { return };
+        let path = self.growth_path();
+        let full = match growth::note(self.fs(), &path, amount) {
+            Ok(()) => growth::read(self.fs(), &path).is_none_or(|now| self.bound.is_exceeded_by(now)),
+            // Nobody has looked yet; or it cannot be written, and then nothing else can.
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if full {
+            self.full.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes what was used least recently, if what this process added made it too much. For when it is indexed, too.
+    pub(crate) fn evict_if_full(&self) {
+        if self.full.swap(false, Ordering::Relaxed)
+            && let Some(_lock) = self.try_lock_named("evict")
+        {
+            let evicted = self.evict();
+            let counters = self.fs().counters();
+            counters.evicted.add(evicted.files);
+            counters.evicted_bytes.add(evicted.bytes);
+        }
+    }
+
+    fn evict(&self) -> Amount {
+        let noted = growth::read(self.fs(), &self.growth_path()).unwrap_or_default();
+        let sample = if self.is_shared() { SAMPLE_OF_NETWORK } else { SAMPLE };
+        let mut bin = Bin::new(self);
+        let there_are = Folders::of(self);
+        let mut folders = scan::shuffled().into_iter();
+        let (mut seen, mut found) = (0, Amount::default());
+        let mut there = Amount::default();
+        for _ in 0..ROUNDS {
+            let mut files: Vec<Aged> = Vec::new();
+            let (mut amount, before) = (Amount::default(), seen);
+            for folder in folders.by_ref() {
+                amount = amount.plus(there_are.look(folder, &mut files));
+                seen += 1;
+                if files.len() >= sample {
+                    break;
+                }
+            }
+            if seen == before {
+                break;
+            }
+            found = found.plus(amount);
+            // Of all folders, by those that were seen.
+            there = found.scaled(seen, FOLDERS).minus(bin.evicted);
+            if !self.bound.is_exceeded_by(there) {
+                break;
+            }
+            let target = self.bound.target().scaled(FOLDERS, seen - before);
+            let gone = select::least_recently_used(&mut files, amount, target);
+            let evicted = bin.evicted;
+            for file in &files[..gone] {
+                bin.evict(file);
+            }
+            there = there.minus(bin.evicted.minus(evicted));
+            if bin.evicted == evicted {
+                // Nothing can be removed.
+                break;
+            }
+        }
+        // What was added meanwhile was seen in part; to count all of it makes the next look a little earlier.
+        let meanwhile =
+            growth::read(self.fs(), &self.growth_path()).map_or(Amount::default(), |now| now.minus(noted));
+        self.set_growth(there.plus(meanwhile));
+        log::debug!("cache {}: evicted {:?} of {:?}", self.root().display(), bin.evicted, found);
+        bin.evicted
+    }
+
+    pub(super) fn set_growth(&self, amount: Amount) {
+        if let Err(error) = self.replace(&self.growth_path(), &growth::counted(amount)) {
+            log::debug!("cannot say how much is in {}: {error}", self.root().display());
+        }
+    }
+
+    /// The housekeeping that no bound asks for: once a day, by whoever builds first, in some of the folders.
+    pub(crate) fn tidy_daily(&self) {
+        let path = self.v1().join("tidied");
+        let now = SystemTime::now();
+        let due = |stamp: Option<Stamp>| stamp.is_none_or(|s| s.is_unused_for(EXACTNESS, now));
+        if !self.fs().stamp(&path).is_ok_and(due) {
+            return;
+        }
+        let Some(_lock) = self.try_lock_named("evict") else { return };
+        // First, so that nobody else begins, and not again today whatever goes wrong.
+        if self.replace(&path, b"").is_err() {
+            return;
+        }
+        let mut bin = Bin::new(self);
+        Tidy::new(&mut bin, now).some();
+        self.fold_statistics(now);
+        log::debug!("cache {}: tidied, {:?} less", self.root().display(), bin.evicted);
+    }
+}

@@ -1,0 +1,139 @@
+//! Making room when somebody asks for it.
+
+use std::time::{Duration, SystemTime};
+
+use super::growth::{Amount, Bound};
+use super::scan::{Aged, FOLDERS, Folders, What};
+use super::tidy::Tidy;
+use super::{Bin, select};
+use crate::cache::{Cache, Removed};
+use crate::stats::Stats;
+
+/// Brings a cache within its bound, and removes what nobody needs any more: what a program does by itself as it adds
+/// kernels, now and completely.
+///
+/// If more is there than allowed, kernels and index files go that were used least recently (see
+/// [`Entry::last_used`](crate::Entry::last_used)), until 80 % of the bound are left. In any case go: index files that lead
+/// nowhere or were not read for 30 days, what killed programs left, entries that were set aside a week ago, failures
+/// older than 30 days or beyond the last 100, sources and lists of headers that belong to nothing, what is known about compilers that
+/// are gone, and unpacked archives that were not used for 30 days.
+///
+/// It may run while others use the cache: what is loaded stays loaded, and what is wanted later is built again.
+///
+/// ccache: `--cleanup`, `--trim-max-size`, `--evict-older-than`. dijitso has no counterpart.
+///
+/// ```
+/// use std::time::Duration;
+/// use dijitso::CacheKind;
+///
+/// # fn main() -> dijitso::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let jit = dijitso::Jit::builder().cache_dir(dir.path().join("cache")).build()?;
+/// # let spec = dijitso::spec!(extern "C" fn() -> i32, "nine", (), || unsafe { dijitso::Source::new("int nine() { return 9; }") });
+/// let nine = jit.load(&spec)?;
+/// let cache = jit.cache();
+/// let removed = cache.gc().max_size(1 << 30).max_age(Duration::from_secs(90 * 86_400)).run();
+/// assert_eq!(removed.count(CacheKind::Entry), 0);
+/// let would = cache.gc().max_size(1).dry_run(true).run();
+/// assert_eq!((would.count(CacheKind::Entry), cache.entries().count()), (1, 1));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "call `.run()`"]
+pub struct Gc {
+    cache: Cache,
+    bound: Bound,
+    max_age: Option<Duration>,
+    dry_run: bool,
+}
+
+impl Cache {
+    /// Chooses how much may be left; [`run`](Gc::run) removes the rest.
+    ///
+    /// If nothing is said, the bound of the [`Jit`](crate::Jit) that the cache is of, or of
+    /// [`open_default`](Cache::open_default); a cache that was opened by its path has none.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// let removed = dijitso::Cache::open("/nonexistent/cache")?.gc().run();
+    /// assert_eq!((removed.bytes, removed.failed.len()), (0, 0));
+    /// # Ok(()) }
+    /// ```
+    pub fn gc(&self) -> Gc {
+        Gc { cache: self.clone(), bound: self.store.bound, max_age: None, dry_run: false }
+    }
+}
+
+impl Gc {
+    /// The most bytes that kernels and index may take; 0: without bound.
+    pub fn max_size(mut self, bytes: u64) -> Gc {
+        self.bound.size = bytes;
+        self
+    }
+
+    /// The most files of these two; 0: without bound. A kernel has one, and two or more in the index.
+    pub fn max_files(mut self, files: u64) -> Gc {
+        self.bound.files = files;
+        self
+    }
+
+    /// Removes kernels that were not used for so long, too, however much room there is. Uses are known to the day.
+    pub fn max_age(mut self, age: Duration) -> Gc {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Whether to return what would be removed, and remove nothing.
+    pub fn dry_run(mut self, dry: bool) -> Gc {
+        self.dry_run = dry;
+        self
+    }
+
+    /// Removes what must go, and returns what that was. What cannot be removed is in [`Removed::failed`], and the rest is
+    /// removed all the same. Nothing is removed from a directory that others can write to, nor from a site cache.
+    pub fn run(self) -> Removed {
+        let store = &*self.cache.store;
+        let mut bin = Bin::new(store);
+        (bin.dry_run, bin.list) = (self.dry_run, Some(Removed::default()));
+        let refused = self.cache.refuses_removal();
+        if refused.is_none() && self.cache.exists() {
+            let left = self.evict(&mut bin, SystemTime::now());
+            let evicted = bin.evicted;
+            Tidy::new(&mut bin, SystemTime::now()).all();
+            if !self.dry_run {
+                store.set_growth(left.minus(bin.evicted.minus(evicted)));
+                store.fold_statistics(SystemTime::now());
+                let Amount { bytes, files } = bin.evicted;
+                store.record(&Stats { evicted: files, evicted_bytes: bytes, ..Stats::default() });
+            }
+        }
+        let mut removed = bin.list.take().unwrap_or_default();
+        removed.failed.extend(refused.map(|why| (self.cache.dir().to_owned(), why)));
+        removed
+    }
+
+    /// Returns how much is left.
+    fn evict(&self, bin: &mut Bin<'_>, now: SystemTime) -> Amount {
+        let store = bin.store;
+        let mut files: Vec<Aged> = Vec::new();
+        let mut amount = Amount::default();
+        let folders = Folders::of(store);
+        for folder in 0..FOLDERS {
+            amount = amount.plus(folders.look(folder, &mut files));
+        }
+        let gone = match self.bound.is_exceeded_by(amount) {
+            true => select::least_recently_used(&mut files, amount, self.bound.target()),
+            false => 0,
+        };
+        let is_old = |file: &Aged| {
+            self.max_age.is_some_and(|age| file.stamp.is_unused_for(age, now))
+                && matches!(file.what, What::Entry(_) | What::Aside(_))
+        };
+        for (at, file) in files.iter().enumerate() {
+            if at < gone || is_old(file) {
+                bin.evict(file);
+            }
+        }
+        amount.minus(bin.evicted)
+    }
+}

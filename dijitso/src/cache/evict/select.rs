@@ -1,0 +1,23 @@
+//! Which files go.
+
+use super::growth::{Amount, Bound};
+use super::scan::Aged;
+
+/// Sorts `files`, which are `amount` together, the least recently used first, and says how many of them must go so that the rest is
+/// within `target`.
+///
+/// Entries and index files are one list: an index file that nobody has read for as long is of as little use, and most of those
+/// that led to what goes have its age.
+pub(super) fn least_recently_used(files: &mut [Aged], amount: Amount, target: Bound) -> usize {
+    files.sort_unstable_by_key(|file| file.stamp.mtime_ns);
+    let mut left = amount;
+    let mut gone = 0;
+    for file in files.iter() {
+        if !target.is_exceeded_by(left) {
+            break;
+        }
+        left = left.minus(Amount { bytes: file.stamp.size, files: 1 });
+        gone += 1;
+    }
+    gone
+}

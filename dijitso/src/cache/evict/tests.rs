@@ -1,0 +1,324 @@
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::cache::store::tests::{params, store};
+use crate::cache::{Cache, CacheKind, Inputs, Store, Variant, VariantOutcome};
+use crate::config::params::Network;
+use crate::fs::Fs;
+use crate::fs::used::tests::age;
+use crate::signature::{Signature, digest};
+use crate::toolchain::CpuFeatures;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn signature(n: u32) -> Signature {
+    digest(&n.to_le_bytes())
+}
+
+fn variant(outcome: VariantOutcome) -> Variant {
+    Variant {
+        toolchain: digest(b"toolchain"),
+        unit: digest(b"unit"),
+        outcome,
+        entry: true,
+        cpu: CpuFeatures::NONE,
+        created: 1,
+        took_us: 0,
+        dependencies: Vec::new(),
+        inputs: Inputs::default(),
+    }
+}
+
+/// A cache with a bound.
+fn bounded(dir: &tempfile::TempDir, size: u64, files: u64) -> Store {
+    let mut store = store(&dir.path().join("cache"));
+    store.bound = Bound { size, files };
+    store
+}
+
+/// Publishes `len` bytes under the name of `n`, with what leads to them.
+fn publish(store: &Store, n: u32, len: usize) -> PathBuf {
+    let (content, bytes) = (signature(n), vec![n as u8; len]);
+    store.publish(&content, &bytes).unwrap();
+    store.add_variant(&signature(n | 1 << 31), variant(VariantOutcome::Content(content))).unwrap();
+    store.entry_path(&content)
+}
+
+fn look(store: &Store) -> Cache {
+    Cache::of(store.root(), Network::Auto, store.bound)
+}
+
+/// Bytes and files of entries and index.
+fn held(store: &Store) -> (u64, u64) {
+    let mut files = Vec::new();
+    let folders = scan::Folders::of(store);
+    let each = (0..scan::FOLDERS).map(|folder| folders.look(folder, &mut files));
+    let amount = each.fold(growth::Amount::default(), growth::Amount::plus);
+    (amount.bytes, amount.files)
+}
+
+#[test]
+fn a_cache_that_is_filled_keeps_its_bound_whoever_fills_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (size, len) = (2_000_000, 4_000);
+    let (mut most, mut looks) = (0, 0);
+    for n in 0..3_000 {
+        // Each by a process of its own.
+        let store = bounded(&dir, size, 0);
+        publish(&store, n, len);
+        store.evict_if_full();
+        looks += u32::from(store.fs().counters().snapshot().evicted > 0);
+        if n % 20 == 0 {
+            most = most.max(held(&store).0);
+        }
+    }
+    assert!(most <= size / 10 * 11, "{most} of {size}");
+    assert!(most >= size / 10 * 8, "{most} of {size}");
+    // 3,000 entries are six times the bound; a fifth of it goes each time.
+    assert!((15..60).contains(&looks), "{looks}");
+    let (bytes, files) = held(&bounded(&dir, size, 0));
+    assert!(bytes >= size / 10 * 7 && files > 300, "{bytes} bytes in {files} files");
+}
+
+#[test]
+fn the_number_of_files_is_bounded_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 400);
+    for n in 0..1_000 {
+        publish(&store, n, 10);
+        store.evict_if_full();
+    }
+    let (_, files) = held(&store);
+    assert!((280..=440).contains(&files), "{files}");
+    let stats = store.fs().counters().snapshot();
+    assert_eq!(stats.evicted + files, 2_000);
+}
+
+#[test]
+fn the_least_recently_used_go_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    for n in 0..10 {
+        let path = publish(&store, n, 1000);
+        age(&path, DAY * (20 - n));
+        age(&store.index_path(&signature(n | 1 << 31)), DAY * (20 - n));
+    }
+    // The oldest is used again: by its entry, and by what led there.
+    assert!(store.index(&signature(1 << 31)).is_some());
+    store.fs().mark_used(&store.entry_path(&signature(0))).unwrap();
+    let whole = held(&store).0;
+    let gc = || look(&store).gc().max_size(whole - 1);
+    let would = gc().dry_run(true).run();
+    assert_eq!(held(&store).0, whole);
+    let removed = gc().run();
+    assert_eq!(would, removed);
+    let gone: Vec<bool> = (0..10).map(|n| !store.entry_path(&signature(n)).exists()).collect();
+    assert_eq!(gone, [false, true, true, false, false, false, false, false, false, false]);
+    assert_eq!((removed.count(CacheKind::Entry), removed.count(CacheKind::Index)), (2, 2));
+    assert!(held(&store).0 <= whole / 10 * 8);
+    assert_eq!(look(&store).statistics().total().evicted, 4);
+    assert_eq!(look(&store).gc().run().files, [], "a cache that was opened without a bound has none");
+    let removed = look(&store).gc().max_age(DAY * 12).run();
+    assert_eq!(removed.count(CacheKind::Entry), 6, "{removed:?}");
+}
+
+#[test]
+fn a_large_cache_is_seen_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = bounded(&dir, 0, 0);
+    std::fs::create_dir_all(store.v1().join("00")).unwrap();
+    for n in 0..(SAMPLE as u32 * 2) {
+        let path = store.entry_path(&signature(n));
+        if std::fs::write(&path, b"0123456789").is_err() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, b"0123456789").unwrap();
+        }
+    }
+    let whole = SAMPLE as u64 * 20;
+    store.bound.size = whole * 98 / 100;
+    publish(&store, u32::MAX, 100_000);
+    store.evict_if_full();
+    let stats = store.fs().counters().snapshot();
+    assert!((SAMPLE as u64..SAMPLE as u64 * 3 / 2).contains(&stats.file_stats), "{}", stats.file_stats);
+    assert!(stats.evicted > SAMPLE as u64 / 10, "{}", stats.evicted);
+    // How much there is, is known to a percent.
+    let known = growth::read(store.fs(), &store.growth_path()).unwrap();
+    let really = held(&store).0;
+    assert!(known.bytes.abs_diff(really) * 20 < really, "{known:?} {really}");
+}
+
+#[test]
+fn who_cannot_evict_publishes_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 1000, 0);
+    let other = store.try_lock_named("evict").unwrap();
+    for n in 0..10 {
+        publish(&store, n, 1000);
+        store.evict_if_full();
+    }
+    assert!(held(&store).0 > 10_000);
+    drop(other);
+    publish(&store, 10, 1000);
+    store.evict_if_full();
+    assert!(held(&store).0 <= 1000);
+}
+
+#[test]
+fn what_nobody_needs_is_tidied_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    let (v1, fs) = (store.v1().to_owned(), store.fs().clone());
+    let write = |name: &str, old: Duration| {
+        let path = v1.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, b"x").unwrap();
+        age(&path, old);
+        age(path.parent().unwrap(), old);
+        path
+    };
+    // Index files: of an entry that is there; that nobody read; of nothing, old and new; of a failure; illegible.
+    publish(&store, 1, 100);
+    let index = |n: u32, outcome: VariantOutcome, old: Duration| {
+        store.add_variant(&signature(n), variant(outcome)).unwrap();
+        age(&store.index_path(&signature(n)), old);
+        store.index_path(&signature(n))
+    };
+    let content = |n: u32| VariantOutcome::Content(signature(n));
+    let keeps = [
+        index(100, content(1), DAY * 29),
+        index(101, content(99), Duration::from_secs(600)),
+        index(102, VariantOutcome::Failure("{}".into()), DAY * 29),
+    ];
+    let hex = signature(105).to_hex();
+    let goes = [
+        index(103, content(1), DAY * 31),
+        index(104, content(99), DAY),
+        write(&format!("index/{}/{hex}", &hex[..2]), DAY),
+    ];
+    // Sources of a unit that has an entry, and of one that has none.
+    store.add_variant(&crate::cache::unit_key(&digest(b"unit")), variant(content(1))).unwrap();
+    let kept_source = write(&format!("sources/{}/a.cpp", digest(b"unit").to_hex()), DAY);
+    let source = write(&format!("sources/{}/a.cpp", digest(b"other").to_hex()), DAY);
+    let site = write("sites/old/v1/table", DAY * 40);
+    age(&v1.join("sites/old"), DAY * 40);
+    let used_site = write("sites/used/v1/table", DAY * 40);
+    fs.mark_used(&v1.join("sites/used")).unwrap();
+    let failures: Vec<PathBuf> =
+        (0..103).map(|n: u32| write(&format!("failures/k-{n}/error.log"), DAY / 1000 * (n + 1))).collect();
+    let old_failure = write("failures/old-1/error.log", DAY * 31);
+    let (set, toolchain) = (write("sets/abc", DAY), write("toolchains/abc", DAY));
+    let temporary = write("tmp/new-abc", Duration::ZERO);
+    let aside = store.aside_path(&signature(7));
+    std::fs::create_dir_all(aside.parent().unwrap()).unwrap();
+    std::fs::write(&aside, b"x").unwrap();
+
+    let removed = look(&store).gc().run();
+    assert_eq!(removed.failed, []);
+    for path in keeps.iter().chain([&kept_source, &used_site, &aside]).chain(&failures[..100]) {
+        assert!(path.exists(), "{} is gone", path.display());
+    }
+    let gone = [&source, &site, &old_failure, &set, &toolchain, &temporary];
+    for path in goes.iter().chain(gone).chain(&failures[100..]) {
+        assert!(!path.exists(), "{} is there", path.display());
+    }
+    let count = |kind| removed.count(kind);
+    assert_eq!(
+        [CacheKind::Index, CacheKind::Source, CacheKind::Site, CacheKind::Failure].map(count),
+        [3, 1, 1, 4],
+        "{removed:?}"
+    );
+    assert_eq!([CacheKind::Toolchain, CacheKind::Temporary, CacheKind::Damaged].map(count), [2, 1, 0]);
+    let mut bin = Bin::new(&store);
+    tidy::Tidy::new(&mut bin, SystemTime::now() + DAY * 8).all();
+    assert!(!aside.exists(), "somebody has looked by then");
+}
+
+#[test]
+fn the_housekeeping_is_done_once_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("cache");
+    let again = || Store::open(&root, &Fs::new(Default::default()), &params()).unwrap();
+    let first = bounded(&dir, 0, 0);
+    let old = || {
+        first.add_variant(&signature(1), variant(VariantOutcome::Content(signature(2)))).unwrap();
+        age(&first.index_path(&signature(1)), DAY);
+    };
+    old();
+    again().tidy_daily();
+    assert!(first.index(&signature(1)).is_none());
+    old();
+    again().tidy_daily();
+    assert!(first.index_path(&signature(1)).exists());
+    assert_eq!(
+        {
+            let store = again();
+            store.tidy_daily();
+            let stats = store.fs().counters().snapshot();
+            (stats.opens, stats.file_stats, stats.file_changes)
+        },
+        (0, 1, 0)
+    );
+    old();
+    age(&first.v1().join("tidied"), DAY * 2);
+    again().tidy_daily();
+    assert!(!first.index_path(&signature(1)).exists());
+}
+
+#[test]
+fn links_lead_no_eviction_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    let precious = dir.path().join("precious");
+    std::fs::create_dir(&precious).unwrap();
+    let content = signature(1);
+    let path = store.entry_path(&content);
+    std::fs::write(precious.join(path.file_name().unwrap()), b"mine").unwrap();
+    std::os::unix::fs::symlink(&precious, path.parent().unwrap()).unwrap();
+    for dir in ["sources", "sites", "failures"] {
+        std::os::unix::fs::symlink(&precious, store.v1().join(dir)).unwrap();
+    }
+    age(&precious.join(path.file_name().unwrap()), DAY * 100);
+    let removed = look(&store).gc().max_size(1).run();
+    assert_eq!((removed.files, std::fs::read_dir(&precious).unwrap().count()), (vec![], 1));
+}
+
+#[test]
+fn an_index_of_fifty_thousand_files_is_no_slower_and_soon_tidied() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    publish(&store, 0, 100);
+    // As a test binary leaves them that is rebuilt again and again; the last one is in use.
+    let leads = |n: u32| {
+        let mut index = crate::cache::Index::default();
+        index.variants.push(variant(VariantOutcome::Content(signature(n % 2))));
+        index
+    };
+    for n in 0..50_000 {
+        let (key, path) = (signature(n | 1 << 30), store.index_path(&signature(n | 1 << 30)));
+        let bytes = leads(n).encode(&key);
+        if std::fs::write(&path, &bytes).is_err() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        age(&path, DAY * (n % 60));
+    }
+    let again = Store::open(store.root(), &Fs::new(Default::default()), &params()).unwrap();
+    assert!(again.index(&signature(1 << 30)).is_some());
+    let stats = again.fs().counters().snapshot();
+    assert_eq!((stats.opens, stats.file_stats), (1, 0));
+
+    // The daily housekeeping reads a part of it.
+    again.tidy_daily();
+    let before = held(&store).1;
+    assert!((40_000..50_000).contains(&before), "{before}");
+    let stats = again.fs().counters().snapshot();
+    assert!(stats.opens < 7_000, "{}", stats.opens);
+
+    let removed = look(&store).gc().run();
+    // Of sixty days thirty are too long, and of the rest every second file leads nowhere.
+    let left = held(&store).1;
+    assert!((12_000..14_000).contains(&left), "{left}");
+    assert_eq!(removed.count(CacheKind::Index) as u64, before - left);
+    assert!(store.index(&signature(1 << 30)).is_some());
+}

@@ -1,0 +1,130 @@
+//! Real processes that fill a cache.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dijitso::{Cache, CacheKind, KernelOrigin, Stats};
+use dijitso_tests::kernels::{self, NUMBER_BASE};
+
+use super::{DAY, age, end, quick, used};
+use crate::harness::{Place, files};
+
+/// Bytes of everything below a directory.
+fn bytes(place: &Place) -> u64 {
+    files(&place.cache()).iter().map(|file| file.symlink_metadata().map_or(0, |data| data.len())).sum()
+}
+
+/// 2,000 kernels of 60 kB, which is 130 MB, by eight processes, into 50 MB.
+#[test]
+fn eight_processes_that_fill_a_cache_keep_its_bound() {
+    let place = Place::new();
+    let shim = quick(&place, ["heavy", "0", "1", "55000"]);
+    let (bound, each) = (50_000_000, 250);
+    let client = |from: u32, to: u32| {
+        let words = ["heavy".to_owned(), from.to_string(), to.to_string(), "55000".to_owned()];
+        place.client(words).env("CXX", shim.path()).env("DIJITSO_MAX_SIZE", "50MB")
+    };
+    let mut running: Vec<_> = (0..8).map(|n| client(n * each, (n + 1) * each).spawn()).collect();
+    let mut most = 0;
+    while running.iter_mut().any(|client| client.try_wait().unwrap().is_none()) {
+        most = most.max(bytes(&place));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut evicted = 0;
+    for (n, client) in running.into_iter().enumerate() {
+        let ran = end(client);
+        let first = NUMBER_BASE + i32::try_from(n).unwrap() * 250;
+        assert_eq!(ran.values(), (first..first + 250).map(f64::from).collect::<Vec<_>>());
+        assert_eq!((ran.warnings(), ran.outcome.stats.quarantined), (0, 0), "{}", ran.stderr);
+        evicted += ran.outcome.stats.evicted_bytes;
+    }
+    assert!(most <= bound / 10 * 11, "{most} bytes of {bound}");
+    assert!(bytes(&place) >= bound / 10 * 7, "{} bytes of {bound}", bytes(&place));
+    let cache = Cache::open(place.cache()).unwrap();
+    let total = cache.statistics().total();
+    assert_eq!((total.built, total.evicted_bytes), (2001, evicted));
+    assert!(total.published_bytes > 2 * bound, "{total:?}");
+    // What is left is whole, and what is gone is built again.
+    assert_eq!(cache.verify().problems.iter().find(|p| p.path.extension().is_some_and(|e| e == "so")), None);
+    assert_eq!(client(3, 4).ok().values(), [f64::from(NUMBER_BASE + 3)]);
+}
+
+#[test]
+fn what_a_bound_costs_is_next_to_nothing() {
+    let place = Place::new();
+    let shim = quick(&place, ["heavy", "0", "1", "100"]);
+    let operations = |from: u32, bound: &str| {
+        let (from, to) = (from.to_string(), (from + 100).to_string());
+        let client = place.client(["heavy", &from, &to, "100"]).env("CXX", shim.path());
+        let Stats { opens, file_stats, file_changes, evicted, .. } =
+            client.env("DIJITSO_MAX_SIZE", bound).ok().outcome.stats;
+        (opens + file_stats + file_changes, evicted)
+    };
+    // Somebody has looked how much there is.
+    operations(1000, "100K");
+    let (without, _) = operations(2000, "0");
+    let (with, evicted) = operations(3000, "5G");
+    assert_eq!(evicted, 0);
+    assert!(with * 100 <= without * 105, "{with} and {without} file operations");
+    // At the bound, each kernel that comes removes another one's three files.
+    let (at_the_bound, evicted) = operations(4000, "700K");
+    assert!(evicted >= 100, "{evicted}");
+    assert!(at_the_bound <= without * 2, "{at_the_bound} and {without} file operations");
+}
+
+#[test]
+fn a_use_is_marked_once_a_day_by_whoever_reads_the_file() {
+    let place = Place::new();
+    let jit = place.jit();
+    let path = jit.load(&kernels::axpy(kernels::Loop::Plain)).unwrap().path().unwrap().to_owned();
+    let marked: Vec<PathBuf> =
+        files(&place.cache()).into_iter().filter(|f| !f.ends_with("CACHEDIR.TAG")).collect();
+    for file in &marked {
+        age(file, DAY * 3);
+    }
+    let again = || {
+        let jit = place.jit();
+        assert_eq!(jit.load(&kernels::axpy(kernels::Loop::Plain)).unwrap().origin(), KernelOrigin::Disk);
+        jit.stats().file_changes
+    };
+    let cache = jit.cache();
+    let yesterday = std::time::SystemTime::now() - DAY;
+    cache.verify();
+    cache.summary();
+    assert!(cache.entry(&jit.load(&kernels::axpy(kernels::Loop::Plain)).unwrap().signature()).is_ok());
+    assert!(used(&path) < yesterday, "whoever looks around uses nothing");
+    // The entry, and both index files: that of the spec, which was read, and that of the unit. The list of the
+    // compiler's headers is known to this process.
+    assert_eq!((again(), again()), (3, 0));
+    assert!(used(&path) > yesterday);
+    assert!(cache.find("axpy").unwrap().last_used().unwrap() > yesterday);
+    let index = marked.iter().filter(|f| f.starts_with(place.cache().join("v1/index")));
+    assert!(index.clone().count() == 2 && index.clone().all(|file| used(file) > yesterday));
+    age(&path, DAY * 3);
+    place.client(["axpy", "0"]).ok();
+}
+
+#[test]
+fn a_kernel_whose_dependency_was_evicted_is_built_again() {
+    let place = Place::new();
+    place.client(["successor", "4"]).ok().values();
+    let cache = Cache::open(place.cache()).unwrap();
+    let base = cache.find("base").unwrap();
+    age(base.path(), DAY * 40);
+    let removed = cache.gc().max_age(DAY * 39).run();
+    assert_eq!((removed.count(CacheKind::Entry), base.path().exists()), (1, false));
+    let ran = place.client(["successor", "4"]).ok();
+    assert_eq!((ran.values(), ran.outcome.stats.built), (vec![5.0], 1), "{:?}", ran.outcome.stats);
+    assert!(ran.outcome.stats.misses.keys().any(|why| why.contains("removed")), "{:?}", ran.outcome.stats);
+    place.client(["successor", "4"]).ok().assert_warm();
+}
+
+#[test]
+fn what_is_evicted_stays_loaded() {
+    let place = Place::new();
+    let jit = place.builder().max_size(1).build().unwrap();
+    let kernels = jit.load_all(&[1, 2, 3].map(kernels::number)).unwrap();
+    assert!(jit.stats().evicted > 0);
+    assert_eq!(kernels.iter().map(|k| k.call() - NUMBER_BASE).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(jit.load(&kernels::successor(1)).unwrap().call(), 2, "it is linked to what was evicted");
+}
