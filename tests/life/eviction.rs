@@ -69,7 +69,7 @@ fn what_a_bound_costs_is_next_to_nothing() {
     // At the bound, each kernel that comes removes another one's three files.
     let (at_the_bound, evicted) = operations(4000, "700K");
     assert!(evicted >= 100, "{evicted}");
-    assert!(at_the_bound <= without * 2, "{at_the_bound} and {without} file operations");
+    assert!(at_the_bound <= without * 2 + evicted * 2, "{at_the_bound} and {without} file operations");
 }
 
 #[test]
@@ -100,8 +100,6 @@ fn a_use_is_marked_once_a_day_by_whoever_reads_the_file() {
     assert!(cache.find("axpy").unwrap().last_used().unwrap() > yesterday);
     let index = marked.iter().filter(|f| f.starts_with(place.cache().join("v1/index")));
     assert!(index.clone().count() == 2 && index.clone().all(|file| used(file) > yesterday));
-    age(&path, DAY * 3);
-    place.client(["axpy", "0"]).ok();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use dijitso::Threads;
 use dijitso_tests::kernels;
@@ -51,23 +52,49 @@ fn every_step_of_a_build_and_of_a_warm_start_is_shown() {
 }
 
 #[test]
-fn processes_at_once_write_files_of_their_own_and_waits_are_shown() {
+fn a_wait_for_another_process_is_shown() {
     let place = Place::new();
     let shim = place.shim();
-    shim.set(ShimMode::Slow { milliseconds: 300 }, ShimStep::Compile);
-    let file = place.path("trace.json");
-    let client =
-        || place.client(["numbers", "1", "3"]).env("CXX", shim.path()).env("DIJITSO_TRACE", &file).spawn();
-    let running: Vec<_> = (0..4).map(|_| client()).collect();
-    running.into_iter().for_each(|child| drop(end(child)));
-    let mut all = files(place.root());
-    all.retain(|f| f.file_name().unwrap().to_string_lossy().starts_with("trace.json"));
-    assert_eq!(all.len(), 4, "{all:?}");
-    let steps: Vec<Value> = all.iter().flat_map(|file| steps(file)).collect();
-    let processes: BTreeSet<u64> = steps.iter().map(|step| step["pid"].as_u64().unwrap()).collect();
-    assert_eq!(processes.len(), 4);
-    assert_eq!(steps.iter().filter(|step| step["name"] == "compile").count(), 2);
-    assert!(names(&steps).contains("wait"), "{:?}", names(&steps));
+    shim.set(ShimMode::Slow { milliseconds: 3000 }, ShimStep::Compile);
+    let client = || {
+        let client = place.client(["numbers", "1", "2"]).env("CXX", shim.path());
+        client.env("DIJITSO_TRACE", place.path("%p.json")).spawn()
+    };
+    let builder = client();
+    while shim.compiles().is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let waiter = client();
+    let (built, waited) = (builder.id(), waiter.id());
+    let (_, ran) = (end(builder), end(waiter));
+    assert_eq!(ran.outcome.stats.compiled, 0);
+    let steps = |process: u32| steps(&place.path(&format!("{process}.json")));
+    let (built, waited) = (steps(built), steps(waited));
+    assert!(names(&built).contains("compile") && !names(&built).contains("wait"));
+    assert!(names(&waited).contains("wait") && !names(&waited).contains("compile"), "{:?}", names(&waited));
+    assert_ne!(built[0]["pid"], waited[0]["pid"]);
+}
+
+#[test]
+fn a_file_that_another_process_writes_is_left_to_it() {
+    let place = Place::new();
+    let file = place.write("trace.json", "theirs");
+    let open = std::fs::File::open(&file).unwrap();
+    rustix::fs::flock(&open, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let client = || place.client(["numbers", "1", "2"]).env("DIJITSO_TRACE", &file).spawn();
+    let process = {
+        let child = client();
+        let id = child.id();
+        end(child);
+        id
+    };
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "theirs");
+    assert!(names(&steps(&place.path(&format!("trace.json.{process}")))).contains("load"));
+    drop(open);
+    end(client());
+    assert!(names(&steps(&file)).contains("load"), "nobody writes it any more");
+    let ran = place.client(["numbers", "1", "2"]).env("DIJITSO_TRACE", "/no/such/directory/trace").ok();
+    assert_eq!(ran.warnings(), 1, "{}", ran.stderr);
 }
 
 #[test]

@@ -64,8 +64,8 @@ variables! {
     "DIJITSO_CHECK": "`1`: on every disk hit generate nevertheless, and fail if the text is another one", "`0`";
     "DIJITSO_LOAD": "`file`: load kernels from their files; `memory`: from memory; `auto`: from files where that is safe", "`auto`";
     "DIJITSO_CACHE_NETWORK": "`yes`: the cache directory is on a network file system, `no`: it is not; `auto`: as its type says", "`auto`";
-    "DIJITSO_MAX_SIZE": "the most bytes of the cache directory, such as `5G` or `500M`; `0`: without bound", "`5G`";
-    "DIJITSO_MAX_FILES": "the most files of the cache directory; `0`: without bound", "`0`";
+    "DIJITSO_MAX_SIZE": "the most bytes that cached kernels and their index may take, such as `5G` or `500M`; `0`: without bound", "`5G`";
+    "DIJITSO_MAX_FILES": "the most files of these; `0`: without bound", "`0`";
     "DIJITSO_BUILD_ON": "which MPI ranks build: `root`, `node`, `process` or `spread`", "`root` for one kernel, `spread` for several";
     "DIJITSO_PROFILE": "`optimized` or `debug`", "`optimized`";
     "DIJITSO_CPU": "`native`, `generic`, or a name that the compiler knows", "`native`";

@@ -64,10 +64,10 @@ pub struct CacheParams {
     pub failures: Option<bool>,
     /// Whether the cache directory is on a network file system (default: [`Network::Auto`]).
     pub network: Option<Network>,
-    /// The most bytes that the cache may take: when they are reached, what was used least recently is removed, down to
+    /// The most bytes that cached kernels and their index may take: when they are reached, what was used least recently is removed, down to
     /// 80 % (default: 5 GiB; 0: without bound; ccache: `max_size`).
     pub max_size: Option<u64>,
-    /// The most files, likewise (default: 0, without bound; ccache: `max_files`).
+    /// The most files of these, likewise (default: 0, without bound; ccache: `max_files`).
     pub max_files: Option<u64>,
 }
 

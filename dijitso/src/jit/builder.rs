@@ -139,7 +139,7 @@ impl JitBuilder {
         self
     }
 
-    /// The most bytes that the cache directory may take, 0 for no bound; 5 GiB if nothing is said. When they are
+    /// The most bytes that cached kernels and their index may take, 0 for no bound; 5 GiB if nothing is said. When they are
     /// reached, what was used least recently is removed, down to 80 % (`max_size` in ccache; dijitso has no bound).
     ///
     /// ```
@@ -154,7 +154,7 @@ impl JitBuilder {
         self
     }
 
-    /// The most files in the cache directory, 0 for no bound, as if nothing is said (`max_files` in ccache). A kernel
+    /// The most files of these, 0 for no bound, as if nothing is said (`max_files` in ccache). A kernel
     /// takes three: its entry, and two of the index.
     pub fn max_files(mut self, files: u64) -> Self {
         self.params.cache.max_files = Some(files);

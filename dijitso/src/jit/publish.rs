@@ -29,6 +29,8 @@ pub(super) struct Making<'a> {
     /// The sources, if there was time to compress them.
     pub(super) texts: Option<Texts>,
     pub(super) report: Report,
+    /// It is built for its bytes: its file was gone.
+    pub(super) renewed: bool,
     /// Take the library as it is, without caching it, rather than build once more.
     pub(super) last_attempt: bool,
 }
@@ -108,12 +110,14 @@ impl Engine {
         self.trace.did("publish", Some(start), || unit.at.clone());
         let collecting = self.collection.is_wanted();
         let mut routes = Routes::default();
-        if let (Some(variant), true) = (&variant, collecting || stored.is_none()) {
+        // What was gone when somebody wanted to link to it may be gone again before they do.
+        let keep = stored.is_none() || making.renewed;
+        if let (Some(variant), true) = (&variant, collecting || keep) {
             let spec = making.spec.signature();
             routes.add(&self.store, self.index_key(making.spec), Some(spec), variant);
             routes.add(&self.store, unit_key(&unit.signature), None, variant);
         }
-        let kept = stored.is_none().then(|| Kept {
+        let kept = keep.then(|| Kept {
             bytes: Bytes::Memory(entry.clone().unwrap_or_else(|| Arc::new(built.elf.clone()))),
             elf_len: built.elf.len() as u64,
             headers: unit.headers.clone(),

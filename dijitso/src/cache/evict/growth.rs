@@ -89,9 +89,11 @@ impl Bound {
             0 => 0.0,
             bound => n as f64 / (bound as f64 / UNITS as f64),
         };
-        let chance = chance(bytes, self.size).max(chance(1, self.files)).min(1.0);
-        let noted = |n: u64| (n as f64 / chance).round() as u64;
-        (dice < chance).then(|| Amount { bytes: noted(bytes), files: noted(1) })
+        let chance = chance(bytes, self.size).max(chance(1, self.files));
+        // It stands for a whole number of its kind, so that nothing is rounded away.
+        let weight = (1.0 / chance).floor().max(1.0);
+        let noted = || Amount { bytes: bytes.saturating_mul(weight as u64), files: weight as u64 };
+        (chance > 0.0 && dice * weight < 1.0).then(noted)
     }
 }
 

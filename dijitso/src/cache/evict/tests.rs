@@ -69,7 +69,7 @@ fn a_cache_that_is_filled_keeps_its_bound_whoever_fills_it() {
         publish(&store, n, len);
         store.evict_if_full();
         looks += u32::from(store.fs().counters().snapshot().evicted > 0);
-        if n % 20 == 0 {
+        if n.is_multiple_of(20) {
             most = most.max(held(&store).0);
         }
     }
@@ -114,13 +114,13 @@ fn the_least_recently_used_go_first() {
     let removed = gc().run();
     assert_eq!(would, removed);
     let gone: Vec<bool> = (0..10).map(|n| !store.entry_path(&signature(n)).exists()).collect();
-    assert_eq!(gone, [false, true, true, false, false, false, false, false, false, false]);
-    assert_eq!((removed.count(CacheKind::Entry), removed.count(CacheKind::Index)), (2, 2));
+    assert_eq!(gone, [false, true, true, true, false, false, false, false, false, false]);
+    assert_eq!((removed.count(CacheKind::Entry), removed.count(CacheKind::Index)), (3, 3));
     assert!(held(&store).0 <= whole / 10 * 8);
-    assert_eq!(look(&store).statistics().total().evicted, 4);
+    assert_eq!(look(&store).statistics().total().evicted, 6);
     assert_eq!(look(&store).gc().run().files, [], "a cache that was opened without a bound has none");
     let removed = look(&store).gc().max_age(DAY * 12).run();
-    assert_eq!(removed.count(CacheKind::Entry), 6, "{removed:?}");
+    assert_eq!(removed.count(CacheKind::Entry), 5, "{removed:?}");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_large_cache_is_seen_in_parts() {
     }
     let whole = SAMPLE as u64 * 20;
     store.bound.size = whole * 98 / 100;
-    publish(&store, u32::MAX, 100_000);
+    publish(&store, u32::MAX, 10_000);
     store.evict_if_full();
     let stats = store.fs().counters().snapshot();
     assert!((SAMPLE as u64..SAMPLE as u64 * 3 / 2).contains(&stats.file_stats), "{}", stats.file_stats);

@@ -8,7 +8,8 @@ const DAY: u64 = 24 * 3600;
 pub(super) fn date(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (mut year, mut left) = (1970, seconds / DAY);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     // No clock of ours goes far; years beyond it are all one.
     while year < 9999 && left >= 365 + u64::from(is_leap(year)) {
         left -= 365 + u64::from(is_leap(year));

@@ -67,6 +67,9 @@ impl Store {
     }
 
     pub(super) fn zero_statistics(&self) -> io::Result<()> {
+        if !self.fs().exists(&self.statistics_dir()) {
+            return Ok(());
+        }
         let deadline = Instant::now() + PATIENCE;
         let mut guard = self.statistics_guard();
         while guard.is_none() && Instant::now() < deadline {

@@ -286,6 +286,7 @@ impl Batch<'_> {
             dependencies: &node.libraries,
             texts: node.texts.take(),
             report: node.report.clone(),
+            renewed: node.renewed,
             last_attempt: node.attempts >= ATTEMPTS,
         };
         match self.engine.finish(&making, built) {
