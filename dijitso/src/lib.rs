@@ -41,9 +41,9 @@ pub mod guide;
 pub use dijitso_macros::{CxxType, Sign, kernel};
 
 pub use crate::cache::{
-    Activity, Cache, CacheKind, Category, Clean, Damaged, DayStatistics, Entries, Entry, EntryFile,
-    Extracted, FailureBundle, Function, Gc, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed,
-    RemovedFile, Sizes, Statistics, Summary, Usage,
+    Activity, Cache, CacheKind, Category, Clean, Damaged, DayStatistics, Difference, Entries, Entry, EntryFile,
+    Exported, Extracted, FailureBundle, Function, Gc, Grep, Imported, Integrity, Listed, Listing, Match,
+    Pattern, Problem, ProblemKind, Progress, Removed, RemovedFile, Sizes, Statistics, Summary, Usage,
 };
 pub use crate::config::origin::{Flag, Origin};
 pub use crate::config::params::{
@@ -58,7 +58,7 @@ pub use crate::distribute::{
     Threads, Traffic,
 };
 pub use crate::error::{Error, MissingKernel, Result};
-pub use crate::jit::{Exported, Jit, JitBuilder, Specs};
+pub use crate::jit::{Jit, JitBuilder, Specs};
 pub use crate::kernel::Kernel;
 pub use crate::prebuild::{Prebuild, prebuild};
 pub use crate::prebuilt::Prebuilt;

@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(archive.text("axpy.cpp").unwrap(), "void axpy() {}");
         assert_eq!(archive.text("absent"), None);
         assert_eq!(archive.headers(), [("axpy.h".to_owned(), "void axpy();".to_owned())]);
-        assert_eq!(archive.names().len(), 4);
+        assert_eq!(archive.names().len(), 5);
         assert_eq!(archive.seal().elf_len, 1000);
     }
 

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
+use super::listed::{LISTED, ListedMeta};
 use super::seal::{self, MACHINE, Seal};
 use crate::config::origin::Flag;
 use crate::fs::{Fs, Opened, Stamp};
@@ -74,7 +75,11 @@ pub(crate) struct EntryMeta {
 /// Texts for the top of an archive, compressed. A separate step, because there can be megabytes of them, and
 /// they are known before the compiler has ended.
 #[derive(Debug, Default)]
-pub(crate) struct Texts(Vec<u8>);
+pub(crate) struct Texts {
+    zip: Vec<u8>,
+    /// Of the texts, before they were compressed.
+    bytes: u64,
+}
 
 impl Texts {
     pub(crate) fn compress(files: &[(&str, &[u8])]) -> io::Result<Texts> {
@@ -83,7 +88,7 @@ impl Texts {
             zip.start_file(*name, options(text.len()))?;
             zip.write_all(text)?;
         }
-        Ok(Texts(zip.finish()?.into_inner()))
+        Ok(Texts { zip: zip.finish()?.into_inner(), bytes: len(files) })
     }
 }
 
@@ -103,15 +108,15 @@ pub(crate) fn encode(
     meta: &EntryMeta,
 ) -> io::Result<Vec<u8>> {
     let more: usize = files.iter().map(|(_, text)| text.len()).sum();
-    let mut bytes = Vec::with_capacity(elf.len() + texts.0.len() + more / 2 + 16384);
+    let mut bytes = Vec::with_capacity(elf.len() + texts.zip.len() + more / 2 + 16384);
     bytes.extend_from_slice(elf);
     let mut cursor = Cursor::new(bytes);
     // The archive's offsets count from the beginning of the file, so that no reader has to guess.
     cursor.set_position(elf.len() as u64);
 
     let mut zip = zip::ZipWriter::new(cursor);
-    if !texts.0.is_empty() {
-        zip.merge_archive(zip::ZipArchive::new(Cursor::new(texts.0.as_slice()))?)?;
+    if !texts.zip.is_empty() {
+        zip.merge_archive(zip::ZipArchive::new(Cursor::new(texts.zip.as_slice()))?)?;
     }
     for (name, text) in files {
         zip.start_file(*name, options(text.len()))?;
@@ -121,9 +126,21 @@ pub(crate) fn encode(
         zip.start_file(format!("{HEADERS}{name}"), options(text.len()))?;
         zip.write_all(text.as_bytes())?;
     }
-    let meta = serde_json::to_vec_pretty(meta)?;
-    zip.start_file(META, options(meta.len()))?;
-    zip.write_all(&meta)?;
+    let text = serde_json::to_vec_pretty(meta)?;
+    zip.start_file(META, options(text.len()))?;
+    zip.write_all(&text)?;
+    let headers = headers.iter().map(|(_, text)| text.len() as u64).sum();
+    let of = |log: bool| -> u64 {
+        files
+            .iter()
+            .filter(|(name, _)| (*name == LOG) == log && *name != EXPORTS)
+            .map(|(_, text)| text.len() as u64)
+            .sum()
+    };
+    let listed = ListedMeta::of(meta, texts.bytes + of(false), headers, of(true));
+    // Last, and as it is: see there.
+    zip.start_file(LISTED, SimpleFileOptions::default().compression_method(CompressionMethod::Stored))?;
+    zip.write_all(&serde_json::to_vec(&listed)?)?;
     let mut bytes = zip.finish()?.into_inner();
 
     // The archive ends with the length of its comment; the comment is the seal.
@@ -140,6 +157,18 @@ pub(crate) fn encode(
     };
     bytes.extend_from_slice(&seal.encode());
     Ok(bytes)
+}
+
+impl EntryMeta {
+    /// The compiler in one line.
+    pub(super) fn compiler(&self) -> String {
+        let part = |name| self.ingredients.get(name).map_or("unknown", String::as_str);
+        format!("{}: {}, for {}", part("compiler"), part("compiler version"), part("compiler target"))
+    }
+}
+
+fn len(files: &[(&str, &[u8])]) -> u64 {
+    files.iter().map(|(_, text)| text.len() as u64).sum()
 }
 
 /// A library whose bytes are what was sealed.

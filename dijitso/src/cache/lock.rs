@@ -24,7 +24,7 @@ impl Lock {
     }
 
     /// `None` if somebody else holds it, in another process or another thread.
-    pub(super) fn try_new(fs: &Fs, path: &Path) -> Option<Lock> {
+    pub(crate) fn try_new(fs: &Fs, path: &Path) -> Option<Lock> {
         // The holder removes the file. Who opened it before that gets the lock of a file without name, which
         // excludes nobody; then there is, or can be, a new file.
         for _ in 0..8 {

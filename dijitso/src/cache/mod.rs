@@ -8,6 +8,7 @@ mod entry;
 mod evict;
 mod index;
 mod inputs;
+mod listed;
 mod lock;
 mod routes;
 mod script;
@@ -20,9 +21,9 @@ mod wire;
 
 pub(crate) use archive::Archive;
 pub use browse::{
-    Cache, CacheKind, Category, Clean, Damaged, Entries, Entry, EntryFile, Extracted, FailureBundle,
-    Function, Grep, Integrity, Match, Pattern, Problem, ProblemKind, Removed, RemovedFile, Sizes, Summary,
-    Usage,
+    Cache, CacheKind, Category, Clean, Damaged, Difference, Entries, Entry, EntryFile, Extracted,
+    FailureBundle, Function, Grep, Imported, Integrity, Listed, Listing, Match, Pattern, Problem,
+    ProblemKind, Progress, Removed, RemovedFile, Sizes, Summary, Usage,
 };
 pub(crate) use bytes::Bytes;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub(crate) use lock::Lock;
 pub(crate) use routes::{Routes, Sets};
 pub(crate) use script::{script, without_directory};
 pub(crate) use seal::{LEN as SEAL_LEN, MACHINE, Seal};
+pub use site::Exported;
 pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
 pub use statistics::{Activity, DayStatistics, Statistics};
 pub(crate) use store::{Sight, Store};

@@ -5,6 +5,7 @@
 //! leaves behind and who cleans it up.
 
 mod append;
+mod directory;
 mod folder;
 mod kind;
 mod publish;
@@ -25,6 +26,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 pub(crate) use append::{Absent, OwnLog};
+pub(crate) use directory::Directory;
 pub(crate) use folder::{NewFolder, is_component};
 pub(crate) use kind::{Kind, Mount};
 pub(crate) use publish::{Content, Published};
@@ -107,13 +109,7 @@ impl Fs {
 
     /// The same for what is open already.
     pub(crate) fn opened(&self, fd: OwnedFd) -> io::Result<Opened> {
-        let stat = rustix::fs::fstat(&fd)?;
-        Ok(Opened {
-            fd,
-            stamp: Stamp::of(&stat),
-            regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
-            counters: self.counters.clone(),
-        })
+        Opened::new(fd, &self.counters)
     }
 
     /// The whole file.
@@ -264,6 +260,16 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    fn new(fd: OwnedFd, counters: &Arc<Counters>) -> io::Result<Opened> {
+        let stat = rustix::fs::fstat(&fd)?;
+        Ok(Opened {
+            fd,
+            stamp: Stamp::of(&stat),
+            regular: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+            counters: counters.clone(),
+        })
+    }
+
     /// The whole file, unless it is larger than `limit` bytes.
     pub(crate) fn read_at_most(self, limit: u64) -> io::Result<Vec<u8>> {
         if self.stamp.size > limit {

@@ -84,7 +84,8 @@ impl Engine {
     pub(super) fn for_export(&self) -> Result<Engine> {
         let mut config = self.config.clone();
         config.cache.sites.clear();
-        Engine::with(config, self.counters.clone(), Tables::default())
+        let engine = Engine::with(config, self.counters.clone(), Tables::default())?;
+        Ok(Engine { sites: Sites::new(std::iter::empty(), &self.fs), ..engine })
     }
 
     /// An engine for the same program, with other parameters.
@@ -105,6 +106,7 @@ impl Engine {
             true => Store::open_to_read(root, &fs, &config.cache)?,
         };
         let sites = Sites::new(config.cache.sites.iter().map(|site| site.value.clone()), &fs);
+        let sites = sites.and_imported(root, &fs);
         let environment: Vec<(String, String)> =
             config.compiler_env.iter().map(|(name, value)| ((*name).to_owned(), readable(value))).collect();
         let request = Flags::of(&config).digest();

@@ -6,32 +6,10 @@ use std::sync::Arc;
 use super::batch::{Batch, Beforehand};
 use super::engine::Engine;
 use super::{Jit, Specs, sealed};
-use crate::cache::SiteExport;
+use crate::cache::{Exported, SiteExport};
 use crate::error::{Error, Result};
 use crate::kernel::{Loaded, closure};
 use crate::source::AnySpec;
-
-/// What [`Jit::export`] wrote.
-///
-/// ```no_run
-/// # fn main() -> dijitso::Result<()> {
-/// # let specs: Vec<dijitso::KernelSpec<()>> = vec![];
-/// let exported = dijitso::Jit::builder().build()?.export(&specs, "site")?;
-/// println!("{} kernels, {} bytes in {}", exported.kernels, exported.bytes, exported.path.display());
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Exported {
-    /// The directory or archive, absolute.
-    pub path: PathBuf,
-    /// How many kernels were asked for.
-    pub kernels: usize,
-    /// How many entries these need: theirs, and those of the kernels that they are linked to.
-    pub entries: usize,
-    /// Bytes written: those of entries that were not there before, or of the archive.
-    pub bytes: u64,
-}
 
 impl Jit {
     /// Writes kernels into a site cache, for programs that name it with

@@ -306,7 +306,7 @@ impl Engine {
         position.map(|position| (index, position)).ok_or_else(|| "it was built anew".to_owned())
     }
 
-    fn open_entry(
+    pub(super) fn open_entry(
         &self,
         name: &str,
         at: &str,

@@ -6,6 +6,7 @@
 
 mod batch;
 mod builder;
+mod cached;
 mod derived;
 mod engine;
 mod export;
@@ -33,7 +34,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use builder::JitBuilder;
-pub use export::Exported;
 pub use specs::Specs;
 
 use crate::cache::{Bound, Cache};

@@ -31,7 +31,7 @@ impl Engine {
             _ if self.fs.exists(&root.value) => format!("cache {path}"),
             _ => format!("cache {path}, which is not there"),
         });
-        searched.extend(self.sites.iter().map(|site| site.describe()));
+        searched.extend(self.sites.iter().filter(|site| site.is_there()).map(|site| site.describe()));
         if self.sites.is_empty() {
             searched.push("no site cache".to_owned());
         }

@@ -22,7 +22,7 @@ impl Engine {
             if !site.open(&self.store, &self.unpacking_places()) {
                 continue;
             }
-            let path = site.path().display();
+            let path = site.shown();
             let kernels = site.of_spec(&spec.signature());
             if kernels.is_empty() {
                 reasons.push(format!("not in {path}"));
@@ -119,7 +119,10 @@ impl Engine {
     }
 
     fn unusable(&self, site: &Site, kernel: &SiteKernel, defect: &Defect) -> Opened {
-        site.warn(&kernel.content, &defect.to_string());
+        // What was imported into our own cache may be cleaned away like everything else in it.
+        if !(site.is_own() && matches!(defect, Defect::Missing)) {
+            site.warn(&kernel.content, &defect.to_string());
+        }
         Opened::Unusable(format!("its entry is not used: {defect}"))
     }
 

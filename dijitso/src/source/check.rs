@@ -12,7 +12,7 @@ const NAME_LIMIT: usize = 128;
 
 /// Files that the engine itself puts beside the sources, in the build directory, the failure bundle
 /// or the entry.
-const OWN_FILES: &[&str] = &["entry.json", "build.log", "error.log", "command.sh"];
+const OWN_FILES: &[&str] = &["entry.json", "listing.json", "build.log", "error.log", "command.sh"];
 const OWN_ENDINGS: &[&str] = &["o", "so", "d", "a", "lock", "map", "ver", "gch", "pch"];
 
 /// Completes the parts of kernel `name` (the entry gets its name), or says all that is wrong with

@@ -300,6 +300,14 @@ impl<F: KernelFn> Source<F> {
     }
 }
 
+impl Source<()> {
+    /// A whole text that a user hands over to be compiled, not to be called from here: nothing is promised of it, and
+    /// a kernel of this type has no entry that could be called.
+    pub(crate) fn of_file(text: impl Into<Text>) -> Source<()> {
+        Source::of_kind(Kind::Whole, text.into())
+    }
+}
+
 impl<F> Clone for Source<F> {
     fn clone(&self) -> Self {
         Source { parts: self.parts.clone(), kernel: PhantomData }

@@ -27,6 +27,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use cpu::CpuFeatures;
+pub(crate) use driver::which;
 pub(crate) use flags::{FlagSet, STRICT_C, dialect};
 pub(crate) use level::native_digest;
 pub(crate) use link::{LinkNeeds, LinkRequest, traced_files};

@@ -267,6 +267,13 @@ impl Work<'_, '_> {
                 self.shorten(path, &key, &index);
             }
         });
+        if tidy && let Some((path, leads)) = site::imported(store) {
+            // A dry run has removed nothing of what it leads to.
+            let gone = self.clean.dry_run && self.kept.is_empty();
+            if leads != Ok(true) || gone {
+                self.remove(CacheKind::Index, &path);
+            }
+        }
         // Lists of the compiler's headers that no index names any more.
         if read && tidy {
             let dir = store.sets_dir();

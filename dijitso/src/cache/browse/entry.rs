@@ -210,8 +210,7 @@ impl Entry {
 
     /// The compiler in one line: `c++: gcc version 12.2.0 (..), for x86_64-linux-gnu`.
     pub fn compiler(&self) -> String {
-        let part = |name| self.meta.ingredients.get(name).map_or("unknown", String::as_str);
-        format!("{}: {}, for {}", part("compiler"), part("compiler version"), part("compiler target"))
+        self.meta.compiler()
     }
 
     /// Everything that went into its signatures, in words: arguments, type, compiler and its tools, flags,
@@ -292,10 +291,10 @@ fn archive(cache: &Cache, path: &Path, signature: &Signature) -> Result<(ZipArch
 }
 
 /// A time that an entry claims; one that no clock can show counts as none.
-fn time(seconds: u64) -> SystemTime {
+pub(super) fn time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn seconds(claimed: f64) -> Duration {
+pub(super) fn seconds(claimed: f64) -> Duration {
     Duration::try_from_secs_f64(claimed).unwrap_or_default()
 }

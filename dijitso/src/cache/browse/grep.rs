@@ -61,8 +61,8 @@ pub struct Match {
 }
 
 impl Entry {
-    /// The lines of these parts that `pattern` matches. The "lines" of a library are the libraries that it
-    /// needs.
+    /// The lines of these parts that `pattern` matches. The "lines" of a library are the names of the libraries that it
+    /// needs, and then of the symbols that it exports.
     ///
     /// # Errors
     /// [`Error::Io`] if the entry was removed, [`Error::Damaged`] if it cannot be read.
@@ -91,8 +91,10 @@ impl Entry {
         }
         if categories.contains(&Category::Library) {
             // Of another architecture's library nothing can be read here; it needs nothing of this machine.
-            let needed = elf::dynamic(&self.library()?).map(|dynamic| dynamic.needed).unwrap_or_default();
-            add(Category::Library, &format!("{}.so", self.signature()), &needed.join("\n"));
+            let library = self.library()?;
+            let mut names = elf::dynamic(&library).map(|dynamic| dynamic.needed).unwrap_or_default();
+            names.extend(elf::exports(&library).into_iter().map(|export| export.name));
+            add(Category::Library, &format!("{}.so", self.signature()), &names.join("\n"));
         }
         Ok(found)
     }

@@ -91,6 +91,9 @@ pub(super) fn is_folder(name: &str) -> bool {
     name.len() == 2 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// What is wrong with a file in the place of such a folder.
+pub(super) const NO_DIRECTORY: &str = "it is no directory, which is no part of a cache";
+
 /// The name under which damaged entries are set aside.
 pub(super) const SET_ASIDE: &str = ".so.corrupt";
 
@@ -129,11 +132,7 @@ impl Iterator for Entries {
             }
             let folder = self.cache.store.v1().join(self.folders.pop()?);
             if !self.cache.store.fs().is_directory_itself(&folder) {
-                return Some(Err(Damaged::new(
-                    &folder,
-                    None,
-                    "it is no directory, which is no part of a cache",
-                )));
+                return Some(Err(Damaged::new(&folder, None, NO_DIRECTORY)));
             }
             match self.cache.store.fs().list(&folder) {
                 Ok(mut names) => {
@@ -154,13 +153,26 @@ impl Entries {
         if !name.starts_with(&self.prefix) || name.ends_with(SET_ASIDE) {
             return Ok(None);
         }
+        self.cache.look(path)
+    }
+}
+
+impl Cache {
+    /// What lies in a folder of entries under this name; `None` if nothing does any more.
+    pub(super) fn look(&self, path: &Path) -> Result<Option<Entry>, Damaged> {
+        Entry::open(self, &self.named_at(path)?)
+    }
+
+    /// The signature in the name of such a file, which must be where it belongs.
+    pub(super) fn named_at(&self, path: &Path) -> Result<Signature, Damaged> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Some(signature) = named(name) else {
             return Err(Damaged::new(path, None, "it is no entry: entries are named by 64 digits and `.so`"));
         };
-        if self.cache.place(&signature) != path {
+        if self.place(&signature) != path {
             return Err(Damaged::new(path, Some(signature), "it lies in the folder of other entries"));
         }
-        Entry::open(&self.cache, &signature)
+        Ok(signature)
     }
 }
 

@@ -4,18 +4,23 @@
 //! Whatever lies in it is reported as what it is: one damaged file hides no other.
 
 mod clean;
+mod compare;
 mod entry;
 mod extract;
 mod failures;
 mod find;
 mod function;
 mod grep;
+mod listed;
 mod listing;
 mod removed;
+mod repair;
+mod side_by_side;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod transfer;
 mod verify;
 mod window;
 
@@ -23,17 +28,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use clean::Clean;
+pub use compare::Difference;
 pub use entry::{Entry, Sizes};
 pub use extract::Extracted;
 pub use failures::FailureBundle;
 pub use function::Function;
 pub use grep::{Grep, Match, Pattern};
+pub use listed::{Listed, Listing};
 pub use listing::{Damaged, Entries};
 pub use removed::{CacheKind, Removed, RemovedFile};
 pub(in crate::cache) use summary::size;
 pub use summary::{Summary, Usage};
 pub use texts::{Category, EntryFile};
-pub use verify::{Integrity, Problem, ProblemKind};
+pub use transfer::Imported;
+pub use verify::{Integrity, Problem, ProblemKind, Progress};
 
 use super::Store;
 use super::evict::Bound;
@@ -159,6 +167,22 @@ impl Cache {
     /// ```
     pub fn exists(&self) -> bool {
         self.store.fs().exists(self.store.v1())
+    }
+
+    /// Caches of later formats in this directory (`v2`): they belong to newer versions of this crate, and nothing here
+    /// reads or changes them.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// assert!(dijitso::Cache::open("/nonexistent/cache")?.newer_formats().is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub fn newer_formats(&self) -> Vec<String> {
+        let mut names = self.store.fs().list(self.dir()).unwrap_or_default();
+        names.sort_unstable();
+        let number = |name: &str| name.strip_prefix('v')?.parse::<u32>().ok();
+        let newer = |name: std::ffi::OsString| name.into_string().ok().filter(|name| number(name) > Some(1));
+        names.into_iter().filter_map(newer).collect()
     }
 
     /// The entry with this content signature ([`Kernel::signature`](crate::Kernel::signature)), if it is there.

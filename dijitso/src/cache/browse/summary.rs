@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Cache;
+use super::listing::is_folder;
+use super::side_by_side::side_by_side;
+use super::{Cache, Listing};
 use crate::cache::{VariantOutcome, site};
 use crate::fs::Fs;
 
@@ -93,7 +95,7 @@ impl Summary {
 }
 
 impl Cache {
-    /// Counts everything that is there. Reads as much as [`entries`](Self::entries) and the index.
+    /// Counts everything that is there. Reads as much as [`list`](Self::list), and the index.
     ///
     /// ```
     /// # fn main() -> dijitso::Result<()> {
@@ -102,28 +104,42 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn summary(&self) -> Summary {
+        let mut summary = self.summary_of(&self.list());
+        self.index_files(&mut |_, _, index| {
+            let variants = index.iter().flat_map(|index| &index.variants);
+            summary.remembered_failures +=
+                variants.filter(|v| matches!(v.outcome, VariantOutcome::Failure(_))).count();
+        });
+        summary
+    }
+
+    /// The same for what was listed, without reading the index: its failures are not counted.
+    pub(crate) fn summary_of(&self, listing: &Listing) -> Summary {
         let (store, fs) = (&self.store, self.store.fs());
         let mut summary = Summary::default();
-        for entry in self.entries() {
-            match entry {
-                Ok(entry) => {
-                    let sizes = entry.sizes();
-                    summary.entries.add(sizes.file);
-                    summary.libraries = summary.libraries.saturating_add(sizes.library);
-                    summary.archives = summary.archives.saturating_add(sizes.archive);
-                    summary.kernels.entry(entry.name().to_owned()).or_default().add(sizes.file);
-                }
-                Err(damaged) => summary.damaged.add(size(fs, &damaged.path)),
+        for entry in &listing.entries {
+            summary.entries.add(entry.bytes);
+            summary.libraries = summary.libraries.saturating_add(entry.library);
+            summary.archives = summary.archives.saturating_add(entry.bytes.saturating_sub(entry.library));
+            match summary.kernels.get_mut(&entry.name) {
+                Some(usage) => usage.add(entry.bytes),
+                None => summary.kernels.entry(entry.name.clone()).or_default().add(entry.bytes),
             }
         }
-        self.set_aside(&mut |path, _| summary.damaged.add(size(fs, path)));
-        self.index_files(&mut |path, _, index| {
-            summary.index.add(size(fs, path));
-            let failures = index.iter().flat_map(|index| &index.variants);
-            summary.remembered_failures +=
-                failures.filter(|v| matches!(v.outcome, VariantOutcome::Failure(_))).count();
-        });
-        if let Some(table) = site::table_of(store) {
+        for damaged in &listing.damaged {
+            summary.damaged.add(size(fs, &damaged.path));
+        }
+        for path in &listing.set_aside {
+            summary.damaged.add(size(fs, path));
+        }
+        let index = store.index_dir();
+        let mut folders = fs.list(&index).unwrap_or_default();
+        folders.retain(|name| name.to_str().is_some_and(is_folder));
+        for usage in side_by_side(&folders, |folder| sizes_in(fs, &index.join(folder))) {
+            summary.index.files += usage.files;
+            summary.index.bytes = summary.index.bytes.saturating_add(usage.bytes);
+        }
+        for table in site::table_of(store).into_iter().chain(site::imported(store).map(|(path, _)| path)) {
             summary.index.add(size(fs, &table));
         }
         let each = |usage: &mut Usage, dir: &Path| {
@@ -141,6 +157,17 @@ impl Cache {
         each(&mut summary.temporary, &store.locks_dir());
         summary
     }
+}
+
+/// The files of a directory that has no further ones.
+fn sizes_in(fs: &Fs, folder: &Path) -> Usage {
+    let mut usage = Usage::default();
+    if let Ok(directory) = fs.directory_at(folder) {
+        for name in directory.names().unwrap_or_default() {
+            usage.add(directory.size(&name).unwrap_or_default());
+        }
+    }
+    usage
 }
 
 /// The bytes of a file, or of all files in a directory and below it; links are not followed.

@@ -221,3 +221,66 @@ fn a_file_is_no_cache_and_no_directory_is_an_empty_one() {
     assert_eq!(place.cache.clean().run(), Removed::default());
     assert!(!place.cache.dir().exists(), "looking creates nothing");
 }
+
+/// Fills a cache with entries that have as many facts as real ones.
+fn fill(place: &Place, count: usize) {
+    for number in 0..count {
+        let signature = digest(number.to_string().as_bytes());
+        let mut meta = meta(signature);
+        meta.name = format!("kernel{}", number % 100);
+        meta.description = format!("kernel{}({number})", number % 100);
+        meta.inputs =
+            (0..100).map(|i| (format!("/usr/include/c++/12/bits/header{i}.h"), signature)).collect();
+        for (name, text) in
+            [("compiler", "c++"), ("compiler version", "gcc version 12"), ("compiler target", "x")]
+        {
+            meta.ingredients.insert(name.to_owned(), text.to_owned());
+        }
+        let files: [(&str, &[u8]); 2] = [("k.cpp", b"int k() { return 1; }"), ("build.log", b"warning")];
+        let headers = [("k.h".to_owned(), "int k();".to_owned())];
+        let texts = Texts::default();
+        let bytes =
+            encode(&elf(9000), &signature, CpuFeatures::NONE, &texts, &files, &headers, &meta).unwrap();
+        place.put(&signature, &bytes);
+    }
+}
+
+#[test]
+fn a_listing_says_what_entries_say_and_reads_the_last_bytes_of_each() {
+    let place = Place::new();
+    let count = 300;
+    fill(&place, count);
+    let listing = place.cache.list();
+    let entries: Vec<Listed> = place.cache.entries().map(|entry| Listed::from(&entry.unwrap())).collect();
+    assert_eq!(listing.entries, entries);
+    assert_eq!((entries.len(), listing.damaged.len()), (count, 0));
+    assert_eq!((entries[0].sources, entries[0].headers, entries[0].log), (21, 8, 7));
+    assert_eq!(&*entries[0].compiler, "c++: gcc version 12, for x");
+
+    let before = place.cache.store.fs().counters().snapshot();
+    place.cache.list();
+    let after = place.cache.store.fs().counters().snapshot();
+    let folders = place.cache.store.fs().list(place.cache.store.v1()).unwrap().len();
+    assert!(after.bytes_read - before.bytes_read <= count as u64 * 3 * 1024);
+    assert_eq!(after.opens - before.opens, (count + folders + 1) as u64);
+    assert_eq!(after.file_stats, before.file_stats);
+}
+
+#[test]
+fn a_listing_reports_what_it_cannot_list() {
+    let place = Place::new();
+    fill(&place, 5);
+    let victims: Vec<Signature> = place.cache.list().entries.iter().map(|entry| entry.signature).collect();
+    let bytes = std::fs::read(place.cache.place(&victims[0])).unwrap();
+    place.put(&victims[0], &bytes[..bytes.len() - 10]);
+    place.put(&victims[1], b"");
+    // As an older version wrote it, or as a forger would: without a listing, it is read as any other.
+    place.put(&victims[2], &forged(victims[2], &[("k.cpp", &vec![b'x'; 20_000])], &[]));
+    std::fs::write(place.cache.place(&victims[3]).with_file_name("readme"), "").unwrap();
+    let listing = place.cache.list();
+    let listed: Vec<Signature> = listing.entries.iter().map(|entry| entry.signature).collect();
+    assert_eq!(listed, victims[2..]);
+    let errors: Vec<Damaged> = place.cache.entries().filter_map(Result::err).collect();
+    assert_eq!(listing.damaged.len(), 3);
+    assert!(errors.iter().all(|error| listing.damaged.contains(error)), "{errors:?}\n{:?}", listing.damaged);
+}

@@ -8,6 +8,7 @@ use zip::ZipArchive;
 use super::Entry;
 use crate::cache::archive::text_of;
 use crate::cache::entry::{EXPORTS, HEADERS, LOG, META};
+use crate::cache::listed::LISTED;
 use crate::error::Result;
 use crate::fs::is_component;
 
@@ -84,6 +85,10 @@ pub(super) fn files<R: Read + Seek>(zip: &mut ZipArchive<R>) -> Result<Vec<Entry
     for index in 0..zip.len() {
         let file = zip.by_index_raw(index).map_err(|error| format!("its archive cannot be read: {error}"))?;
         let place = file.name().map_err(|error| format!("its archive cannot be read: {error}"))?.into_owned();
+        // What `entry.json` says, once more.
+        if place == LISTED {
+            continue;
+        }
         let (category, name) = match place.strip_prefix(HEADERS) {
             Some(name) => (Category::Header, name),
             None if place == LOG => (Category::Log, LOG),

@@ -1,13 +1,16 @@
 //! Whether everything in a cache is what it should be.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::listing::{SET_ASIDE, is_folder, named};
-use super::{Cache, Entry};
+use super::listing::{NO_DIRECTORY, SET_ASIDE, is_folder, named};
+use super::side_by_side::side_by_side;
+use super::{Cache, Damaged, Entry};
 use crate::cache::archive::Archive;
-use crate::cache::entry;
+use crate::cache::entry::{self, EntryMeta, HEADERS};
 use crate::cache::seal::MACHINE;
 use crate::cache::{Defect, Index, VariantOutcome, elf, site};
+use crate::fs::is_component;
 use crate::signature::Signature;
 
 /// Kinds of [`Problem`]s.
@@ -63,6 +66,14 @@ pub struct Problem {
     pub text: String,
 }
 
+impl From<Damaged> for Problem {
+    fn from(damaged: Damaged) -> Problem {
+        let kind = if damaged.signature.is_some() { ProblemKind::Damaged } else { ProblemKind::Foreign };
+        let Damaged { path, signature, problem: text } = damaged;
+        Problem { kind, path, signature, text }
+    }
+}
+
 /// What [`Cache::verify`] found (dijitso: `check_cache_integrity`, `report_cache_integrity`).
 ///
 /// ```
@@ -105,59 +116,51 @@ impl Entry {
     /// # }
     /// ```
     pub fn verify(&self) -> Vec<Problem> {
-        let problem = |kind, text: String| Problem {
-            kind,
-            path: self.path().to_owned(),
-            signature: Some(self.signature()),
-            text,
-        };
-        let opened = entry::checked(self.cache.store.fs().open_unnoticed(self.path()));
-        let archive = match opened.and_then(|file| Archive::of(file, &self.signature())) {
-            Ok(archive) => archive,
-            // Removed since it was listed.
-            Err(Defect::Missing) => return Vec::new(),
-            Err(defect) => return vec![problem(ProblemKind::Damaged, defect.to_string())],
-        };
-        let mut problems = Vec::new();
-        if archive.seal().machine == MACHINE {
-            let wrong = self.wrong_library(archive.elf());
-            problems.extend(wrong.into_iter().map(|text| problem(ProblemKind::Library, text)));
-        }
-        for dependency in self.dependencies() {
-            let path = self.cache.place(dependency);
-            if !self.cache.store.fs().exists(&path) {
-                let text =
-                    format!("it is linked to the kernel {}, which is not in the cache", dependency.short());
-                problems.push(problem(ProblemKind::Dependency, text));
-            }
-        }
-        problems
+        self.cache.verify_entry(self.path(), &self.signature()).1
     }
+}
 
-    fn wrong_library(&self, bytes: &[u8]) -> Vec<String> {
-        let dynamic = match elf::dynamic(bytes) {
-            Ok(dynamic) => dynamic,
-            Err(problem) => return vec![format!("its library {problem}")],
-        };
-        let mut wrong = Vec::new();
-        let name = format!("{}.so", self.signature());
-        if dynamic.soname.as_ref() != Some(&name) {
-            let says = dynamic.soname.as_deref().unwrap_or("nothing");
-            wrong.push(format!("its library is named `{says}` (SONAME), not as its file"));
-        }
-        for kernel in dynamic.needed.iter().filter_map(|needed| named(needed)) {
-            if !self.dependencies().contains(&kernel) {
-                wrong
-                    .push(format!("its library needs the kernel {}, which it does not list", kernel.short()));
-            }
-        }
-        if let Some(symbol) = &self.meta.symbol
-            && !elf::exports(bytes).iter().any(|export| export.name == *symbol)
-        {
-            wrong.push(format!("its library does not export `{symbol}`"));
-        }
-        wrong
+/// How far [`Cache::verify_with`] has come.
+///
+/// ```
+/// # fn main() -> dijitso::Result<()> {
+/// let cache = dijitso::Cache::open("/nonexistent/cache")?;
+/// cache.verify_with(|progress| eprintln!("{} of {}", progress.entries, progress.of));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Entries that were looked at.
+    pub entries: usize,
+    /// Of so many.
+    pub of: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+fn wrong_library(signature: &Signature, meta: &EntryMeta, bytes: &[u8]) -> Vec<String> {
+    let dynamic = match elf::dynamic(bytes) {
+        Ok(dynamic) => dynamic,
+        Err(problem) => return vec![format!("its library {problem}")],
+    };
+    let mut wrong = Vec::new();
+    let name = format!("{signature}.so");
+    if dynamic.soname.as_ref() != Some(&name) {
+        let says = dynamic.soname.as_deref().unwrap_or("nothing");
+        wrong.push(format!("its library is named `{says}` (SONAME), not as its file"));
     }
+    for kernel in dynamic.needed.iter().filter_map(|needed| named(needed)) {
+        if !meta.dependencies.contains(&kernel) {
+            wrong.push(format!("its library needs the kernel {}, which it does not list", kernel.short()));
+        }
+    }
+    if let Some(symbol) = &meta.symbol
+        && !elf::exports(bytes).iter().any(|export| export.name == *symbol)
+    {
+        wrong.push(format!("its library does not export `{symbol}`"));
+    }
+    wrong
 }
 
 /// Takes a path, the key in its name, and what the file says.
@@ -173,21 +176,32 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn verify(&self) -> Integrity {
+        self.verify_with(|_| {})
+    }
+
+    /// The same, told how far it has come: after each entry, on any of the threads that do it.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// let cache = dijitso::Cache::open("/nonexistent/cache")?;
+    /// assert!(cache.verify_with(|progress| println!("{} bytes", progress.bytes)).is_sound());
+    /// # Ok(()) }
+    /// ```
+    pub fn verify_with(&self, watch: impl Fn(Progress) + Sync) -> Integrity {
         let mut found = Integrity::default();
-        for entry in self.entries() {
-            match entry {
-                Ok(entry) => {
-                    found.entries += 1;
-                    found.problems.extend(entry.verify());
-                }
-                Err(damaged) => {
-                    let entry = damaged.signature.is_some();
-                    found.entries += usize::from(entry);
-                    let kind = if entry { ProblemKind::Damaged } else { ProblemKind::Foreign };
-                    let (path, signature, text) = (damaged.path, damaged.signature, damaged.problem);
-                    found.problems.push(Problem { kind, path, signature, text });
-                }
-            }
+        let (files, unlisted) = self.entry_files();
+        found.problems.extend(unlisted.into_iter().map(Problem::from));
+        let (entries, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let looked = side_by_side(&files, |path| {
+            let (length, is_entry, problems) = self.verify_file(path);
+            let bytes = bytes.fetch_add(length, Ordering::Relaxed) + length;
+            let entries = entries.fetch_add(1, Ordering::Relaxed) + 1;
+            watch(Progress { entries, of: files.len(), bytes });
+            (is_entry, problems)
+        });
+        for (is_entry, problems) in looked {
+            found.entries += usize::from(is_entry);
+            found.problems.extend(problems);
         }
         self.set_aside(&mut |path, signature| {
             let text = "a load found it damaged and set it aside; it can be removed".to_owned();
@@ -211,6 +225,11 @@ impl Cache {
                 }
             }
         });
+        if let Some((path, leads)) = site::imported(store) {
+            found.indices += 1;
+            let kind = ProblemKind::Index;
+            found.problems.extend(leads.err().map(|text| Problem { kind, path, signature: None, text }));
+        }
         if let Some(table) = site::table_of(store) {
             found.indices += 1;
             let problems = site::check_table(store, &table).into_iter();
@@ -222,6 +241,85 @@ impl Cache {
             }));
         }
         found
+    }
+
+    /// Whatever lies where entries lie, sorted, but for what was set aside.
+    fn entry_files(&self) -> (Vec<PathBuf>, Vec<Damaged>) {
+        let (fs, v1) = (self.store.fs(), self.store.v1());
+        let (mut files, mut damaged) = (Vec::new(), Vec::new());
+        let mut folders = match fs.list(v1) {
+            Ok(folders) => folders,
+            Err(error) => {
+                return (files, vec![Damaged::new(v1, None, format!("it cannot be read: {error}"))]);
+            }
+        };
+        folders.retain(|name| name.to_str().is_some_and(is_folder));
+        folders.sort_unstable();
+        for folder in folders {
+            let folder = v1.join(folder);
+            if !fs.is_directory_itself(&folder) {
+                damaged.push(Damaged::new(&folder, None, NO_DIRECTORY));
+                continue;
+            }
+            match fs.list(&folder) {
+                Ok(mut names) => {
+                    names.retain(|name| !name.to_string_lossy().ends_with(SET_ASIDE));
+                    names.sort_unstable();
+                    files.extend(names.iter().map(|name| folder.join(name)));
+                }
+                Err(error) => {
+                    damaged.push(Damaged::new(&folder, None, format!("it cannot be read: {error}")));
+                }
+            }
+        }
+        (files, damaged)
+    }
+
+    /// How long it is, whether it is one of ours, and what is wrong with it.
+    fn verify_file(&self, path: &Path) -> (u64, bool, Vec<Problem>) {
+        match self.named_at(path) {
+            Ok(signature) => {
+                let (length, problems) = self.verify_entry(path, &signature);
+                (length, true, problems)
+            }
+            Err(damaged) => (0, damaged.signature.is_some(), vec![damaged.into()]),
+        }
+    }
+
+    fn verify_entry(&self, path: &Path, signature: &Signature) -> (u64, Vec<Problem>) {
+        let problem =
+            |kind, text: String| Problem { kind, path: path.to_owned(), signature: Some(*signature), text };
+        let opened = entry::checked(self.store.fs().open_unnoticed(path));
+        let length = opened.as_ref().map_or(0, |file| file.stamp.size);
+        let archive = match opened.and_then(|file| Archive::of(file, signature)) {
+            Ok(archive) => archive,
+            // Removed since it was listed.
+            Err(Defect::Missing) if self.store.fs().stamp_itself(path).is_none() => return (0, Vec::new()),
+            Err(defect) => return (length, vec![problem(ProblemKind::Damaged, defect.to_string())]),
+        };
+        let mut problems = Vec::new();
+        let (meta, names) = (archive.meta(), archive.names());
+        if meta.content != *signature {
+            let text = format!("its facts are those of the entry {}", meta.content.short());
+            problems.push(problem(ProblemKind::Damaged, text));
+        }
+        let leads = |name: &&String| !is_component(name.strip_prefix(HEADERS).unwrap_or(name));
+        if let Some(name) = names.iter().find(leads) {
+            let text = format!("its archive has a file named {name:?}, which no build writes");
+            problems.push(problem(ProblemKind::Damaged, text));
+        }
+        if archive.seal().machine == MACHINE {
+            let wrong = wrong_library(signature, meta, archive.elf());
+            problems.extend(wrong.into_iter().map(|text| problem(ProblemKind::Library, text)));
+        }
+        for dependency in &meta.dependencies {
+            if !self.store.fs().exists(&self.place(dependency)) {
+                let text =
+                    format!("it is linked to the kernel {}, which is not in the cache", dependency.short());
+                problems.push(problem(ProblemKind::Dependency, text));
+            }
+        }
+        (length, problems)
     }
 
     /// Everything in the index: its path, its key, and what it says; `None` for what cannot be read.

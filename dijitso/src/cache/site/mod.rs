@@ -9,6 +9,7 @@
 //! kernels does: who installed it vouches for compiler, flags and headers. It is never written by those who
 //! read it, and nothing in it is believed that anybody but root and the user could have written.
 
+mod import;
 mod pack;
 mod table;
 mod unpack;
@@ -20,7 +21,9 @@ use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
 
+pub(super) use import::{Incoming, imported};
 pub(crate) use table::SiteKernel;
+pub use write::Exported;
 pub(crate) use write::SiteExport;
 
 use super::Store;
@@ -28,6 +31,7 @@ use super::archive::Archive;
 use super::entry::{self, Defect, VerifiedEntry};
 use crate::fs::{Fs, Kind, Mount, Scratch, check_installed};
 use crate::signature::Signature;
+use import::IMPORTED;
 use table::Table;
 
 /// The site caches of one `Jit`, in the order of the search.
@@ -38,6 +42,8 @@ pub(crate) struct Sites(Vec<Site>);
 #[derive(Debug)]
 pub(crate) struct Site {
     path: PathBuf,
+    /// It is what was imported into the cache at this path.
+    own: bool,
     fs: Fs,
     opened: OnceCell<Result<Open, String>>,
     /// Entries that were warned about.
@@ -56,8 +62,13 @@ struct Open {
 impl Sites {
     /// Nothing is read before a kernel is looked for.
     pub(crate) fn new(paths: impl Iterator<Item = PathBuf>, fs: &Fs) -> Sites {
-        let site = |path| Site { path, fs: fs.clone(), opened: OnceCell::new(), warned: Mutex::default() };
-        Sites(paths.map(site).collect())
+        Sites(paths.map(|path| Site::new(path, false, fs)).collect())
+    }
+
+    /// The same, and then what was imported into the cache at `root`.
+    pub(crate) fn and_imported(mut self, root: &Path, fs: &Fs) -> Sites {
+        self.0.push(Site::new(root.to_owned(), true, fs));
+        self
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Site> {
@@ -65,11 +76,25 @@ impl Sites {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(|site| !site.is_there())
     }
 }
 
 impl Site {
+    fn new(path: PathBuf, own: bool, fs: &Fs) -> Site {
+        Site { path, own, fs: fs.clone(), opened: OnceCell::new(), warned: Mutex::default() }
+    }
+
+    /// Whether it is worth a word: somebody named it, or imported something.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.own || self.known().is_some()
+    }
+
+    /// Whether it is what was imported into the cache itself, which may have lost entries since.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own
+    }
+
     /// Its directory or archive.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -82,7 +107,11 @@ impl Site {
     pub(crate) fn open(&self, store: &Store, places: &[PathBuf]) -> bool {
         let opened = self.opened.get_or_init(|| {
             let opened = self.look(store, places);
-            if let Err(problem) = &opened {
+            // Most caches have nothing that was imported.
+            let none = self.own && !self.fs.exists(&store.v1().join(IMPORTED));
+            if let Err(problem) = &opened
+                && !none
+            {
                 log::warn!("site cache {} is not used: {problem}", self.path.display());
             }
             opened
@@ -91,6 +120,9 @@ impl Site {
     }
 
     fn look(&self, store: &Store, places: &[PathBuf]) -> Result<Open, String> {
+        if self.own {
+            return Open::table(&self.fs, store.v1().to_owned(), IMPORTED);
+        }
         if !is_archive(&self.path) {
             return Open::directory(&self.fs, &self.path);
         }
@@ -140,10 +172,17 @@ impl Site {
         }
     }
 
+    /// It, in a message.
+    pub(crate) fn shown(&self) -> String {
+        let path = self.path.display();
+        if self.own { format!("what was imported into {path}") } else { path.to_string() }
+    }
+
     /// For messages about kernels that are nowhere.
     pub(crate) fn describe(&self) -> String {
         let path = self.path.display();
         match self.opened.get() {
+            Some(Ok(open)) if self.own => format!("{} ({} kernels)", self.shown(), open.table.len().0),
             Some(Ok(open)) => format!("site cache {path} ({} kernels)", open.table.len().0),
             Some(Err(problem)) => format!("site cache {path}, which is not used: {problem}"),
             None => format!("site cache {path}"),
@@ -153,8 +192,11 @@ impl Site {
 
 impl Open {
     fn directory(fs: &Fs, root: &Path) -> Result<Open, String> {
-        let v1 = root.join("v1");
-        let path = v1.join(TABLE);
+        Open::table(fs, root.join("v1"), TABLE)
+    }
+
+    fn table(fs: &Fs, v1: PathBuf, name: &str) -> Result<Open, String> {
+        let path = v1.join(name);
         // One `open`, one `fstat`, one `read`: on a network file system thousands do this at once.
         let file = match fs.open(&path) {
             Ok(file) => file,

@@ -47,6 +47,18 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
     Ok(Unpacked { root: scratch.path().to_owned(), scratch: Some(scratch) })
 }
 
+/// The content of the archive at `path`, in the first of `places`, for as long as what is returned is held.
+pub(super) fn into_scratch(fs: &Fs, path: &Path, places: &[PathBuf]) -> Result<Scratch, String> {
+    let archive = fs.open(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    if !archive.regular {
+        return Err("it is not a file".to_owned());
+    }
+    let scratch = Scratch::new(fs, places)
+        .map_err(|error| format!("there is no place where it could be unpacked: {error}"))?;
+    unpack(fs, archive.into_reader(), scratch.path())?;
+    Ok(scratch)
+}
+
 /// Another archive of this name is another one.
 fn key(path: &Path, stamp: &Stamp) -> Signature {
     let mut signer = Signer::quiet("dijitso site archive 1");

@@ -21,6 +21,28 @@ pub(crate) struct SiteExport {
     entries: BTreeMap<Signature, PathBuf>,
 }
 
+/// What [`Jit::export`](crate::Jit::export) or [`Cache::export`](crate::Cache::export) wrote.
+///
+/// ```no_run
+/// # fn main() -> dijitso::Result<()> {
+/// # let specs: Vec<dijitso::KernelSpec<()>> = vec![];
+/// let exported = dijitso::Jit::builder().build()?.export(&specs, "site")?;
+/// println!("{} kernels, {} bytes in {}", exported.kernels, exported.bytes, exported.path.display());
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// The directory or archive, absolute.
+    pub path: PathBuf,
+    /// How many kernels were asked for.
+    pub kernels: usize,
+    /// How many entries these need: theirs, and those of the kernels that they are linked to.
+    pub entries: usize,
+    /// Bytes written: those of entries that were not there before, or of the archive.
+    pub bytes: u64,
+}
+
 /// Between two looks whether another export to the same directory has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -124,7 +146,7 @@ impl SiteExport {
 }
 
 /// Two that extend one table at once would lose each other's rows.
-fn lock(fs: &Fs, v1: &Path, patience: Duration) -> io::Result<Lock> {
+pub(super) fn lock(fs: &Fs, v1: &Path, patience: Duration) -> io::Result<Lock> {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(lock) = Lock::try_new(fs, &v1.join("lock")) {
@@ -139,7 +161,7 @@ fn lock(fs: &Fs, v1: &Path, patience: Duration) -> io::Result<Lock> {
 }
 
 /// The new rows, and those of the table that is there.
-fn extended(fs: &Fs, path: &Path, new: Rows) -> io::Result<Rows> {
+pub(super) fn extended(fs: &Fs, path: &Path, new: Rows) -> io::Result<Rows> {
     let bytes = match fs.read_at_most(path, table::LARGEST) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(new),

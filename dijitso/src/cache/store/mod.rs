@@ -5,6 +5,7 @@
 //! <root>/v1/<2 hex>/<content signature>.so            an entry
 //! <root>/v1/<2 hex>/<content signature>.so.corrupt    one that was set aside
 //! <root>/v1/index/<2 hex>/<key>                       what a key led to
+//! <root>/v1/imported                                   which specs lead to entries that were imported
 //! <root>/v1/sets/<signature>                          headers of the compiler that many kernels share
 //! <root>/v1/toolchains/                               what is known about compilers
 //! <root>/v1/failures/<kernel>-<unit>/                 bundles that reproduce failed builds

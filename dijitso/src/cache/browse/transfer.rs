@@ -1,0 +1,148 @@
+//! Entries that leave for other machines, and entries that come from there: as a site cache, whose format is checked
+//! on its way in.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Cache, Entry};
+use crate::cache::site::{self, Exported};
+use crate::cache::{Defect, SiteExport};
+use crate::error::{Error, Result};
+use crate::signature::Signature;
+
+/// How long another export to the same place, or an import, is waited for.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What [`Cache::import`] did.
+///
+/// ```no_run
+/// # fn main() -> dijitso::Result<()> {
+/// let imported = dijitso::Cache::open_default()?.import("kernels.tar.gz")?;
+/// println!("{} kernels, {} of them new", imported.entries, imported.new);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// The archive or directory, absolute.
+    pub path: PathBuf,
+    /// How many entries it has.
+    pub entries: usize,
+    /// How many of them were not in the cache.
+    pub new: usize,
+    /// The bytes of these.
+    pub bytes: u64,
+}
+
+impl Cache {
+    /// Writes entries, and those that they are linked to, into a site cache: a directory, which is extended, or an
+    /// archive (`.tar.gz`), which is replaced; see [`Jit::export`](crate::Jit::export), which exports by spec and builds
+    /// what is missing. Of several entries of one spec the one that comes last is found by programs.
+    ///
+    /// dijitso has no counterpart.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for an entry that is not what was built, [`Error::Entry`] for one that is linked to another
+    /// that is not in the cache, [`Error::Io`] if the site cache cannot be written.
+    ///
+    /// ```
+    /// # fn main() -> dijitso::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let jit = dijitso::Jit::builder().cache_dir(dir.path().join("cache")).build()?;
+    /// # let spec = dijitso::spec!(extern "C" fn() -> i32, "five", (), || unsafe { dijitso::Source::new("int five() { return 5; }") });
+    /// jit.load(&spec)?;
+    /// let archive = dir.path().join("kernels.tar.gz");
+    /// let exported = jit.cache().export(&[jit.cache().find("five")?], &archive)?;
+    /// assert_eq!(exported.entries, 1);
+    ///
+    /// // On another machine.
+    /// let jit = dijitso::Jit::builder().cache_dir(dir.path().join("another")).build()?;
+    /// assert_eq!(jit.cache().import(&archive)?.new, 1);
+    /// assert_eq!(jit.load(&spec)?.call(), 5);
+    /// assert_eq!(jit.stats().compiled, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn export(&self, entries: &[Entry], path: impl AsRef<Path>) -> Result<Exported> {
+        let path = absolute("cannot export to", path.as_ref())?;
+        let mut export = SiteExport::default();
+        for (signature, entry) in &self.with_dependencies(entries)? {
+            let added =
+                export.add_entry(self.store.fs(), entry.path(), signature, entry.dependencies().to_vec());
+            added.map_err(|defect| entry.unreadable(defect))?;
+            export.add_spec(entry.spec_signature(), signature);
+        }
+        // These last, in their order.
+        for entry in entries {
+            export.add_spec(entry.spec_signature(), &entry.signature());
+        }
+        let (kernels, all) = (entries.len(), export.entries());
+        let written = export.write(self.store.fs(), &path, PATIENCE, false);
+        let bytes = written.map_err(|error| Error::io("cannot export to", &path, &error))?;
+        Ok(Exported { path, kernels, entries: all, bytes })
+    }
+
+    fn with_dependencies(&self, entries: &[Entry]) -> Result<BTreeMap<Signature, Entry>> {
+        let mut all: BTreeMap<Signature, Entry> = BTreeMap::new();
+        let mut todo: Vec<Entry> = entries.to_vec();
+        let mut seen: HashSet<Signature> = HashSet::new();
+        while let Some(entry) = todo.pop() {
+            if !seen.insert(entry.signature()) {
+                continue;
+            }
+            for dependency in entry.dependencies() {
+                let Some(below) = self.entry(dependency)? else {
+                    let problem = format!(
+                        "{} is linked to the kernel {}, which is not in the cache; load it once more, and it is built",
+                        entry.description(),
+                        dependency.short()
+                    );
+                    return Err(Error::Entry { query: dependency.to_hex(), problem, candidates: Vec::new() });
+                };
+                todo.push(below);
+            }
+            all.insert(entry.signature(), entry);
+        }
+        Ok(all)
+    }
+
+    /// Takes the entries of a site cache, a directory or an archive, into this cache. Every byte is verified before
+    /// anything is taken, and an archive with anything else in it is refused: other names, links, sizes beyond sense.
+    ///
+    /// Programs find these kernels as in a site cache: by their specs alone, after what the cache has of its own. So who
+    /// imports vouches for where the archive is from, and for flags and headers being as they should be.
+    ///
+    /// dijitso has no counterpart.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is refused, with the reason; [`Error::CacheDir`] if others can write to this cache;
+    /// [`Error::Io`] if it cannot be written.
+    pub fn import(&self, path: impl AsRef<Path>) -> Result<Imported> {
+        let path = absolute("cannot import", path.as_ref())?;
+        self.store.check_trusted()?;
+        if let Some(table) = site::table_of(&self.store) {
+            let problem = "it is a site cache, which others read; export to it instead".to_owned();
+            return Err(Error::Damaged { path: table, problem });
+        }
+        let incoming = site::Incoming::open(&self.store, &path)
+            .map_err(|problem| Error::Damaged { path: path.clone(), problem })?;
+        let (mut new, mut bytes) = (0, 0);
+        let write = |error: std::io::Error| Error::io("cannot write to the cache", self.dir(), &error);
+        for signature in incoming.contents() {
+            let entry = incoming.read(&signature).map_err(|defect: Defect| Error::Damaged {
+                path: path.clone(),
+                problem: format!("its entry {} is not used: {defect}", signature.short()),
+            })?;
+            if self.store.publish(&signature, entry.as_slice()).map_err(write)? == crate::fs::Published::New {
+                new += 1;
+                bytes += entry.len() as u64;
+            }
+        }
+        incoming.lead_here(&self.store, PATIENCE).map_err(write)?;
+        Ok(Imported { path, entries: incoming.contents().count(), new, bytes })
+    }
+}
+
+fn absolute(action: &str, path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io(action, path, &error))
+}
