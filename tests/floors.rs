@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["kernel", "prebuilt"],
     &["jit"],
     &["distribute", "prebuild"],
+    &["cli"],
     // What macro expansions call: it may use everything, and nothing may use it.
     &["private"],
     // Documentation only.
@@ -36,8 +37,8 @@ fn no_module_uses_a_higher_floor() {
     assert!(files.len() > 20, "only {} files found below {}", files.len(), root.display());
     for file in files {
         let module = module_path(file.strip_prefix(&root).unwrap());
-        // The root only lists the others.
-        if !module.is_empty() {
+        // The root only lists the others; a program only calls one of them.
+        if !module.is_empty() && module[0] != "bin" {
             wrong.extend(upward_edges(&module, &std::fs::read_to_string(&file).unwrap()));
         }
     }

@@ -5,6 +5,7 @@ mod cache;
 mod calls;
 mod cargo;
 mod clean;
+mod cli;
 mod corpus;
 mod cxx_errors;
 mod distribute;

@@ -12,6 +12,9 @@
 compile_error!("dijitso runs on Linux with glibc, on x86-64 and aarch64 only");
 
 mod cache;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod compile;
 mod config;
 mod cxx;

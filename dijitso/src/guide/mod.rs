@@ -9,6 +9,7 @@
 //! | [Translation units](translation_units) | text from a form compiler, C, data, headers, libraries |
 //! | [JIT, AOT, or both](ahead_of_time) | kernels that are part of the program: `build.rs`, sharing generators |
 //! | [Debugging a generated kernel](debugging) | entries, failure bundles, `gdb`, `perf` |
+//! | [The command `dijitso`](command_line) | look inside, explain, clean, check, move, build from other languages |
 //! | [Errors](errors) | every [`Error`](crate::Error): what it means, what to do |
 //! | [Configuration](configuration) | parameters, flags with origins, processors, batch nodes |
 //! | [Security](security) | what is executed, and whom one has to trust |
@@ -33,6 +34,7 @@ chapters! {
     translation_units "translation_units.md"
     ahead_of_time "ahead_of_time.md"
     debugging "debugging.md"
+    command_line "command_line.md"
     errors "errors.md"
     configuration "configuration.md"
     security "security.md"

@@ -1,0 +1,32 @@
+//! `dijitso trace`
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+
+use super::screen::Screen;
+use super::text::line;
+use super::trouble::{Answer, Trouble};
+use crate::error::Error;
+
+/// Run a program and write what it does with kernels, when and for how long, to a file for Perfetto
+#[derive(Debug, clap::Args)]
+pub(super) struct Trace {
+    /// The file, which ui.perfetto.dev and chrome://tracing show; each rank of several has its own beside it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The program and its arguments; any program that uses dijitso also understands DIJITSO_TRACE=FILE
+    #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    program: Vec<OsString>,
+}
+
+impl Trace {
+    /// Becomes the program: its output, its exit status and its signals are those it has without us.
+    pub(super) fn run(self, screen: &mut Screen) -> Answer {
+        let file = std::path::absolute(&self.file).map_err(|error| Error::io("cannot write", &self.file, &error))?;
+        let program = self.program.first().cloned().unwrap_or_default();
+        screen.flush()?;
+        let error = std::process::Command::new(&program).args(&self.program[1..]).env("DIJITSO_TRACE", file).exec();
+        Err(Trouble::Failed(format!("cannot run {}: {error}", line(&program.to_string_lossy()))))
+    }
+}

@@ -1,0 +1,104 @@
+//! `clean`.
+
+use std::time::SystemTime;
+
+use dijitso_tests::kernels::{self, Loop};
+use serde_json::json;
+
+use super::{Cli, assert_golden, assert_schema, filled, run};
+use crate::harness::{Place, files};
+
+#[test]
+fn only_the_cache_that_is_named_is_cleaned() {
+    let (place, _, cache) = filled();
+    let other = Place::new();
+    other.jit().load(&kernels::number(7)).unwrap();
+    let named = other.cache().display().to_string();
+    Cli::new(&place).args(["clean", "--all", "--cache-dir", &named]).run().ok();
+    assert_eq!(other.entries().len(), 0);
+    assert_eq!(cache.entries().count(), 6, "the one of the environment is as it was");
+}
+
+#[test]
+fn a_dry_run_tells_what_would_go_and_removes_nothing() {
+    let (place, _, cache) = filled();
+    let before = files(&place.cache());
+    let would = run(&place, "clean --dry-run").ok().out;
+    assert!(would.contains("Would remove 6 kernels"), "{would}");
+    assert_eq!(would.lines().filter(|line| line.starts_with("entry ")).count(), 6);
+    assert_eq!(files(&place.cache()), before);
+    let removed = run(&place, "clean --all").ok().out;
+    assert_golden("clean", &place, &removed);
+    assert_eq!(cache.entries().count(), 0);
+}
+
+#[test]
+fn nothing_is_removed_without_being_told_what() {
+    let (place, _, cache) = filled();
+    run(&place, "clean").failed(2, "say what to remove, or --all");
+    run(&place, "clean --all --kernel axpy").failed(2, "cannot be used with");
+    assert_eq!(cache.entries().count(), 6);
+}
+
+#[test]
+fn conditions_choose_what_goes() {
+    let (place, _, cache) = filled();
+    let left = || {
+        let mut left: Vec<String> =
+            cache.entries().map(|entry| entry.unwrap().description().to_owned()).collect();
+        left.sort_unstable();
+        left.join(" ")
+    };
+    run(&place, "clean --older-than 1h").ok();
+    run(&place, "clean --unused-for 1d").ok();
+    run(&place, "clean --categories failure,temporary").ok();
+    assert_eq!(left(), "axpy(Plain) axpy(Unrolled(2)) base(4) k00001(1) k00002(2) successor(4)");
+    let number = cache.find("k00002").unwrap().signature().short();
+    run(&place, &format!("clean --signature {number}")).ok();
+    assert_eq!(left(), "axpy(Plain) axpy(Unrolled(2)) base(4) k00001(1) successor(4)");
+    run(&place, "clean --kernel axpy --kernel k00001").ok();
+    assert_eq!(left(), "base(4) successor(4)");
+    run(&place, "clean --older-than 0s").ok();
+    assert_eq!(left(), "");
+}
+
+#[test]
+fn what_was_removed_is_listed_for_programs() {
+    let (place, ..) = filled();
+    let answer = run(&place, "clean --json --kernel axpy").ok().json();
+    assert_schema(
+        &answer,
+        &json!({
+            "cache": "string", "dry_run": "boolean", "bytes": "number", "shortened": "number",
+            "removed": [{ "kind": "string", "path": "string", "bytes": "number" }],
+            "failed": [{ "path": "string", "problem": "string" }],
+        }),
+    );
+    let kinds: Vec<&str> =
+        answer["removed"].as_array().unwrap().iter().map(|f| f["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "entry").count(), 2, "{kinds:?}");
+}
+
+#[test]
+fn what_nothing_is_named_is_no_reason_to_remove_everything() {
+    let (place, _, cache) = filled();
+    run(&place, "clean --kernel axpi").failed(1, "did you mean `axpy`?");
+    run(&place, "clean --signature 0000000000000000").failed(1, "no kernel `0000000000000000`");
+    run(&place, "clean --signature axpy").failed(1, "2 entries are `axpy`");
+    run(&place, "clean --older-than yesterday").failed(2, "such as 12h or 30d");
+    run(&place, "clean --categories src").failed(2, "one file and removed whole");
+    run(&place, "clean --categories entries").failed(2, "there are entry, damaged");
+    assert_eq!(cache.entries().count(), 6);
+}
+
+#[test]
+fn a_loaded_kernel_stays_loaded_and_a_removed_one_is_built_again() {
+    let (place, jit, _) = filled();
+    let kernel = jit.load(&kernels::number(1)).unwrap();
+    run(&place, "clean --all").ok();
+    assert_eq!(kernel.call(), kernels::NUMBER_BASE + 1);
+    let again = place.jit();
+    again.load(&kernels::axpy(Loop::Plain)).unwrap();
+    assert_eq!(again.stats().compiled, 1);
+    assert!(SystemTime::now() > jit.cache().find("axpy").unwrap().built());
+}

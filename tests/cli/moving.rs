@@ -1,0 +1,183 @@
+//! `build`, `export`, `import`.
+
+use std::process::Command;
+
+use dijitso::{KernelOrigin, Signature};
+use dijitso_tests::kernels::{self, Loop};
+use serde_json::json;
+
+use super::{Cli, assert_golden, assert_schema, damage, filled, run};
+use crate::harness::Place;
+
+const AREA: &str =
+    "#include <cmath>\nextern \"C\" double area(double r) { return SCALE * std::acos(-1.0) * r * r; }\n";
+
+#[test]
+fn a_file_is_built_once_and_then_found() {
+    let place = Place::new();
+    place.write("area.cpp", AREA);
+    let build = |words: &str| run(&place, &format!("build area.cpp -D SCALE=2 {words}"));
+    let first = build("--json").ok().json();
+    assert_schema(
+        &first,
+        &json!({
+            "signature": "signature", "path": "string", "origin": "string", "kernel": "string", "exports": ["string"],
+            "compile_seconds": "number",
+        }),
+    );
+    assert_eq!((first["origin"].as_str(), first["kernel"].as_str()), (Some("built"), Some("area")));
+    assert_golden("build", &place, &build("").ok().out);
+    assert_eq!(build("--json").ok().json()["signature"], first["signature"]);
+    for other in ["--flag=-O1", "--std c++20", "--debug", "--name other --entry area"] {
+        let answer = build(&format!("--json {other}")).ok().json();
+        assert_ne!(answer["signature"], first["signature"], "{other}");
+        assert_eq!(answer["origin"], "built", "{other}");
+    }
+    // A program in another language.
+    let python = "import ctypes, sys\narea = ctypes.CDLL(sys.argv[1]).area\narea.restype, area.argtypes = ctypes.c_double, (ctypes.c_double,)\nprint(area(1.0))";
+    let output =
+        Command::new("python3").args(["-c", python, first["path"].as_str().unwrap()]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("6.28"), "{output:?}");
+}
+
+#[test]
+fn files_of_c_and_headers_beside_them_and_libraries_are_built() {
+    let place = Place::new();
+    place.write(
+        "src/wave.c",
+        "#include \"wave.h\"\n#include <math.h>\ndouble wave(double x) { return FACTOR * sin(x); }\n",
+    );
+    place.write("src/wave.h", "#define FACTOR 2.0\n");
+    let first = run(&place, "build src/wave.c -l m --std c11 --json").ok().json();
+    place.write("src/wave.h", "#define FACTOR 3.0\n");
+    let second = run(&place, "build src/wave.c -l m --std c11 --json").ok().json();
+    assert_ne!(first["signature"], second["signature"], "the header is tracked");
+    place.write("include/factor.h", "#define SCALE 1\n");
+    place.write("area.cpp", &format!("#include <factor.h>\n{AREA}"));
+    run(&place, "build area.cpp -I include").ok();
+}
+
+#[test]
+fn a_file_may_be_linked_to_a_kernel_of_the_cache() {
+    let place = Place::new();
+    place.write("base.cpp", "#include \"base.h\"\nextern \"C\" int base() { return 40; }\n");
+    place.write("base.h", "extern \"C\" int base();\n");
+    place.write("top.cpp", "#include <base.h>\nextern \"C\" int top() { return base() + 2; }\n");
+    let base = run(&place, "build base.cpp --header base.h --json").ok().json();
+    let signature = base["signature"].as_str().unwrap();
+    let words = format!("build top.cpp --json --depends {}", &signature[..10]);
+    let top = run(&place, &words).ok().json();
+    let again = run(&place, &words).ok().json();
+    assert_eq!((&again["signature"], &again["origin"]), (&top["signature"], &json!("disk")));
+    let explained = run(&place, "explain --json top").ok().json();
+    assert_eq!(explained["dependencies"], json!([signature]));
+    run(&place, "build top.cpp").failed(1, "base.h");
+    run(&place, "build top.cpp --depends 0123456789").failed(1, "no kernel `0123456789`");
+}
+
+#[test]
+fn what_cannot_be_built_says_why() {
+    let place = Place::new();
+    place.write("area.cpp", AREA);
+    run(&place, "build area.cpp").failed(1, "SCALE");
+    run(&place, "build nothing.cpp").failed(1, "nothing.cpp");
+    run(&place, "build area.cpp -D SCALE=1 --entry volume").failed(1, "volume");
+    run(&place, "build area.cpp --name 3d").failed(1, "`3d` is no identifier");
+    std::fs::write(place.path("binary.cpp"), [0xff, 0xfe]).unwrap();
+    run(&place, "build binary.cpp").failed(1, "no text");
+    Cli::new(&place)
+        .args(["build", "area.cpp", "-D", "SCALE=1"])
+        .env("CXX", "/no/compiler")
+        .run()
+        .failed(1, "/no/compiler");
+}
+
+#[test]
+fn a_cache_moves_to_another_place() {
+    let (place, _, cache) = filled();
+    assert_golden("export", &place, &run(&place, "export all.tar.gz").ok().out);
+    let answer = run(&place, "export --json one successor").ok().json();
+    assert_schema(
+        &answer,
+        &json!({ "path": "string", "kernels": "number", "entries": "number", "bytes": "number" }),
+    );
+    assert_eq!((&answer["kernels"], &answer["entries"]), (&json!(1), &json!(2)), "with what it is linked to");
+
+    let other = Place::new();
+    let archive = place.path("all.tar.gz").display().to_string();
+    let answer = Cli::new(&other).args(["import", "--json", &archive]).run().ok().json();
+    assert_schema(
+        &answer,
+        &json!({ "path": "string", "cache": "string", "entries": "number", "new": "number", "bytes": "number" }),
+    );
+    assert_eq!((&answer["entries"], &answer["new"]), (&json!(6), &json!(6)));
+    assert_golden("import", &place, &Cli::new(&place).args(["import", &archive]).run().ok().out);
+    let signatures = |place: &Place| run(place, "show --signatures").ok().out;
+    assert_eq!(signatures(&other), signatures(&place));
+    run(&other, "verify").ok();
+
+    let jit = other.jit();
+    let successor = jit.load(&kernels::successor(4)).unwrap();
+    assert_eq!((successor.call(), successor.origin()), (5, KernelOrigin::Site));
+    jit.load(&kernels::axpy(Loop::Plain)).unwrap();
+    assert_eq!(jit.stats().compiled, 0);
+    assert!(jit.lookup(&kernels::number(9)).unwrap().is_none());
+
+    // A directory does the same, and one more import changes nothing.
+    let directory = place.path("one").display().to_string();
+    let answer = Cli::new(&other).args(["import", "--json", &directory]).run().ok().json();
+    assert_eq!((&answer["entries"], &answer["new"]), (&json!(2), &json!(0)));
+    // What is cleaned away is built again, without a warning.
+    run(&other, "clean --kernel axpy").ok();
+    let jit = other.jit();
+    jit.load(&kernels::axpy(Loop::Plain)).unwrap();
+    assert_eq!(jit.stats().compiled, 1);
+    run(&other, "clean --all").ok();
+    assert!(!other.path("cache/v1/imported").exists());
+    assert_eq!(cache.entries().count(), 6);
+}
+
+#[test]
+fn of_one_spec_the_newest_is_found() {
+    let place = Place::new();
+    let spec = kernels::number(1);
+    let load = |flag: &str| place.builder().cxxflag(flag).build().unwrap().load(&spec).unwrap().signature();
+    let old = load("-DA");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let new = load("-DB");
+    assert_ne!(old, new);
+    run(&place, "export site").ok();
+    let jit = Place::new().builder().site_cache(place.path("site")).sealed().build().unwrap();
+    assert_eq!(jit.load(&spec).unwrap().signature(), new);
+}
+
+#[test]
+fn a_damaged_export_is_refused_and_leaves_the_cache_as_it_was() {
+    let (place, _, cache) = filled();
+    run(&place, "export site").ok();
+    let victim = cache.find("k00001").unwrap();
+    let entry = |signature: &Signature| {
+        let hex = signature.to_hex();
+        place.path(&format!("site/v1/{}/{hex}.so", &hex[..2]))
+    };
+    let other = Place::new();
+    let import =
+        |path: &str| Cli::new(&other).args(["import", &place.path(path).display().to_string()]).run();
+    damage(&entry(&victim.signature()), 100);
+    import("site").failed(1, "its library is damaged");
+    std::fs::remove_file(entry(&victim.signature())).unwrap();
+    import("site").failed(1, "it is missing");
+    damage(&place.path("site/v1/table"), 40);
+    import("site").failed(1, "table");
+    import("nothing").failed(1, "nothing");
+    place.write("text.tar.gz", "no archive");
+    import("text.tar.gz").failed(1, "no intact archive");
+    place.write("folder/readme.txt", "no site cache");
+    import("folder").failed(1, "no site cache");
+    assert!(other.entries().is_empty() && !other.path("cache/v1/imported").exists());
+    let damaged = Place::new();
+    damaged.jit().load(&kernels::number(1)).unwrap();
+    damage(&damaged.entries()[0], 100);
+    run(&damaged, "export out.tar.gz k00001").failed(1, "its library is damaged");
+    assert!(!damaged.path("out.tar.gz").exists());
+}
