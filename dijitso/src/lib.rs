@@ -44,9 +44,9 @@ pub mod guide;
 pub use dijitso_macros::{CxxType, Sign, kernel};
 
 pub use crate::cache::{
-    Activity, Cache, CacheKind, Category, Clean, Damaged, DayStatistics, Difference, Entries, Entry, EntryFile,
-    Exported, Extracted, FailureBundle, Function, Gc, Grep, Imported, Integrity, Listed, Listing, Match,
-    Pattern, Problem, ProblemKind, Progress, Removed, RemovedFile, Sizes, Statistics, Summary, Usage,
+    Activity, Cache, CacheKind, Category, Clean, Damaged, DayStatistics, Difference, Entries, Entry,
+    EntryFile, Exported, Extracted, FailureBundle, Function, Gc, Grep, Imported, Integrity, Listed, Listing,
+    Match, Pattern, Problem, ProblemKind, Progress, Removed, RemovedFile, Sizes, Statistics, Summary, Usage,
 };
 pub use crate::config::origin::{Flag, Origin};
 pub use crate::config::params::{

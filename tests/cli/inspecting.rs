@@ -89,7 +89,8 @@ fn a_listing_is_there_for_programs() {
             "damaged": ["any"],
             "summary": {
                 "entries": usage, "total": usage, "parts": { "*": "number" }, "damaged": usage, "index": usage,
-                "failures": usage, "sources": usage, "sites": usage, "toolchains": usage, "temporary": usage,
+                "failures": usage, "sources": usage, "sites": usage, "toolchains": usage, "statistics": usage,
+                "temporary": usage,
             },
         }),
     );

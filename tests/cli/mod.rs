@@ -6,6 +6,7 @@
 mod bad_input;
 mod cleaning;
 mod inspecting;
+mod life;
 mod moving;
 mod searching;
 mod tools;
@@ -145,7 +146,7 @@ fn settled(place: &Place, printed: &str) -> String {
         (r" +\d+(\.\d+)? (s|ms|min|h|d)\b", " <TIME>"),
         (r"\b\d+ files\b", "<N> files"),
         (r"(c|g|clang)\+\+: .*", "<COMPILER>"),
-        (r"( {4}(index|toolchains|temporary) .*)\(\d+\)", "$1(<N>)"),
+        (r"( {4}(index|toolchains|statistics|temporary) .*)\(\d+\)", "$1(<N>)"),
     ];
     let mut text = printed.replace(&place.root().display().to_string(), "<PLACE>");
     for (pattern, replacement) in replaced {

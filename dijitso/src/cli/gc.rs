@@ -47,7 +47,12 @@ impl Gc {
             }))?;
         } else {
             for file in removed.files.iter().filter(|_| self.dry_run) {
-                screen.line(format_args!("{:<10}{:>9}  {}", file.kind, size(file.bytes), path(&file.path)))?;
+                screen.line(format_args!(
+                    "{:<10}{:>9}  {}",
+                    file.kind,
+                    size(file.bytes),
+                    path(&file.path)
+                ))?;
             }
             let verb = if self.dry_run { "Would remove" } else { "Removed" };
             let (kernels, now) = (left.entries.files, size(left.total().bytes));

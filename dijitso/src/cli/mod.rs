@@ -13,6 +13,7 @@ mod config;
 mod doctor;
 mod explain;
 mod export;
+mod gc;
 mod grep;
 mod grepfunction;
 mod import;
@@ -20,7 +21,9 @@ mod logger;
 mod measures;
 mod screen;
 mod show;
+mod stats;
 mod text;
+mod trace;
 mod trouble;
 mod verify;
 mod version;
@@ -85,6 +88,9 @@ enum Command {
     Build(build::Build),
     Export(export::Export),
     Import(import::Import),
+    Stats(stats::Stats),
+    Gc(gc::Gc),
+    Trace(trace::Trace),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -127,6 +133,9 @@ impl Command {
             Command::Build(build) => build.run(global, screen),
             Command::Export(export) => export.run(global, screen),
             Command::Import(import) => import.run(global, screen),
+            Command::Stats(stats) => stats.run(global, screen),
+            Command::Gc(gc) => gc.run(global, screen),
+            Command::Trace(trace) => trace.run(screen),
             Command::Doctor(doctor) => doctor.run(global, screen),
             Command::Completions(completions) => completions.run(screen),
             Command::Man(man) => man.run(screen),

@@ -262,7 +262,7 @@ struct Row<'a> {
 }
 
 /// What is no entry.
-fn others(summary: &Summary) -> [(&'static str, Usage); 7] {
+fn others(summary: &Summary) -> [(&'static str, Usage); 8] {
     [
         ("damaged", summary.damaged),
         ("index", summary.index),
@@ -270,6 +270,7 @@ fn others(summary: &Summary) -> [(&'static str, Usage); 7] {
         ("sources", summary.sources),
         ("sites", summary.sites),
         ("toolchains", summary.toolchains),
+        ("statistics", summary.statistics),
         ("temporary", summary.temporary),
     ]
 }

@@ -23,10 +23,12 @@ pub(super) struct Trace {
 impl Trace {
     /// Becomes the program: its output, its exit status and its signals are those it has without us.
     pub(super) fn run(self, screen: &mut Screen) -> Answer {
-        let file = std::path::absolute(&self.file).map_err(|error| Error::io("cannot write", &self.file, &error))?;
+        let file =
+            std::path::absolute(&self.file).map_err(|error| Error::io("cannot write", &self.file, &error))?;
         let program = self.program.first().cloned().unwrap_or_default();
         screen.flush()?;
-        let error = std::process::Command::new(&program).args(&self.program[1..]).env("DIJITSO_TRACE", file).exec();
+        let error =
+            std::process::Command::new(&program).args(&self.program[1..]).env("DIJITSO_TRACE", file).exec();
         Err(Trouble::Failed(format!("cannot run {}: {error}", line(&program.to_string_lossy()))))
     }
 }

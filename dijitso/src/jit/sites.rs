@@ -82,7 +82,14 @@ impl Engine {
                 failed @ Opened::Failed(_) => return failed,
             }
         }
-        let (entry, path) = match site.read(&kernel.content) {
+        let read = match site.is_own() {
+            false => site.read(&kernel.content),
+            // As any other of the cache, so that it counts as used.
+            true => {
+                self.store.read(&kernel.content).map(|entry| (entry, self.store.entry_path(&kernel.content)))
+            }
+        };
+        let (entry, path) = match read {
             Ok(read) => read,
             Err(defect) => return self.unusable(site, kernel, &defect),
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 const DAY: u64 = 24 * 3600;
 
 /// The day of a moment, in UTC: `2026-11-28`.
-pub(super) fn date(time: SystemTime) -> String {
+pub(crate) fn date(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (mut year, mut left) = (1970, seconds / DAY);
     let is_leap =

@@ -17,6 +17,7 @@ mod files;
 use std::time::SystemTime;
 
 pub use activity::{Activity, DayStatistics, Statistics};
+pub(crate) use date::date;
 
 use super::browse::Cache;
 use super::store::Store;

@@ -67,8 +67,11 @@ pub(super) fn area(days: &[String], values: &[f64], shown: fn(f64) -> String) ->
     let mut svg = open(&axis(top, shown));
     let step = (WIDTH - LEFT) / days.len().max(1) as f64;
     let x = |number: usize| LEFT + step * (number as f64 + 0.5);
-    let points: Vec<String> =
-        values.iter().enumerate().map(|(i, value)| format!("{:.1},{:.1}", x(i), height(top, *value))).collect();
+    let points: Vec<String> = values
+        .iter()
+        .enumerate()
+        .map(|(i, value)| format!("{:.1},{:.1}", x(i), height(top, *value)))
+        .collect();
     let floor = height(top, 0.0);
     let _ = write!(
         svg,
@@ -81,7 +84,10 @@ pub(super) fn area(days: &[String], values: &[f64], shown: fn(f64) -> String) ->
     for (number, (day, value)) in days.iter().zip(values).enumerate() {
         let tip = format!("{day}: {}", shown(*value));
         let (x, y) = (x(number), height(top, *value));
-        let _ = write!(svg, "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{tip}</title></circle>");
+        let _ = write!(
+            svg,
+            "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{tip}</title></circle>"
+        );
         svg += &day_label(number, days, x);
     }
     svg + "</svg>"
@@ -133,7 +139,10 @@ fn day_label(number: usize, days: &[String], x: f64) -> String {
     }
     // Month and day; the year is in the heading.
     let text = html(days[number].get(5..).unwrap_or(&days[number]));
-    format!("<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>", HEIGHT - 8.0)
+    format!(
+        "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>",
+        HEIGHT - 8.0
+    )
 }
 
 fn height(top: f64, value: f64) -> f64 {
@@ -141,7 +150,8 @@ fn height(top: f64, value: f64) -> f64 {
 }
 
 fn legend(series: &[Series<'_>]) -> String {
-    let one = |series: &Series<'_>| format!("<span><i class=\"{}\"></i>{}</span>", series.class, html(series.name));
+    let one =
+        |series: &Series<'_>| format!("<span><i class=\"{}\"></i>{}</span>", series.class, html(series.name));
     format!("<p class=\"legend\">{}</p>", series.iter().map(one).collect::<String>())
 }
 

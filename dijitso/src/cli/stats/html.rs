@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::by_number;
 use super::chart::{Series, area, bars, columns, html};
-use crate::cache::{Activity, Cache, Listing, Statistics};
+use crate::cache::{Activity, Cache, Listing, Statistics, date};
 use crate::cli::measures::{duration, size};
 use crate::cli::text::line;
 
@@ -62,13 +62,16 @@ fn facts(total: &Activity, listing: &Listing) -> String {
         ("kernels in the cache", listing.entries.len().to_string()),
         ("in the cache", size(bytes)),
     ];
-    let one = |(name, value): &(&str, String)| format!("<div><b>{}</b><span>{name}</span></div>", html(value));
+    let one =
+        |(name, value): &(&str, String)| format!("<div><b>{}</b><span>{name}</span></div>", html(value));
     format!("<div class=\"facts\">{}</div>\n", facts.iter().map(one).collect::<String>())
 }
 
 fn by_day(statistics: &Statistics) -> String {
     let days: Vec<String> = statistics.days.iter().map(|day| html(&line(&day.date))).collect();
-    let of = |value: fn(&Activity) -> f64| statistics.days.iter().map(|day| value(&day.activity)).collect::<Vec<f64>>();
+    let of = |value: fn(&Activity) -> f64| {
+        statistics.days.iter().map(|day| value(&day.activity)).collect::<Vec<f64>>()
+    };
     let kernels = [
         Series { class: "hit", name: "found", values: of(|done| done.hits() as f64) },
         Series { class: "built", name: "built", values: of(|done| done.built as f64) },
@@ -87,10 +90,9 @@ fn by_day(statistics: &Statistics) -> String {
 
 /// What is there now, by the day on which it was built.
 fn growth(listing: &Listing) -> String {
-    let mut built: BTreeMap<u64, f64> = BTreeMap::new();
+    let mut built: BTreeMap<String, f64> = BTreeMap::new();
     for entry in &listing.entries {
-        let day = entry.built.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
-        *built.entry(day).or_default() += entry.bytes as f64;
+        *built.entry(date(entry.built)).or_default() += entry.bytes as f64;
     }
     if built.is_empty() {
         return String::new();
@@ -103,9 +105,11 @@ fn growth(listing: &Listing) -> String {
             sum
         })
         .collect();
-    let days: Vec<String> = built.keys().map(|day| date(*day)).collect();
+    let days: Vec<String> = built.into_keys().collect();
     let chart = area(&days, &values, |bytes| size(bytes as u64));
-    format!("<h2>How the cache grew</h2><p>The kernels that are there now, by the day on which they were built</p>\n{chart}\n")
+    format!(
+        "<h2>How the cache grew</h2><p>The kernels that are there now, by the day on which they were built</p>\n{chart}\n"
+    )
 }
 
 fn slowest(listing: &Listing) -> String {
@@ -119,7 +123,10 @@ fn slowest(listing: &Listing) -> String {
         .iter()
         .map(|entry| (shortened(&line(&entry.description)), entry.compile_time.as_secs_f64()))
         .collect();
-    format!("<h2>The slowest kernels</h2><p>How long the compiler ran for each</p>\n{}\n", bars(&rows, seconds))
+    format!(
+        "<h2>The slowest kernels</h2><p>How long the compiler ran for each</p>\n{}\n",
+        bars(&rows, seconds)
+    )
 }
 
 fn misses(total: &Activity) -> String {
@@ -143,28 +150,4 @@ fn plain(value: f64) -> String {
 
 fn seconds(value: f64) -> String {
     duration(Duration::try_from_secs_f64(value).unwrap_or_default())
-}
-
-/// A day since 1970 in the calendar, after Howard Hinnant's `civil_from_days`.
-fn date(day: u64) -> String {
-    let shifted = day + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        assert_eq!([0, 59, 60, 11_016, 20_785].map(date), ["1970-01-01", "1970-03-01", "1970-03-02", "2000-02-29", "2026-11-28"]);
-    }
 }

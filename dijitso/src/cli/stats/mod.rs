@@ -62,7 +62,9 @@ impl Stats {
             return screen.line(format_args!("Nothing was done with {} yet.", path(cache.dir())));
         };
         let total = statistics.total();
-        screen.line(screen.toned(Tone::Head, format_args!("{}, since {}", path(cache.dir()), line(&first.date))))?;
+        screen.line(
+            screen.toned(Tone::Head, format_args!("{}, since {}", path(cache.dir()), line(&first.date))),
+        )?;
         let asked = total.hits() + total.built + total.negative_hits;
         let rate = if asked == 0 { 0.0 } else { 100.0 * total.hits() as f64 / asked as f64 };
         let rows = [
@@ -96,7 +98,11 @@ impl Stats {
         for day in &days[days.len().saturating_sub(self.days)..] {
             let (done, date) = (&day.activity, line(&day.date));
             let (spent, saved) = (duration(done.compile_time()), duration(done.saved_time()));
-            screen.line(format_args!("  {date:<11}{:>9}{:>9}{spent:>15}{saved:>15}", done.hits(), done.built))?;
+            screen.line(format_args!(
+                "  {date:<11}{:>9}{:>9}{spent:>15}{saved:>15}",
+                done.hits(),
+                done.built
+            ))?;
         }
         if days.len() > self.days {
             let earlier = count(days.len() - self.days, "earlier day", "earlier days");
@@ -108,14 +114,18 @@ impl Stats {
 
 /// The most frequent first.
 fn by_number(activity: &Activity) -> Vec<(&String, u64)> {
-    let mut misses: Vec<(&String, u64)> = activity.misses.iter().map(|(reason, number)| (reason, *number)).collect();
+    let mut misses: Vec<(&String, u64)> =
+        activity.misses.iter().map(|(reason, number)| (reason, *number)).collect();
     misses.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
     misses
 }
 
 fn as_json(cache: &Cache, statistics: &Statistics) -> Value {
-    let days: Vec<Value> =
-        statistics.days.iter().map(|day| json!({ "date": day.date, "activity": activity(&day.activity) })).collect();
+    let days: Vec<Value> = statistics
+        .days
+        .iter()
+        .map(|day| json!({ "date": day.date, "activity": activity(&day.activity) }))
+        .collect();
     json!({
         "cache": cache.dir().to_string_lossy(),
         "total": activity(&statistics.total()),

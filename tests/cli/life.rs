@@ -1,0 +1,109 @@
+//! `stats`, `gc`, `trace`.
+
+use dijitso_tests::kernels;
+use serde_json::{Value, json};
+
+use super::{Cli, assert_schema, filled, run};
+use crate::harness::{CLIENT, Place};
+
+/// What two programs did: one that builds two kernels, and one that finds them.
+fn used() -> Place {
+    let place = Place::new();
+    for _ in 0..2 {
+        place.jit().load_all(&[kernels::number(1), kernels::number(2)]).unwrap();
+    }
+    place
+}
+
+#[test]
+fn what_programs_did_is_told_and_counted_anew() {
+    let place = used();
+    let said = run(&place, "stats").ok().out;
+    for line in [
+        "kernels asked for    4",
+        "found                2 (50.0 %)",
+        "  in the cache       2",
+        "built                2",
+    ] {
+        assert!(said.contains(line), "`{line}` is not in: {said}");
+    }
+    let answer = run(&place, "stats --json").ok().json();
+    let activity = json!({
+        "hits": "number", "memory_hits": "number", "prebuilt_hits": "number", "disk_hits": "number",
+        "site_hits": "number", "received": "number", "built": "number", "negative_hits": "number",
+        "misses": { "*": "number" }, "compile_seconds": "number", "saved_seconds": "number",
+        "published": "number", "published_bytes": "number", "evicted": "number", "evicted_bytes": "number",
+        "quarantined": "number",
+    });
+    assert_schema(
+        &answer,
+        &json!({ "cache": "string", "total": activity, "days": [{ "date": "string", "activity": activity }] }),
+    );
+    assert_eq!((&answer["total"]["built"], &answer["total"]["disk_hits"]), (&json!(2), &json!(2)));
+    run(&place, "stats --zero").ok();
+    assert!(run(&place, "stats").ok().out.contains("Nothing was done"));
+}
+
+#[test]
+fn the_page_is_one_file_that_asks_nobody_for_anything() {
+    let place = used();
+    place
+        .jit()
+        .load(&kernels::text("marked", "int marked() { return 1; } // <script>alert(1)</script>"))
+        .unwrap();
+    run(&place, "stats --html page.html").ok();
+    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(page.matches("<svg").count() == 3 && page.ends_with("</html>\n"), "{page}");
+    for part in [
+        "asked for",
+        "compilers and linkers",
+        "How the cache grew",
+        "The slowest kernels",
+        "not in the cache",
+        "k00001(1)",
+    ] {
+        assert!(page.contains(part), "`{part}` is not in: {page}");
+    }
+    for stranger in ["http", "src=", "url(", "@import", "<script", "<link"] {
+        assert!(!page.contains(stranger), "{stranger}");
+    }
+    run(&place, "stats --html nowhere/page.html").failed(1, "nowhere/page.html");
+}
+
+#[test]
+fn a_cache_is_brought_within_its_bound_on_demand() {
+    let (place, _, cache) = filled();
+    let would = run(&place, "gc --max-size 1K --dry-run").ok().out;
+    assert!(would.contains("Would remove 6 kernels") && would.contains("6 kernels"), "{would}");
+    assert_eq!(cache.entries().count(), 6);
+    run(&place, "gc").ok();
+    run(&place, "gc --max-size 1G --max-age 1d").ok();
+    assert_eq!(cache.entries().count(), 6);
+    let answer = run(&place, "gc --json --max-size 1K").ok().json();
+    assert_schema(
+        &answer,
+        &json!({
+            "cache": "string", "dry_run": "boolean", "bytes": "number", "shortened": "number",
+            "removed": [{ "kind": "string", "path": "string", "bytes": "number" }],
+            "failed": [{ "path": "string", "problem": "string" }],
+            "left": { "kernels": "number", "bytes": "number" },
+        }),
+    );
+    assert_eq!((&answer["left"]["kernels"], cache.entries().count()), (&json!(0), 0));
+    run(&place, "gc --max-size much").failed(2, "such as 500M or 5G");
+}
+
+#[test]
+fn a_program_is_traced_as_if_it_ran_alone() {
+    let place = Place::new();
+    let said = Cli::new(&place).args(["trace", "out.json", CLIENT, "axpy", "2"]).run().ok();
+    assert!(said.out.contains("\"stats\""), "its own output: {said:?}");
+    let text = std::fs::read_to_string(place.path("out.json")).unwrap();
+    // Chrome's array, whose end may be missing.
+    let events: Vec<Value> =
+        serde_json::from_str(&format!("{}]", text.trim_end().trim_end_matches([',', ']']))).unwrap();
+    assert!(events.iter().any(|event| event.to_string().contains("compile")), "{text}");
+    let failed = Cli::new(&place).args(["trace", "out.json", "false"]).run();
+    assert_eq!(failed.status, 1, "the program's own status");
+    run(&place, "trace out.json /no/such/program").failed(1, "cannot run /no/such/program");
+}
