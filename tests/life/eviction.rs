@@ -30,19 +30,22 @@ fn eight_processes_that_fill_a_cache_keep_its_bound() {
         most = most.max(bytes(&place));
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut evicted = 0;
+    // One was built to find out what the compiler is.
+    let (mut built, mut evicted) = (1, 0);
     for (n, client) in running.into_iter().enumerate() {
         let ran = end(client);
         let first = NUMBER_BASE + i32::try_from(n).unwrap() * 250;
         assert_eq!(ran.values(), (first..first + 250).map(f64::from).collect::<Vec<_>>());
         assert_eq!((ran.warnings(), ran.outcome.stats.quarantined), (0, 0), "{}", ran.stderr);
+        built += ran.outcome.stats.built;
         evicted += ran.outcome.stats.evicted_bytes;
     }
     assert!(most <= bound / 10 * 11, "{most} bytes of {bound}");
     assert!(bytes(&place) >= bound / 10 * 7, "{} bytes of {bound}", bytes(&place));
     let cache = Cache::open(place.cache()).unwrap();
     let total = cache.statistics().total();
-    assert_eq!((total.built, total.evicted_bytes), (2001, evicted));
+    assert_eq!((total.built, total.evicted_bytes), (built, evicted));
+    assert!(built >= 2000);
     assert!(total.published_bytes > 2 * bound, "{total:?}");
     // What is left is whole, and what is gone is built again.
     assert_eq!(cache.verify().problems.iter().find(|p| p.path.extension().is_some_and(|e| e == "so")), None);

@@ -125,7 +125,7 @@ fn trust(config: &Config, root: &Path) -> Finding {
     if let Some(why) = config.cache.homeless() {
         return bad(CHECK, why, "set DIJITSO_CACHE_DIR, or HOME");
     }
-    match check_trusted(root).and_then(|()| check_trusted(&root.join("v1"))) {
+    match check_trusted(root, Some("v1")) {
         Ok(()) => good(CHECK, "only you can write to the cache directory"),
         Err(problem) => bad(
             CHECK,

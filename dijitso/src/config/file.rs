@@ -155,6 +155,8 @@ mod tests {
             lock_wait = 5
             failures = false
             network = "yes"
+            max_size = "3 GiB"
+            max_files = 1000
             [build]
             cxx = "ccache g++"
             cflags = "-O1"
@@ -173,6 +175,7 @@ mod tests {
             jobs = 3
             memory_per_job = "2 GiB"
             build_on = "node"
+            trace = "/tmp/trace.json"
             [generator]
             check = true
             log_source = true
@@ -189,6 +192,8 @@ mod tests {
         );
         assert_eq!((cache.network, build.build_on), (Some(Network::Yes), Some(BuildOn::Node)));
         assert_eq!(cache.lock_wait, Some(Duration::from_secs(5)));
+        assert_eq!((cache.max_size, cache.max_files), (Some(3 << 30), Some(1000)));
+        assert_eq!(build.trace, Some("/tmp/trace.json".into()));
         assert_eq!(build.cxx.unwrap(), ["ccache", "g++"]);
         assert_eq!(build.cxxflags, ["-O2", "-DX=a b"]);
         assert_eq!(build.include_dirs, [Path::new("/a"), Path::new("/b")]);
@@ -197,7 +202,7 @@ mod tests {
         assert_eq!((build.memory_per_job, build.sealed), (Some(2 << 30), Some(true)));
         assert_eq!((generator.check, generator.log_source), (Some(true), Some(true)));
         let origin = &layer.origins[&("build", "std")];
-        assert!(origin.to_string().ends_with("config.toml, line 20"), "{origin}");
+        assert!(origin.to_string().ends_with("config.toml, line 22"), "{origin}");
     }
 
     #[test]
@@ -223,7 +228,7 @@ mod tests {
         assert!(problem("[build]\ntimeout = -1").contains("number of seconds"));
         assert!(problem("[build]\ntimeout = inf").contains("number of seconds"));
         assert!(problem("[build]\ncxxflags = [\"-O2\", 3]").contains("list of texts"));
-        assert!(problem("[build]\nmemory_per_job = \"2 GB\"").contains("512 MiB"));
+        assert!(problem("[build]\nmemory_per_job = \"2 XB\"").contains("512 MiB"));
         assert!(problem("[cache]\nload = \"ram\"").contains("auto, file, memory"));
         assert!(problem("[cache]\ndurable = 1").contains("true or false"));
         assert!(problem("[cache]\ndir = { a = 1 }").contains("it is a table"));

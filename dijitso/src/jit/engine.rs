@@ -84,8 +84,9 @@ impl Engine {
     pub(super) fn for_export(&self) -> Result<Engine> {
         let mut config = self.config.clone();
         config.cache.sites.clear();
-        let engine = Engine::with(config, self.counters.clone(), Tables::default())?;
-        Ok(Engine { sites: Sites::new(std::iter::empty(), &self.fs), ..engine })
+        let mut engine = Engine::with(config, self.counters.clone(), Tables::default())?;
+        engine.sites = Sites::new(std::iter::empty(), &self.fs);
+        Ok(engine)
     }
 
     /// An engine for the same program, with other parameters.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::summary::size;
 use super::{Cache, CacheKind, Entry, Removed, RemovedFile};
-use crate::cache::{Index, Variant, VariantOutcome};
+use crate::cache::{Index, Variant, VariantOutcome, site};
 use crate::signature::Signature;
 
 /// So old is what nobody can be about to use any more: an index names what it needs a moment after that.

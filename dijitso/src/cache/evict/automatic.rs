@@ -75,8 +75,8 @@ impl Store {
                 bin.evict(file);
             }
             there = there.minus(bin.evicted.minus(evicted));
-            if bin.evicted == evicted {
-                // Nothing can be removed.
+            // Else nothing can be removed.
+            if bin.evicted == evicted || !self.bound.is_exceeded_by(there) {
                 break;
             }
         }
