@@ -83,6 +83,7 @@ impl Build {
         let material = self.material()?;
         let (name, exports) = (material.name.clone(), material.exports.clone());
         let kernel = jit.load(&self.spec(&jit, material)?)?;
+        lacks_nothing(&kernel.exports(), &exports)?;
         let Some(file) = kernel.path() else {
             let text = "the kernel was built, but it cannot be kept: see the warning, and `dijitso doctor`";
             return Err(Trouble::Failed(text.to_owned()));
@@ -192,6 +193,20 @@ impl Build {
         signer.field("depends", &below.collect::<Vec<_>>());
         signer.finish()
     }
+}
+
+/// A library without what was asked for is of no use to who asked.
+fn lacks_nothing(has: &[String], wanted: &[String]) -> Result<(), Trouble> {
+    let missing = |name: &&String| !name.contains(['*', '?', '[']) && !has.contains(name);
+    let Some(name) = wanted.iter().find(missing) else { return Ok(()) };
+    let mut has: Vec<String> = has.iter().map(|name| line(name)).collect();
+    has.sort_unstable();
+    let has = if has.is_empty() { "nothing".to_owned() } else { has.join(", ") };
+    Err(Trouble::Failed(format!(
+        "the library does not export `{}`, but {has}; name what it is to export with --entry, and in C++ declare it \
+         extern \"C\"",
+        line(name)
+    )))
 }
 
 /// The file's name as an identifier.

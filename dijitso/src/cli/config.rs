@@ -66,10 +66,21 @@ fn show(settings: &[Setting], screen: &mut Screen) -> std::io::Result<()> {
         }
         // One line for all that come from one place.
         for group in setting.values.chunk_by(|a, b| a.origin == b.origin) {
-            let words: Vec<String> = group.iter().map(|value| line(&value.text)).collect();
+            let words: Vec<String> =
+                group.iter().map(|value| readable(setting, &line(&value.text))).collect();
             let origin = screen.toned(Tone::Faint, format_args!("({})", line(&group[0].origin.to_string())));
             screen.line(format_args!("{} = {}  {origin}", setting.name, words.join(" ")))?;
         }
     }
     Ok(())
+}
+
+/// Nobody counts the digits of a number of bytes.
+fn readable(setting: &Setting, text: &str) -> String {
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let bytes = ["max_size", "memory_per_job"].contains(&setting.name);
+    let number = text.parse::<u64>().ok().filter(|number| bytes && *number > 0);
+    let unit =
+        number.and_then(|number| UNITS.into_iter().find(|(scale, _)| number % scale == 0).zip(Some(number)));
+    unit.map_or_else(|| text.to_owned(), |((scale, unit), number)| format!("{} {unit}", number / scale))
 }

@@ -63,20 +63,10 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// A size on the command line: `500M`, `5G`, `2 GiB`; powers of 1024.
+/// A size on the command line, as in the configuration: `500M`, `5G`, `2 GiB`.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no size; write a number and K, M, G or T, such as 500M or 5G");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let scale: u64 = match unit.trim().trim_end_matches('B').trim_end_matches('i') {
-        "" => 1,
-        "K" | "k" => 1 << 10,
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        "T" => 1 << 40,
-        _ => return Err(wrong()),
-    };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale)).ok_or_else(wrong)
+    crate::config::raw::bytes(text).ok_or_else(wrong)
 }
 
 /// How many of what.
@@ -108,7 +98,7 @@ mod tests {
     fn sizes_are_read() {
         assert_eq!(
             ["0", "500M", "5G", "2 GiB", "10kB"].map(bytes),
-            [0, 500 << 20, 5 << 30, 2 << 30, 10 << 10].map(Ok)
+            [0, 500 << 20, 5 << 30, 2 << 30, 10_000].map(Ok)
         );
         for wrong in ["", "G", "5X", "-1", "99999999T", "1.5G"] {
             assert!(bytes(wrong).is_err(), "{wrong}");

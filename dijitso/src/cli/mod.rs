@@ -46,7 +46,7 @@ Kernels are named by their name (axpy), with arguments (\"axpy(Unrolled(8))\"), 
 
 /// Look into, explain, check, clean and move the cache of kernels that dijitso compiled.
 #[derive(Debug, Parser)]
-#[command(name = "dijitso", version, max_term_width = 100, after_help = STATUS, arg_required_else_help = true)]
+#[command(name = "dijitso", bin_name = "dijitso", version, max_term_width = 100, after_help = STATUS, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,

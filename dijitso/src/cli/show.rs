@@ -117,13 +117,13 @@ impl Show {
             let Ok(Some(entry)) = cache.entry(&listed.signature) else { continue };
             screen.line(screen.toned(Tone::Name, line(entry.description())))?;
             screen.line(format_args!(
-                "    {:>9}  lib  {}",
+                "    {:>9}  lib    {}",
                 size(entry.sizes().library),
                 path(entry.path())
             ))?;
             for file in entry.files().iter().filter(|file| self.categories.0.contains(&file.category)) {
                 let (bytes, word) = (size(file.bytes), word(file.category));
-                screen.line(format_args!("    {bytes:>9}  {word:<5}{}", line(&file.name)))?;
+                screen.line(format_args!("    {bytes:>9}  {word:<7}{}", line(&file.name)))?;
             }
         }
         Ok(())
@@ -142,7 +142,7 @@ impl Show {
         }
         let total = summary.total();
         screen.line(format_args!(
-            "{} {}, {} in {}",
+            "{}: {}, {} in {}",
             screen.toned(Tone::Head, dir),
             count(summary.entries.files, "kernel", "kernels"),
             size(total.bytes),

@@ -146,7 +146,11 @@ impl Job {
         let (toolchain, flags) = (&self.bench.toolchain, &self.unit.flags);
         let command = toolchain.compile_command(flags, language, main, OBJECT, COMPILE_DEPS, dir, known_as);
         // As in a pack, so that the same comes out.
-        command.args(if self.unit.pack.is_some() { toolchain.apart() } else { &[] })
+        let command = command.args(if self.unit.pack.is_some() { toolchain.apart() } else { &[] });
+        // Beside the unit, where `#include ".."` looks first. `<..>` does only if told to, and last: a header may
+        // have the name of one that a system header includes.
+        let includes = self.linked.iter().any(|linked| !linked.headers.is_empty());
+        command.args(if includes { &["-idirafter", "."][..] } else { &[] })
     }
 
     fn fill(&mut self, scratch: Scratch) -> std::io::Result<()> {

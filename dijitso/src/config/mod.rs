@@ -9,7 +9,7 @@ mod file;
 mod keys;
 pub(crate) mod origin;
 pub(crate) mod params;
-mod raw;
+pub(crate) mod raw;
 mod root;
 pub(crate) mod settings;
 pub(crate) mod suggest;

@@ -96,24 +96,7 @@ impl Raw<'_> {
     pub(super) fn bytes(self) -> Parsed<u64> {
         let allowed = "a number of bytes, or a text such as \"512 MiB\" or \"5G\"";
         let text = self.number().or_else(|| self.text().ok()).ok_or_else(|| self.wrong(allowed))?;
-        let text = text.trim();
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let scale: Option<u64> = match unit.trim() {
-            "" | "B" => Some(1),
-            // As `truncate -s` and `head -c` read them.
-            "K" | "KiB" => Some(1 << 10),
-            "M" | "MiB" => Some(1 << 20),
-            "G" | "GiB" => Some(1 << 30),
-            "T" | "TiB" => Some(1 << 40),
-            "KB" | "kB" => Some(1_000),
-            "MB" => Some(1_000_000),
-            "GB" => Some(1_000_000_000),
-            "TB" => Some(1_000_000_000_000),
-            _ => None,
-        };
-        let bytes = number.parse::<u64>().ok().zip(scale).and_then(|(n, scale)| n.checked_mul(scale));
-        bytes.ok_or_else(|| self.wrong(allowed))
+        bytes(&text).ok_or_else(|| self.wrong(allowed))
     }
 
     /// One of a few words.
@@ -162,4 +145,25 @@ impl Raw<'_> {
         };
         format!("it is {got}, but must be {allowed}")
     }
+}
+
+/// A size as people write it. None for what is none, or more than there are bytes.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale: u64 = match unit.trim() {
+        "" | "B" => 1,
+        // As `truncate -s` and `head -c` read them.
+        "K" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        "T" | "TiB" => 1 << 40,
+        "KB" | "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(scale)
 }
