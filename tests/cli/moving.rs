@@ -81,7 +81,9 @@ fn what_cannot_be_built_says_why() {
     place.write("area.cpp", AREA);
     run(&place, "build area.cpp").failed(1, "SCALE");
     run(&place, "build nothing.cpp").failed(1, "nothing.cpp");
-    run(&place, "build area.cpp -D SCALE=1 --entry volume").failed(1, "volume");
+    run(&place, "build area.cpp -D SCALE=1 --entry volume").failed(1, "exports nothing, and not `volume`");
+    run(&place, "build area.cpp -D SCALE=1 --entry area --entry volume")
+        .failed(1, "exports area, and not `volume`");
     run(&place, "build area.cpp --name 3d").failed(1, "`3d` is no identifier");
     std::fs::write(place.path("binary.cpp"), [0xff, 0xfe]).unwrap();
     run(&place, "build binary.cpp").failed(1, "no text");

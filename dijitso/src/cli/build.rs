@@ -202,10 +202,9 @@ fn lacks_nothing(has: &[String], wanted: &[String]) -> Result<(), Trouble> {
     let mut has: Vec<String> = has.iter().map(|name| line(name)).collect();
     has.sort_unstable();
     let has = if has.is_empty() { "nothing".to_owned() } else { has.join(", ") };
+    let name = line(name);
     Err(Trouble::Failed(format!(
-        "the library does not export `{}`, but {has}; name what it is to export with --entry, and in C++ declare it \
-         extern \"C\"",
-        line(name)
+        "the library exports {has}, and not `{name}`; --entry names what it is to export, which in C++ must be extern \"C\""
     )))
 }
 

@@ -78,7 +78,7 @@ impl Clean {
     pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
         let cache = global.cache(screen)?;
         let chosen = self.chosen(&cache)?;
-        if !(self.all || self.dry_run || self.has_condition()) && !screen.asks() {
+        if !(self.all || self.dry_run || self.has_condition() || screen.asks()) {
             return Err(Trouble::Usage("say what to remove, or --all for everything".to_owned()));
         }
         if !self.dry_run && !self.yes && screen.asks() {

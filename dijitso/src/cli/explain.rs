@@ -99,8 +99,8 @@ impl Explain {
             ))?;
         }
         if !self.files {
-            let files = count(entry.inputs().len(), "file", "files");
-            screen.line(format_args!("{files} were read; --files lists them."))?;
+            let files = count(entry.inputs().len(), "file was", "files were");
+            screen.line(format_args!("{files} read; --files lists them."))?;
             return Ok(());
         }
         screen.line(screen.toned(Tone::Head, "Commands"))?;

@@ -36,10 +36,10 @@ impl Fs {
         self.counters.file_changes.one();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o666))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            // Where there are no locks there is no telling either.
-            Ok(()) | Err(_) => {}
+        // Where there are no locks there is no telling either.
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        if locked == Err(rustix::io::Errno::WOULDBLOCK) {
+            return Ok(None);
         }
         // What is no regular file (`/dev/stderr`, a pipe) cannot be emptied.
         let _ = rustix::fs::ftruncate(&file, 0);

@@ -134,7 +134,7 @@ fn axis(top: f64, shown: fn(f64) -> String) -> String {
 /// As many days as there is room for.
 fn day_label(number: usize, days: &[String], x: f64) -> String {
     let every = days.len().div_ceil(8).max(1);
-    if number % every != 0 {
+    if !number.is_multiple_of(every) {
         return String::new();
     }
     // Month and day; the year is in the heading.
