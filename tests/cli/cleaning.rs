@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use dijitso_tests::kernels::{self, Loop};
 use serde_json::json;
 
-use super::{Cli, assert_golden, assert_schema, filled, run};
+use super::{Cli, assert_golden, assert_schema, filled, on_terminal, run};
 use crate::harness::{Place, files};
 
 #[test]
@@ -38,6 +38,24 @@ fn nothing_is_removed_without_being_told_what() {
     run(&place, "clean").failed(2, "say what to remove, or --all");
     run(&place, "clean --all --kernel axpy").failed(2, "cannot be used with");
     assert_eq!(cache.entries().count(), 6);
+}
+
+#[test]
+fn on_a_terminal_one_is_asked() {
+    let (place, _, cache) = filled();
+    let before = files(&place.cache());
+    let no = on_terminal(&place, 80, "clean", "n\n").ok().out;
+    assert!(no.contains("Remove 6 kernels, 12 index files") && no.contains("[y/N]"), "{no}");
+    assert!(no.contains("Nothing was removed."), "{no}");
+    assert_eq!(files(&place.cache()), before);
+    assert!(on_terminal(&place, 80, "clean --kernel axpy", "\n").ok().out.contains("Nothing was removed."));
+    let yes = on_terminal(&place, 80, "clean --kernel axpy", "y\n").ok().out;
+    assert!(yes.contains("Removed 2 kernels"), "{yes}");
+    let unasked = on_terminal(&place, 80, "clean --kernel k00001 --yes", "").ok().out;
+    assert!(unasked.contains("Removed 1 kernel") && !unasked.contains("[y/N]"), "{unasked}");
+    on_terminal(&place, 80, "clean", "y\n").ok();
+    assert_eq!(cache.entries().count(), 0);
+    assert!(on_terminal(&place, 80, "clean --categories entry", "").ok().out.contains("nothing to remove"));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use dijitso::Profile;
 use dijitso_tests::kernels::{self, Loop};
+use regex::Regex;
 use serde_json::json;
 
-use super::{Cli, assert_golden, assert_schema, damage, filled, run};
+use super::{Cli, assert_golden, assert_schema, damage, filled, on_terminal, run};
 use crate::harness::Place;
 
 #[test]
@@ -54,6 +55,41 @@ fn what_is_there_is_shown() {
     let printed = run(&place, "show --signatures").ok().out;
     assert_eq!(printed.lines().collect::<Vec<_>>(), signatures);
     assert_golden("show_empty", &place, &run(&place, "show --cache-dir nothing").ok().out);
+}
+
+#[test]
+fn a_terminal_gets_lines_that_fit_and_colours_and_a_pipe_gets_all() {
+    let (place, jit, _) = filled();
+    let long = format!("int wide() {{ return 1; }} // {}", "arguments ".repeat(20));
+    jit.load(&kernels::text("wide", &long)).unwrap();
+    let escapes = Regex::new("\x1b\\[[0-9;]*m").unwrap();
+    for columns in [72, 80, 120, 200] {
+        let said = on_terminal(&place, columns, "show --no-summary", "").ok().out;
+        assert!(said.contains('\x1b'), "{said}");
+        let plain = escapes.replace_all(&said, "");
+        let widest = plain.lines().map(|line| line.trim_end().chars().count()).max().unwrap();
+        assert!(widest <= columns as usize && plain.contains("wide(\""), "{columns}: {widest}\n{plain}");
+    }
+    let piped = run(&place, "show --no-summary").ok().out;
+    assert!(piped.contains("for x86_64") || piped.contains("for aarch64"), "{piped}");
+    // Somebody watches: the bar comes, and goes.
+    let verified = on_terminal(&place, 80, "verify", "").ok().out;
+    assert!(verified.contains("as they should be"), "{verified}");
+    let hidden = on_terminal(&place, 80, "verify --quiet", "").ok().out;
+    assert!(!hidden.contains("left"), "{hidden}");
+}
+
+#[test]
+fn an_explanation_finds_what_a_macro_changed() {
+    let place = Place::new();
+    place.write("f.cpp", "extern \"C\" int f() { return FACTOR; }\n");
+    run(&place, "build f.cpp -D FACTOR=1").ok();
+    run(&place, "build f.cpp -D FACTOR=2").ok();
+    let said = run(&place, "explain f").ok().out;
+    assert!(
+        said.contains("`#define FACTOR 2` in line") && said.contains("there `#define FACTOR 1`"),
+        "{said}"
+    );
 }
 
 #[test]

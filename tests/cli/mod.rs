@@ -12,6 +12,7 @@ mod searching;
 mod tools;
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -111,6 +112,28 @@ impl Said {
 /// Runs it with these words, which a space separates.
 fn run(place: &Place, words: &str) -> Said {
     Cli::new(place).args(words.split_whitespace()).run()
+}
+
+/// The same on a terminal of so many columns, where somebody types. What it says comes back in one.
+fn on_terminal(place: &Place, columns: u32, words: &str, typed: &str) -> Said {
+    let mut cli = Cli::new(place);
+    let mut terminal = Command::new("script");
+    terminal.args(["-qefc", &format!("stty cols {columns} -echo && exec {CLI} {words}"), "/dev/null"]);
+    for (name, value) in cli.command.get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    terminal.env("TERM", "xterm").current_dir(place.root());
+    cli.command = terminal;
+    let pipes = cli.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(keys);
+    Said::of(&output)
 }
 
 /// Some kernels, two of them linked to each other.

@@ -11,6 +11,7 @@ use super::text::line;
 use super::trouble::{Answer, DONE, FAILED};
 use crate::cache::{Cache, Lock};
 use crate::config::Config;
+use crate::config::origin::Flag;
 use crate::config::params::{BuildParams, CacheParams, Load, Params};
 use crate::fs::{Fs, Kind, Mount, Scratch, check_installed, check_trusted};
 use crate::jit::Jit;
@@ -78,6 +79,8 @@ impl Doctor {
         findings.extend(contents(&root));
         findings.extend(config.cache.sites.iter().map(|site| site_cache(&site.value)));
         findings.push(compiler(&params, &fs, &places, Load::File, "compiler"));
+        let compiles = findings.last().is_some_and(|finding| finding.verdict == Verdict::Good);
+        findings.push(flags(&config, compiles));
         findings.push(compiler(&params, &fs, &places, Load::Memory, "memfd"));
         findings.push(processor());
         findings.push(locks(&fs, &root));
@@ -247,6 +250,23 @@ fn compiler(params: &Params, fs: &Fs, places: &[PathBuf], load: Load, check: &'s
             good(check, format!("{compiler}; {times}"))
         }
         Err(error) => bad(check, error.to_string(), fix),
+    }
+}
+
+/// Those that somebody asked for.
+fn flags(config: &Config, compiles: bool) -> Finding {
+    const CHECK: &str = "flags";
+    let build = &config.build;
+    let all = [&build.cxxflags, &build.cflags, &build.cppflags, &build.ldflags];
+    let asked: Vec<String> = all.into_iter().flatten().map(Flag::to_string).collect();
+    match (asked.is_empty(), compiles) {
+        (true, _) => good(CHECK, "none but dijitso's own"),
+        (false, true) => good(CHECK, format!("yours are in use: {}", asked.join(", "))),
+        (false, false) => note(
+            CHECK,
+            format!("the compiler was called with yours: {}", asked.join(", ")),
+            "try without them; `dijitso config` shows who set them",
+        ),
     }
 }
 

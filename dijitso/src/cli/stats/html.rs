@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::by_number;
 use super::chart::{Series, area, bars, columns, html};
@@ -13,13 +13,16 @@ use crate::cli::text::line;
 
 /// So many kernels are called the slowest.
 const SLOWEST: usize = 15;
+/// There is no room for columns of more.
+const MOST_DAYS: usize = 400;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 const STYLE: &str = "\
 :root{--ink:#1d2530;--faint:#6b7685;--paper:#fff;--card:#f5f7f9;--grid:#dde3e9;--hit:#2f7d6b;--built:#d9822b;--saved:#3b6fb6}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaee;--faint:#94a0ad;--paper:#14181d;--card:#1d232a;--grid:#313a44;--hit:#4fb39b;--built:#e59a4a;--saved:#6b9de0}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:800px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem}p{color:var(--faint);margin:.2rem 0}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin:1.2rem 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:.8rem;margin:1.2rem 0}
 .facts div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.facts b{display:block;font-size:1.35rem}.facts span{color:var(--faint)}
 svg{width:100%;height:auto}.grid{stroke:var(--grid)}.label{fill:var(--faint);font-size:11px}
 rect.hit,i.hit{fill:var(--hit);background:var(--hit)}rect.built,i.built{fill:var(--built);background:var(--built)}rect.saved,i.saved{fill:var(--saved);background:var(--saved)}
@@ -68,9 +71,12 @@ fn facts(total: &Activity, listing: &Listing) -> String {
 }
 
 fn by_day(statistics: &Statistics) -> String {
-    let days: Vec<String> = statistics.days.iter().map(|day| html(&line(&day.date))).collect();
-    let of = |value: fn(&Activity) -> f64| {
-        statistics.days.iter().map(|day| value(&day.activity)).collect::<Vec<f64>>()
+    let done: BTreeMap<String, &Activity> =
+        statistics.days.iter().map(|day| (day.date.clone(), &day.activity)).collect();
+    let all = every_day(&done);
+    let days: Vec<String> = all.iter().map(|day| html(&line(day))).collect();
+    let of = |value: fn(&Activity) -> f64| -> Vec<f64> {
+        all.iter().map(|day| done.get(day).map_or(0.0, |activity| value(activity))).collect()
     };
     let kernels = [
         Series { class: "hit", name: "found", values: of(|done| done.hits() as f64) },
@@ -97,19 +103,42 @@ fn growth(listing: &Listing) -> String {
     if built.is_empty() {
         return String::new();
     }
+    let days = every_day(&built);
     let mut sum = 0.0;
-    let values: Vec<f64> = built
-        .values()
-        .map(|bytes| {
-            sum += bytes;
+    let values: Vec<f64> = days
+        .iter()
+        .map(|day| {
+            sum += built.get(day).copied().unwrap_or(0.0);
             sum
         })
         .collect();
-    let days: Vec<String> = built.into_keys().collect();
     let chart = area(&days, &values, |bytes| size(bytes as u64));
     format!(
         "<h2>How the cache grew</h2><p>The kernels that are there now, by the day on which they were built</p>\n{chart}\n"
     )
+}
+
+/// The days of a map, and those between them: as long as they are not too many for columns, or not of our calendar.
+fn every_day<T>(known: &BTreeMap<String, T>) -> Vec<String> {
+    let as_known = || known.keys().cloned().collect();
+    let (Some(first), Some(last)) = (known.keys().next(), known.keys().next_back()) else {
+        return Vec::new();
+    };
+    let mut days: Vec<String> = Vec::new();
+    let mut time = SystemTime::now();
+    for _ in 0..MOST_DAYS {
+        let day = date(time);
+        if day < *first {
+            break;
+        }
+        if day <= *last {
+            days.push(day);
+        }
+        time = time.checked_sub(DAY).unwrap_or(SystemTime::UNIX_EPOCH);
+    }
+    days.reverse();
+    // Some were too long ago, or are to come.
+    if days.first() != Some(first) || days.last() != Some(last) { as_known() } else { days }
 }
 
 fn slowest(listing: &Listing) -> String {
@@ -150,4 +179,22 @@ fn plain(value: f64) -> String {
 
 fn seconds(value: f64) -> String {
     duration(Duration::try_from_secs_f64(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_on_which_nothing_was_done_are_days_too() {
+        let day = |before: u32| date(SystemTime::now() - DAY * before);
+        let of = |days: &[&str]| {
+            every_day(&days.iter().map(|day| ((*day).to_owned(), ())).collect::<BTreeMap<_, _>>())
+        };
+        assert_eq!(of(&[]), Vec::<String>::new());
+        assert_eq!(of(&[&day(5), &day(2)]), [day(5), day(4), day(3), day(2)]);
+        assert_eq!(of(&["1999-12-31", &day(2)]), ["1999-12-31".to_owned(), day(2)], "too many");
+        assert_eq!(of(&[&day(2), "9000-01-01"]), [day(2), "9000-01-01".to_owned()], "to come");
+        assert_eq!(of(&["no day", "nor this"]), ["no day", "nor this"]);
+    }
 }
