@@ -16,7 +16,7 @@ const NOTE: usize = 16;
 const LARGEST: usize = 1 << 20;
 
 /// Of the bound: what one note stands for.
-const UNITS: u64 = 256;
+const UNITS: u64 = 512;
 
 /// What remains after an eviction, in per cent of the bound.
 const KEPT: u64 = 80;

@@ -4,14 +4,14 @@
 //! or publishes; and most processes are short, so that none of them sees much of what is added. What is added is
 //! therefore *estimated*, by chance, in one small file ([`growth`]):
 //!
-//! * The bound is divided into 256 units. A file of `s` bytes is noted with the chance `s / unit`, as a whole unit. So the
-//!   notes stand for what was added, on average exactly, whoever added it in whatever portions; and of 256 units that are added
-//!   some 256 additions cost a note, which is an `open`, a `write` and a `read`.
+//! * The bound is divided into 512 units. A file of `s` bytes is noted with the chance `s / unit`, as a whole unit. So the
+//!   notes stand for what was added, on average exactly, whoever added it in whatever portions; and of 512 units that are added
+//!   some 512 additions cost a note, which is an `open`, a `write` and a `read`.
 //! * When the notes reach the bound, whoever noted last looks at the files ([`scan`]), removes the least recently used ones
-//!   ([`select`]), down to 80 % of the bound, and writes how much is left. From there to the bound are 51 units, so that the
-//!   notes are wrong by `sqrt(51)` units, 2.8 % of the bound (one standard deviation). A look finds out how much is there: if that
-//!   is still below the bound, it says so, and the next one comes after the difference has been added. An excess of 10 % would take 26 units
-//!   more than 51 that nobody notes: 3.6 standard deviations, one eviction in 6,000.
+//!   ([`select`]), down to 80 % of the bound, and writes how much is left. From there to the bound are 102 units, so that the
+//!   notes are wrong by `sqrt(102)` units, 2 % of the bound (one standard deviation). A look finds out how much is there: if that
+//!   is still below the bound, it says so, and the next one comes after the difference has been added. An excess of 10 % would take 51 units
+//!   more than 102 that nobody notes: five standard deviations, one eviction in three million.
 //! * A look takes folders (there are 256, and signatures spread evenly) in random order until it has seen [`SAMPLE`] files: all of
 //!   a small cache; of a large one so many that the estimate is good to a percent. It removes from the folders that it has seen only, and
 //!   goes on to the next ones while the whole is above the bound. Its time is bounded therefore (20,000 `stat`, 30 ms), and so is its

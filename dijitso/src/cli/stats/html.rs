@@ -22,13 +22,13 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaee;--faint:#94a0ad;--paper:#14181d;--card:#1d232a;--grid:#313a44;--hit:#4fb39b;--built:#e59a4a;--saved:#6b9de0}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:800px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem}p{color:var(--faint);margin:.2rem 0}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:.8rem;margin:1.2rem 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(200px,40%),1fr));gap:.8rem;margin:1.2rem 0}
 .facts div{background:var(--card);border-radius:8px;padding:.7rem .9rem}.facts b{display:block;font-size:1.35rem}.facts span{color:var(--faint)}
 svg{width:100%;height:auto}.grid{stroke:var(--grid)}.label{fill:var(--faint);font-size:11px}
 rect.hit,i.hit{fill:var(--hit);background:var(--hit)}rect.built,i.built{fill:var(--built);background:var(--built)}rect.saved,i.saved{fill:var(--saved);background:var(--saved)}
 .area{fill:var(--saved);opacity:.18}.line{fill:none;stroke:var(--saved);stroke-width:2}.dot{fill:var(--saved)}
 .legend span{margin-right:1.2rem}.legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em}
-table.bars{width:100%;border-collapse:collapse}.bars th{font-weight:normal;text-align:left;max-width:300px;overflow-wrap:anywhere;padding:.15rem .8rem .15rem 0}
+table.bars{width:100%;border-collapse:collapse}.bars th{width:40%;font-weight:normal;text-align:left;max-width:300px;overflow-wrap:anywhere;padding:.15rem .8rem .15rem 0}
 .bars td{width:50%;padding:.15rem 0}.bars .number{width:1%;white-space:nowrap;text-align:right;padding-left:.8rem;font-variant-numeric:tabular-nums}
 .bar{background:var(--built);height:.9em;border-radius:2px}
 ";
