@@ -23,7 +23,7 @@ pub(super) struct Checkout {
     /// Which parts: inc, src, lib, log, facts, separated by commas
     #[arg(long, value_parser = Categories::parse, default_value = "all", value_name = "LIST")]
     categories: Categories,
-    /// The directory, which must be new or empty (default: jitcheckout-<signature>)
+    /// The directory, which must be new or empty (default: jitcheckout- and the signature)
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
 }

@@ -1,8 +1,8 @@
 //! The command `dijitso`: what the library can do, for people and scripts.
 //!
 //! One file holds one subcommand: its options, and how its answer is printed. The answers themselves come from
-//! the library. Nothing of a cache is printed raw ([`text`]), and every answer that a program would read is
-//! there as JSON, too ([`screen`]).
+//! the library. Nothing of a cache is printed raw (`text`), and every answer that a program would read is
+//! there as JSON, too (`screen`).
 
 mod build;
 mod checkout;
