@@ -39,6 +39,7 @@ pub(crate) use script::{script, without_directory};
 pub(crate) use seal::{LEN as SEAL_LEN, MACHINE, Seal};
 pub use site::Exported;
 pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
+#[cfg(feature = "cli")]
 pub(crate) use statistics::date;
 pub use statistics::{Activity, DayStatistics, Statistics};
 pub(crate) use store::{Sight, Store};

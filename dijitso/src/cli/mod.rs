@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use screen::{Color, Screen};
-use trouble::{Answer, Trouble};
+use trouble::Answer;
 
 const STATUS: &str = "\
 Exit status:

@@ -6,8 +6,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::error::Error;
-
 /// On one line: what is no visible character is written as in Rust (`\u{1b}`).
 pub(super) fn line(text: &str) -> String {
     escaped(text, |_| false)
@@ -21,11 +19,6 @@ pub(super) fn lines(text: &str) -> String {
 /// A path, on one line.
 pub(super) fn path(path: &Path) -> String {
     line(&path.to_string_lossy())
-}
-
-/// An error, as a part of a line.
-pub(super) fn error(error: &Error) -> String {
-    line(&error.to_string())
 }
 
 fn escaped(text: &str, kept: impl Fn(char) -> bool) -> String {

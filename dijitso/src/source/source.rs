@@ -300,6 +300,7 @@ impl<F: KernelFn> Source<F> {
     }
 }
 
+#[cfg(feature = "cli")]
 impl Source<()> {
     /// A whole text that a user hands over to be compiled, not to be called from here: nothing is promised of it, and
     /// a kernel of this type has no entry that could be called.

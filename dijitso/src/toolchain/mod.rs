@@ -27,6 +27,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use cpu::CpuFeatures;
+#[cfg(feature = "cli")]
 pub(crate) use driver::which;
 pub(crate) use flags::{FlagSet, STRICT_C, dialect};
 pub(crate) use level::native_digest;

@@ -95,11 +95,6 @@ impl Site {
         self.own
     }
 
-    /// Its directory or archive.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Reads the table, and unpacks an archive, if that was not done yet. A site cache that cannot be used is
     /// worth one warning.
     ///

@@ -17,6 +17,7 @@ mod files;
 use std::time::SystemTime;
 
 pub use activity::{Activity, DayStatistics, Statistics};
+#[cfg(feature = "cli")]
 pub(crate) use date::date;
 
 use super::browse::Cache;
