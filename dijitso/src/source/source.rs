@@ -250,8 +250,9 @@ impl<F: KernelFn> Source<F> {
         self.with(|parts| parts.entry = Some(function))
     }
 
-    /// Builds and links another kernel first: its exported functions can be called, its headers
-    /// included. dijitso: the dependencies that a generator returns.
+    /// Builds and links another kernel first: its exported functions can be called, its headers included by the names that
+    /// it gave them, as `"element.h"`, or as `<element.h>` where no directory that is searched has one of this name.
+    /// dijitso: the dependencies that a generator returns.
     ///
     /// ```
     /// # use dijitso::{KernelSpec, Source};
