@@ -61,7 +61,8 @@ fn links_and_loose_directories_lead_no_removal_elsewhere() {
     }
     std::fs::remove_dir_all(place.cache().join("v1/failures")).unwrap_or_default();
     std::fs::create_dir(place.cache().join("v1/failures")).unwrap();
-    std::os::unix::fs::symlink(place.path("precious"), place.cache().join("v1/failures/x-0")).unwrap();
+    std::os::unix::fs::symlink(place.path("precious"), place.cache().join("v1/failures/x-000000000000"))
+        .unwrap();
     let before = files(&place.path("precious"));
     cache.clean().run();
     assert_eq!((files(&place.path("precious")), cache.entries().flatten().count()), (before, 0));

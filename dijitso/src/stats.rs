@@ -141,13 +141,14 @@ impl Counter {
 }
 
 impl Counters {
-    /// What was done since this was last called: whoever calls it records that.
-    pub(crate) fn unrecorded(&self) -> Stats {
+    /// Gives `record` what was done in all, and what of that it did not take before. Whether it takes it now, it says.
+    pub(crate) fn record_with(&self, record: impl FnOnce(&Stats, &Stats) -> bool) {
         let mut recorded = lock(&self.recorded);
         let now = self.snapshot();
         let new = now.since(&recorded);
-        *recorded = now;
-        new
+        if record(&now, &new) {
+            *recorded = now;
+        }
     }
 
     pub(crate) fn published(&self, bytes: u64) {

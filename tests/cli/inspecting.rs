@@ -250,6 +250,57 @@ fn damage_is_found_and_repaired_and_what_was_removed_is_built_again() {
 }
 
 #[test]
+fn nothing_is_found_sound_that_is_not_there() {
+    let place = Place::new();
+    run(&place, "verify --cache-dir no/such/cache").failed(1, "there is no cache in");
+    run(&place, "verify").ok();
+}
+
+#[test]
+fn what_is_sound_or_not_known_is_never_repaired_away() {
+    let (place, jit, cache) = filled();
+    // A copy in the wrong place; the one in the right place is sound.
+    let number = cache.find("k00001").unwrap();
+    let digits = &number.signature().to_hex()[..2];
+    let folder = place.cache().join("v1").join(if digits == "00" { "01" } else { "00" });
+    std::fs::create_dir_all(&folder).unwrap();
+    let copy = folder.join(number.path().file_name().unwrap());
+    std::fs::copy(number.path(), &copy).unwrap();
+    // One that the system does not open now.
+    let closed = cache.find("k00002").unwrap().path().to_owned();
+    let aside = place.path("aside");
+    std::fs::rename(&closed, &aside).unwrap();
+    std::os::unix::fs::symlink(&closed, &closed).unwrap();
+    let said = run(&place, "verify --repair");
+    assert!(said.status == 1 && said.out.contains("unreadable"), "{said:?}");
+    assert!(!copy.exists() && number.path().exists());
+    std::fs::rename(&aside, &closed).unwrap();
+    run(&place, "verify").ok();
+    drop(jit);
+    let jit = place.jit();
+    jit.load_all(&[kernels::number(1), kernels::number(2)]).unwrap();
+    assert_eq!((jit.stats().compiled, jit.stats().disk_hits), (0, 2));
+    assert_eq!(jit.stats().generated, 0, "the index still leads to them");
+}
+
+#[test]
+fn a_kernel_that_is_linked_to_one_of_a_site_cache_is_sound() {
+    let (exporter, place) = (Place::new(), Place::new());
+    let site = exporter.path("site");
+    exporter.jit().export([kernels::base(6)], &site).unwrap();
+    let load = || {
+        let jit = place.builder().site_cache(&site).build().unwrap();
+        assert_eq!(jit.load(&kernels::successor(6)).unwrap().call(), 7);
+        jit.stats().compiled
+    };
+    assert_eq!(load(), 1);
+    let said = run(&place, "verify").ok();
+    assert!(said.out.contains("comes from a site cache"), "{}", said.out);
+    run(&place, "verify --repair").ok();
+    assert_eq!(load(), 0, "it is still there");
+}
+
+#[test]
 fn what_is_done_is_told_on_demand() {
     let place = Place::new();
     place.write("f.cpp", "extern \"C\" int f() { return 1; }\n");

@@ -20,6 +20,11 @@ use crate::toolchain::CpuFeatures;
 
 const MAGIC: &[u8; 8] = b"djindex3";
 
+/// Whether this is an index file, but not one of this version.
+pub(super) fn is_of_another_version(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC[..7]) && !bytes.starts_with(MAGIC)
+}
+
 /// Variants kept for one compiler: enough for a header that alternates and for some processors.
 const PER_TOOLCHAIN: usize = 8;
 /// Variants kept in all.

@@ -19,7 +19,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// A lock that excludes nobody.
-    pub(super) fn none() -> Lock {
+    pub(in crate::cache) fn none() -> Lock {
         Lock { held: None }
     }
 

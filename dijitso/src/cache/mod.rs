@@ -42,5 +42,7 @@ pub(crate) use site::{Site, SiteExport, SiteKernel, Sites, archive_at};
 #[cfg(feature = "cli")]
 pub(crate) use statistics::date;
 pub use statistics::{Activity, DayStatistics, Statistics};
+#[cfg(feature = "cli")]
+pub(crate) use store::as_told;
 pub(crate) use store::{Sight, Store};
 pub(crate) use verifier::Verifier;

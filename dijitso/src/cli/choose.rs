@@ -19,10 +19,7 @@ impl Global {
 
     /// The cache that is meant.
     pub(super) fn cache(&self, screen: &mut Screen) -> Result<Cache, Trouble> {
-        let cache = match &self.cache_dir {
-            Some(dir) => Cache::open(absolute(dir)?)?,
-            None => Cache::open_default()?,
-        };
+        let cache = Cache::open_as(self.params()?)?;
         let newer = cache.newer_formats();
         if !newer.is_empty() {
             screen.note(&format!(

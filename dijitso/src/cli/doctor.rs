@@ -9,7 +9,7 @@ use super::measures::{duration, size};
 use super::screen::{Screen, Tone};
 use super::text::line;
 use super::trouble::{Answer, DONE, FAILED};
-use crate::cache::{Cache, Lock};
+use crate::cache::{Cache, Lock, as_told};
 use crate::config::Config;
 use crate::config::origin::Flag;
 use crate::config::params::{BuildParams, CacheParams, Load, Params};
@@ -83,7 +83,7 @@ impl Doctor {
         findings.push(flags(&config, compiles));
         findings.push(compiler(&params, &fs, &places, Load::Memory, "memfd"));
         findings.push(processor());
-        findings.push(locks(&fs, &root));
+        findings.push(locks(&config, &fs, &root));
         findings.push(proc(&fs));
         findings.push(mpi(&config));
         let sick = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
@@ -138,13 +138,18 @@ fn trust(config: &Config, root: &Path) -> Finding {
     }
 }
 
+/// What a directory is on, with what was said about it.
+fn mount(config: &Config, path: &Path) -> std::io::Result<Mount> {
+    Mount::of(path).map(|mount| as_told(mount, config.cache.network.value))
+}
+
 /// Its file system, whether it can be written, and how much room there is.
 fn place(config: &Config, fs: &Fs, root: &Path) -> Vec<Finding> {
     const CHECK: &str = "file system";
     // Where it is, or would be made.
     let Some(there) = root.ancestors().find(|path| fs.exists(path)) else { return Vec::new() };
     let mut findings = Vec::new();
-    match Mount::of(there) {
+    match mount(config, there) {
         Ok(mount) if mount.kind == Kind::Network => findings.push(note(
             CHECK,
             format!(
@@ -285,9 +290,9 @@ fn processor() -> Finding {
 }
 
 /// Whether a lock keeps a second one out.
-fn locks(fs: &Fs, root: &Path) -> Finding {
+fn locks(config: &Config, fs: &Fs, root: &Path) -> Finding {
     const CHECK: &str = "locks";
-    if Mount::of(root).is_ok_and(|mount| mount.kind == Kind::Network) {
+    if mount(config, root).is_ok_and(|mount| mount.kind == Kind::Network) {
         return good(CHECK, "none are used on network file systems");
     }
     let place = root.join("v1/tmp");

@@ -30,7 +30,7 @@ pub(crate) use directory::Directory;
 pub(crate) use folder::{NewFolder, is_component};
 pub(crate) use kind::{Kind, Mount};
 pub(crate) use publish::{Content, Published};
-pub(crate) use scratch::Scratch;
+pub(crate) use scratch::{Scratch, is_working_directory};
 pub(crate) use stamp::Stamp;
 pub(crate) use token::Token;
 pub(crate) use trust::{check_installed, check_trusted};
@@ -227,6 +227,16 @@ impl Fs {
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.counters.file_changes.one();
         gone(std::fs::remove_file(path))
+    }
+
+    /// Removes a file, and says whether it was there.
+    pub(crate) fn remove_if_there(&self, path: &Path) -> io::Result<bool> {
+        self.counters.file_changes.one();
+        match std::fs::remove_file(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes a directory and all below it; that it is already gone is no error.

@@ -84,25 +84,29 @@ impl Scratch {
     ///
     /// Never an error: what cannot be removed now is for the next sweep. Returns how many were removed.
     pub(crate) fn sweep(fs: &Fs, dir: &Path) -> usize {
-        Mount::of(dir).map_or(0, |mount| sweep(fs, dir, mount.kind, false))
+        Mount::of(dir).map_or(0, |mount| sweep(fs, dir, mount.kind, |_| false))
     }
 
-    /// Removes unlocked files, too: for directories of the cache, which is on a file system of this `kind`, that hold
-    /// nothing else.
-    pub(crate) fn sweep_all(fs: &Fs, dir: &Path, kind: Kind) -> usize {
-        sweep(fs, dir, kind, true)
+    /// Removes unlocked files, too, if they are named as `ours`: for directories of the cache, which is on a file system
+    /// of this `kind`.
+    pub(crate) fn sweep_all(fs: &Fs, dir: &Path, kind: Kind, ours: fn(&str) -> bool) -> usize {
+        sweep(fs, dir, kind, ours)
     }
 }
 
-fn sweep(fs: &Fs, dir: &Path, kind: Kind, files: bool) -> usize {
+/// Whether a name is that of a working directory.
+pub(crate) fn is_working_directory(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX);
+    random.is_some_and(|rest| rest.len() == RANDOM && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+fn sweep(fs: &Fs, dir: &Path, kind: Kind, is_file_of_ours: fn(&str) -> bool) -> usize {
     let Ok(names) = fs.list(dir) else { return 0 };
     let abandoned = names.iter().filter(|name| {
         let path = dir.join(name);
-        match name.to_str().and_then(|name| name.strip_prefix(PREFIX)) {
-            Some(rest) if rest.len() == RANDOM && rest.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                sweep_directory(fs, &path, kind)
-            }
-            _ => files && sweep_file(fs, &path, kind),
+        match name.to_str() {
+            Some(name) if is_working_directory(name) => sweep_directory(fs, &path, kind),
+            name => name.is_some_and(is_file_of_ours) && sweep_file(fs, &path, kind),
         }
     });
     abandoned.count()
@@ -204,7 +208,7 @@ mod tests {
         assert_eq!(Scratch::sweep(&fs(), dir.path()), 1);
         assert!(!left.exists() && alive.path().exists() && open.exists());
         assert!(dir.path().join("new-file").exists());
-        assert_eq!(Scratch::sweep_all(&fs(), dir.path(), Kind::Local), 1);
+        assert_eq!(Scratch::sweep_all(&fs(), dir.path(), Kind::Local, |_| true), 1);
         assert!(!dir.path().join("new-file").exists());
         assert_eq!(Scratch::sweep(&fs(), Path::new("/no/such/place")), 0);
     }
@@ -219,7 +223,7 @@ mod tests {
             scope.spawn(move || {
                 while done.recv_timeout(std::time::Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout)
                 {
-                    Scratch::sweep_all(&fs(), sweeping, Kind::Local);
+                    Scratch::sweep_all(&fs(), sweeping, Kind::Local, |_| true);
                 }
             });
             for n in 0..600 {

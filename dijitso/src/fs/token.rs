@@ -53,7 +53,7 @@ mod tests {
         let fs = Fs::new(Default::default());
         let path = dir.path().join("token");
         let token = fs.token(&path).unwrap();
-        assert_eq!(Scratch::sweep_all(&fs, dir.path(), Kind::Local), 0);
+        assert_eq!(Scratch::sweep_all(&fs, dir.path(), Kind::Local, |_| true), 0);
         assert_eq!(fs.token(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(fs.exists(&path));
         drop(token);
@@ -68,6 +68,6 @@ mod tests {
         let mut left = fs.token(&dir.path().join("token")).unwrap();
         left.owner = 0;
         drop(left);
-        assert_eq!(Scratch::sweep_all(&fs, dir.path(), Kind::Local), 1);
+        assert_eq!(Scratch::sweep_all(&fs, dir.path(), Kind::Local, |_| true), 1);
     }
 }

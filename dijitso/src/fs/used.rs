@@ -22,9 +22,18 @@ const NOW: Timestamps = Timestamps {
 };
 
 impl Stamp {
-    /// Whether it was not marked as used for this long before `now`.
+    /// Whether it was not marked as used for this long before `now`. What claims to come from later than tomorrow was marked by a
+    /// clock that was wrong, and would else be the last that goes, for ever.
     pub(crate) fn is_unused_for(&self, time: Duration, now: SystemTime) -> bool {
-        nanoseconds(now).saturating_sub(self.mtime_ns) >= i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+        let unused = nanoseconds(now).saturating_sub(self.mtime_ns);
+        let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        unused >= nanoseconds(time) || unused < -nanoseconds(EXACTNESS)
+    }
+
+    /// For an order by last use: what claims to come from later than tomorrow comes first.
+    pub(crate) fn order_of_use(&self, now: SystemTime) -> i64 {
+        // Not used for the longest time there is: that is, by a clock that was wrong.
+        if self.is_unused_for(Duration::MAX, now) { i64::MIN } else { self.mtime_ns }
     }
 
     /// When it was last marked as used.
@@ -48,6 +57,16 @@ impl Opened {
 }
 
 impl Fs {
+    /// Gives a file the last use that another one had, in whose place it is.
+    pub(crate) fn set_used(&self, path: &Path, before: &Stamp) -> io::Result<()> {
+        const SECOND: i64 = 1_000_000_000;
+        self.counters.file_changes.one();
+        let (seconds, rest) = (before.mtime_ns.div_euclid(SECOND), before.mtime_ns.rem_euclid(SECOND));
+        let then = Timespec { tv_sec: seconds, tv_nsec: rest };
+        let times = Timestamps { last_modification: then, ..NOW };
+        Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::empty())?)
+    }
+
     /// Marks a file or directory as used.
     pub(crate) fn mark_used(&self, path: &Path) -> io::Result<()> {
         self.counters.file_changes.one();
@@ -74,6 +93,9 @@ pub(crate) mod tests {
         std::fs::write(&path, b"x").unwrap();
         let mark = || fs.open(&path).unwrap().mark_used().unwrap();
         assert!(!mark());
+        let later = SystemTime::now() + 3 * EXACTNESS;
+        File::open(&path).unwrap().set_modified(later).unwrap();
+        assert!(mark() && !mark(), "by a clock that was wrong");
         age(&path, EXACTNESS - Duration::from_secs(60));
         assert!(!mark());
         age(&path, EXACTNESS + Duration::from_secs(1));
@@ -83,6 +105,6 @@ pub(crate) mod tests {
         age(&path, 2 * EXACTNESS);
         fs.mark_used(&path).unwrap();
         assert!(fs.stamp(&path).unwrap().unwrap().used() > SystemTime::now() - EXACTNESS);
-        assert_eq!(fs.counters().snapshot().file_changes, 2);
+        assert_eq!(fs.counters().snapshot().file_changes, 3);
     }
 }

@@ -49,6 +49,9 @@ pub(crate) struct Engine {
     /// `None` until a kernel is wanted that is not part of the program.
     context: Mutex<Option<Arc<Context>>>,
     sweep: Once,
+    pub(super) tidy: Once,
+    /// The process that made it.
+    pub(super) owner: u32,
     pub(super) build_ids: Mutex<HashMap<usize, Signature>>,
     unwritable: Once,
     pub(super) no_compiler: Once,
@@ -129,6 +132,8 @@ impl Engine {
             environment,
             context: Mutex::default(),
             sweep: Once::new(),
+            tidy: Once::new(),
+            owner: std::process::id(),
             build_ids: Mutex::default(),
             unwritable: Once::new(),
             no_compiler: Once::new(),
@@ -281,7 +286,6 @@ impl Engine {
                 Scratch::sweep(&self.fs, place);
             }
             self.store.sweep();
-            self.store.tidy_daily();
         });
         Ok(Some(Bench {
             fs: self.fs.clone(),
@@ -341,12 +345,6 @@ impl Engine {
                 }
             }
         });
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.store.record(&self.counters.unrecorded());
     }
 }
 

@@ -29,6 +29,7 @@ mod specs;
 #[cfg(test)]
 mod tests;
 mod together;
+mod upkeep;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -209,10 +209,9 @@ impl Work<'_, '_> {
     fn sources(&mut self) {
         let dir = self.clean.cache.store.sources_dir();
         let tidy = self.clean.wants(CacheKind::Source) && self.clean.unconditional();
-        for name in self.clean.cache.store.fs().list(&dir).unwrap_or_default() {
-            let Some(unit) = name.to_str().and_then(Signature::from_hex) else { continue };
+        for (unit, path) in self.clean.cache.store.signed_in(&dir) {
             if !self.kept.contains(&unit) && (tidy || self.units.contains(&unit)) {
-                self.remove(CacheKind::Source, &dir.join(name));
+                self.remove(CacheKind::Source, &path);
             }
         }
     }
@@ -221,8 +220,13 @@ impl Work<'_, '_> {
         let cache = self.clean.cache.clone();
         for damaged in cache.entries().filter_map(Result::err) {
             // What is not named as an entry is not ours to remove.
-            if damaged.signature.is_some() && self.remove(CacheKind::Damaged, &damaged.path) {
-                self.gone.extend(damaged.signature);
+            let Some(signature) = damaged.signature else { continue };
+            // What cannot be read now may be sound: only who removes everything removes that.
+            if damaged.unreadable && self.clean.kinds.is_some() {
+                continue;
+            }
+            if self.remove(CacheKind::Damaged, &damaged.path) && cache.place(&signature) == damaged.path {
+                self.gone.insert(signature);
             }
         }
         cache.set_aside(&mut |path, _| {
@@ -246,7 +250,14 @@ impl Work<'_, '_> {
         let tidy = self.clean.wants(CacheKind::Index) && self.clean.unconditional();
         let (mut read, mut sets) = (true, HashSet::new());
         cache.index_files(&mut |path, key, index| {
-            let (Some(key), Some(mut index)) = (key, index) else {
+            // What is not named as an index file is not ours to remove.
+            let Some(key) = key else { return };
+            // What another version wrote, or what cannot be read now, is not ours to judge.
+            let Ok(index) = index else {
+                read = false;
+                return;
+            };
+            let Some(mut index) = index else {
                 if tidy {
                     self.remove(CacheKind::Index, path);
                 } else {
@@ -256,7 +267,7 @@ impl Work<'_, '_> {
             };
             let before = index.variants.len();
             index.variants.retain(|variant| {
-                let nowhere = || leads_nowhere(variant, |c| fs.exists(&store.entry_path(c)));
+                let nowhere = || leads_nowhere(variant, |c| !store.is_gone(c));
                 let goes = self.names_removed(variant) || (tidy && nowhere());
                 !goes
             });
@@ -267,22 +278,19 @@ impl Work<'_, '_> {
                 self.shorten(path, &key, &index);
             }
         });
-        if tidy && let Some((path, leads)) = site::imported(store) {
+        if tidy && let Some((path, Ok(leads))) = site::imported(store) {
             // A dry run has removed nothing of what it leads to.
             let gone = self.clean.dry_run && self.kept.is_empty();
-            if leads != Ok(true) || gone {
+            if !leads || gone {
                 self.remove(CacheKind::Index, &path);
             }
         }
         // Lists of the compiler's headers that no index names any more.
         if read && tidy {
             let dir = store.sets_dir();
-            for name in fs.list(&dir).unwrap_or_default() {
-                let named =
-                    name.to_str().and_then(Signature::from_hex).is_some_and(|set| sets.contains(&set));
-                let path = dir.join(name);
+            for (set, path) in store.signed_in(&dir) {
                 let old = fs.stamp(&path).is_ok_and(|s| s.is_some_and(|s| !s.changed_after(ago(SETTLED))));
-                if !named && old {
+                if !sets.contains(&set) && old {
                     self.remove(CacheKind::Toolchain, &path);
                 }
             }
@@ -309,15 +317,15 @@ impl Work<'_, '_> {
 
     fn sites(&mut self) {
         let dir = self.clean.cache.store.sites_dir();
-        for name in self.clean.cache.store.fs().list(&dir).unwrap_or_default() {
-            self.remove(CacheKind::Site, &dir.join(name));
+        for (_, path) in self.clean.cache.store.signed_in(&dir) {
+            self.remove(CacheKind::Site, &path);
         }
     }
 
     fn toolchains(&mut self) {
         let dir = self.clean.cache.store.toolchains_dir();
-        for name in self.clean.cache.store.fs().list(&dir).unwrap_or_default() {
-            self.remove(CacheKind::Toolchain, &dir.join(name));
+        for (_, path) in self.clean.cache.store.signed_in(&dir) {
+            self.remove(CacheKind::Toolchain, &path);
         }
     }
 

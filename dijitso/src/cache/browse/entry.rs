@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use zip::ZipArchive;
@@ -60,8 +61,9 @@ pub struct Entry {
     pub(super) cache: Cache,
     path: PathBuf,
     seal: Seal,
-    pub(super) meta: EntryMeta,
-    files: Vec<EntryFile>,
+    /// Shared: a match in a text, of which there can be thousands, has its entry.
+    meta: Arc<EntryMeta>,
+    files: Arc<[EntryFile]>,
     size: u64,
     used: SystemTime,
 }
@@ -98,7 +100,11 @@ impl Entry {
         };
         let damaged = |problem: String| Damaged::new(&path, Some(*signature), problem);
         let facts = text_up_to(&mut zip, META, LONGEST_FACTS)
-            .map_err(|error| damaged(format!("its facts cannot be read: {error}")))?
+            .map_err(|error| Damaged {
+                // The system's word, and not that of whoever unpacks.
+                unreadable: error.raw_os_error().is_some(),
+                ..damaged(format!("its facts cannot be read: {error}"))
+            })?
             .ok_or_else(|| damaged("it has no facts".to_owned()))?;
         let meta: EntryMeta = serde_json::from_slice(&facts)
             .map_err(|error| damaged(format!("its facts cannot be understood: {error}")))?;
@@ -108,6 +114,7 @@ impl Entry {
         let files = texts::files(&mut zip).map_err(damaged)?;
         let file = zip.into_inner();
         let (size, used) = (file.file().stamp.size, file.file().stamp.used());
+        let (meta, files) = (Arc::new(meta), files.into());
         Ok(Some(Entry { cache: cache.clone(), path, seal, meta, files, size, used }))
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::Cache;
+use crate::cache::store::bundle;
 use crate::error::{Error, Result};
 
 /// No text in a bundle is longer.
@@ -120,7 +121,7 @@ impl Cache {
             let path = dir.join(&name);
             let name = name.to_string_lossy();
             // Others' files, and bundles that are removed just now.
-            let (Some((kernel, unit)), Ok(Some(stamp))) = (name.rsplit_once('-'), fs.stamp(&path)) else {
+            let (Some((kernel, unit)), Ok(Some(stamp))) = (bundle(&name), fs.stamp(&path)) else {
                 continue;
             };
             let since = Duration::from_nanos(u64::try_from(stamp.mtime_ns).unwrap_or_default());

@@ -1,8 +1,9 @@
 //! Which entry is meant: by signature, by its beginning, or by kernel.
 
-use super::{Cache, Entry};
+use super::{Cache, Entry, Listed};
 use crate::config::suggest::nearest;
 use crate::error::{Error, Result};
+use crate::signature::Signature;
 
 /// So many candidates are shown; a prefix can fit thousands.
 const SHOWN: usize = 20;
@@ -70,33 +71,37 @@ impl Cache {
             }
             return if found.is_empty() { Err(self.unknown(query, Vec::new())) } else { Ok(found) };
         }
-        let (mut named, mut begun, mut signed, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut damaged = None;
-        for entry in self.entries() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(other) => {
-                    let meant = other.signature.filter(|s| is_prefix && s.to_hex().starts_with(&prefix));
-                    damaged = damaged.or(meant.map(|_| other));
-                    continue;
+        // Of a large cache only the entries that are meant are in memory as a whole.
+        let listing = self.list();
+        let mut spoiled: Option<Error> = None;
+        let mut open = |holds: &dyn Fn(&Listed) -> bool| {
+            let mut found: Vec<Entry> = Vec::new();
+            for listed in listing.entries.iter().filter(|listed| holds(listed)) {
+                match self.entry(&listed.signature) {
+                    Ok(entry) => found.extend(entry),
+                    Err(error) => {
+                        spoiled.get_or_insert(error);
+                    }
                 }
-            };
-            if entry.name() == query || entry.description() == query {
-                named.push(entry);
-                continue;
             }
-            names.push(entry.name().to_owned());
-            let begins = |signature: crate::signature::Signature| signature.to_hex().starts_with(&prefix);
-            if is_prefix && begins(entry.signature()) {
-                begun.push(entry);
-            } else if is_prefix && (begins(entry.spec_signature()) || begins(entry.unit_signature())) {
-                signed.push(entry);
-            }
+            found.sort_unstable_by_key(Entry::signature);
+            found
+        };
+        let begins = |signature: Signature| is_prefix && signature.to_hex().starts_with(&prefix);
+        let mut found = open(&|listed| listed.name == query || listed.description == query);
+        if found.is_empty() {
+            found = open(&|listed| begins(listed.signature));
         }
-        match [named, begun, signed].into_iter().find(|found| !found.is_empty()) {
-            Some(found) => Ok(found),
-            None => Err(damaged.map_or_else(|| self.unknown(query, names), Error::from)),
+        if found.is_empty() && is_prefix {
+            found = self.where_(|entry| begins(entry.spec_signature()) || begins(entry.unit_signature()));
         }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let damaged = listing.damaged.iter().find(|damaged| damaged.signature.is_some_and(begins));
+        let names = || listing.entries.iter().map(|listed| listed.name.clone()).collect();
+        let damaged = damaged.map(|damaged| Error::from(damaged.clone())).or(spoiled);
+        Err(damaged.unwrap_or_else(|| self.unknown(query, names())))
     }
 
     fn where_(&self, holds: impl Fn(&Entry) -> bool) -> Vec<Entry> {

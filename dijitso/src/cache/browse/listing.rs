@@ -32,15 +32,18 @@ pub struct Damaged {
     pub signature: Option<Signature>,
     /// What is wrong.
     pub problem: String,
+    /// The system refused to read it, which says nothing about its bytes.
+    pub(super) unreadable: bool,
 }
 
 impl Damaged {
     pub(super) fn new(path: &Path, signature: Option<Signature>, problem: impl ToString) -> Damaged {
-        Damaged { path: path.to_owned(), signature, problem: problem.to_string() }
+        Damaged { path: path.to_owned(), signature, problem: problem.to_string(), unreadable: false }
     }
 
     pub(super) fn of(path: &Path, signature: &Signature, defect: &Defect) -> Damaged {
-        Damaged::new(path, Some(*signature), defect)
+        let unreadable = matches!(defect, Defect::Unreadable(_));
+        Damaged { unreadable, ..Damaged::new(path, Some(*signature), defect) }
     }
 }
 

@@ -134,7 +134,12 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn open_default() -> Result<Cache> {
-        let cache = Config::resolve(Params::default())?.cache;
+        Cache::open_as(Params::default())
+    }
+
+    /// The cache that a [`Jit`](crate::Jit) with these parameters uses, with all that is said about it elsewhere.
+    pub(crate) fn open_as(params: Params) -> Result<Cache> {
+        let cache = Config::resolve(params)?.cache;
         match cache.homeless() {
             Some(why) => {
                 Err(Error::Config { problem: why.to_owned(), origin: cache.root.origin.to_string() })
@@ -206,8 +211,13 @@ impl Cache {
         if let Err(error) = self.store.check_trusted() {
             return Some(error.to_string());
         }
-        let text = "it is a site cache, which others read; export to a new directory, and rename it";
-        site::table_of(&self.store).map(|_| text.to_owned())
+        if site::table_of(&self.store).is_some() {
+            let text = "it is a site cache, which others read; export to a new directory, and rename it";
+            return Some(text.to_owned());
+        }
+        let text = "nothing says that it is a cache of dijitso (it has no CACHEDIR.TAG of ours), so nothing is removed from it; \
+                    if it is one, building a kernel in it mends that";
+        (self.exists() && !self.store.is_tagged()).then(|| text.to_owned())
     }
 
     /// Where the entry of this name is, or would be.

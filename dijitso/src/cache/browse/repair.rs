@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::{Cache, CacheKind, Entry, Integrity, Removed};
+use super::{Cache, CacheKind, Entry, Integrity, Problem, ProblemKind, Removed};
 use crate::signature::Signature;
 
 impl Cache {
     /// Removes the entries that [`verify`](Self::verify) found fault with, those that are linked to them, entries
     /// that were set aside, and index files that are illegible or lead nowhere: what a program needs of it is built
-    /// again. What is no part of a cache stays where it is.
+    /// again. What is no part of a cache stays where it is, and so does what the system does not let be read.
     ///
     /// dijitso has no counterpart.
     ///
@@ -19,8 +19,13 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn repair(&self, found: &Integrity) -> Removed {
-        let harmed = found.problems.iter().filter(|problem| problem.kind.is_harm());
-        let mut bad: HashSet<Signature> = harmed.filter_map(|problem| problem.signature).collect();
+        // Of a copy in a wrong place the entry in the right one knows nothing; and what cannot be read now may be sound.
+        let is_bad = |problem: &&Problem| {
+            matches!(problem.kind, ProblemKind::Damaged | ProblemKind::Library)
+                && problem.signature.is_some_and(|signature| self.place(&signature) == problem.path)
+        };
+        let mut bad: HashSet<Signature> =
+            found.problems.iter().filter(is_bad).filter_map(|problem| problem.signature).collect();
         self.add_dependents(&mut bad);
         let mut removed = Removed::default();
         if !bad.is_empty() {

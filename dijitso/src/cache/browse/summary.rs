@@ -106,7 +106,7 @@ impl Cache {
     pub fn summary(&self) -> Summary {
         let mut summary = self.summary_of(&self.list());
         self.index_files(&mut |_, _, index| {
-            let variants = index.iter().flat_map(|index| &index.variants);
+            let variants = index.iter().flatten().flat_map(|index| &index.variants);
             summary.remembered_failures +=
                 variants.filter(|v| matches!(v.outcome, VariantOutcome::Failure(_))).count();
         });

@@ -1,5 +1,6 @@
 //! Whether everything in a cache is what it should be.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -23,9 +24,13 @@ use crate::signature::Signature;
 pub enum ProblemKind {
     /// An entry whose bytes are not those that were published. A load sets it aside and builds again.
     Damaged,
+    /// An entry that the system does not let be read, so that nothing is known about its bytes: a file server that is busy, a disk that
+    /// fails, permissions.
+    Unreadable,
     /// An entry with intact bytes whose library is not what it should be.
     Library,
-    /// A kernel that this one is linked to is not in the cache. A load builds it again.
+    /// A kernel that this one is linked to is not in the cache: it came from a site cache, and still does, or a load builds it
+    /// again.
     Dependency,
     /// Something that is no part of a cache.
     Foreign,
@@ -39,7 +44,7 @@ pub enum ProblemKind {
 impl ProblemKind {
     /// Whether a kernel is affected. The others only take space.
     pub fn is_harm(self) -> bool {
-        matches!(self, ProblemKind::Damaged | ProblemKind::Library | ProblemKind::Dependency)
+        matches!(self, ProblemKind::Damaged | ProblemKind::Unreadable | ProblemKind::Library)
     }
 }
 
@@ -68,8 +73,12 @@ pub struct Problem {
 
 impl From<Damaged> for Problem {
     fn from(damaged: Damaged) -> Problem {
-        let kind = if damaged.signature.is_some() { ProblemKind::Damaged } else { ProblemKind::Foreign };
-        let Damaged { path, signature, problem: text } = damaged;
+        let kind = match (damaged.signature, damaged.unreadable) {
+            (None, _) => ProblemKind::Foreign,
+            (Some(_), true) => ProblemKind::Unreadable,
+            (Some(_), false) => ProblemKind::Damaged,
+        };
+        let Damaged { path, signature, problem: text, .. } = damaged;
         Problem { kind, path, signature, text }
     }
 }
@@ -163,8 +172,8 @@ fn wrong_library(signature: &Signature, meta: &EntryMeta, bytes: &[u8]) -> Vec<S
     wrong
 }
 
-/// Takes a path, the key in its name, and what the file says.
-type IndexVisitor<'a> = &'a mut dyn FnMut(&Path, Option<Signature>, Option<Index>);
+/// Takes a path, the key in its name, and what the file says: nothing, if it is illegible; an error, if it cannot be read or is of another version.
+type IndexVisitor<'a> = &'a mut dyn FnMut(&Path, Option<Signature>, io::Result<Option<Index>>);
 
 impl Cache {
     /// Reads and checks everything: the seals and digests of all entries, their archives and libraries,
@@ -213,12 +222,21 @@ impl Cache {
             found.indices += 1;
             let kind = ProblemKind::Index;
             let problem = |text: String| Problem { kind, path: path.to_owned(), signature: None, text };
-            let Some(index) = key.and(index) else {
-                return found.problems.push(problem("it cannot be read".to_owned()));
+            let index = match (key, index) {
+                (Some(_), Ok(Some(index))) => index,
+                (Some(_), Err(error)) => {
+                    return found.problems.push(problem(format!("it cannot be read: {error}")));
+                }
+                (Some(_), Ok(None)) => return found.problems.push(problem("it cannot be read".to_owned())),
+                (None, _) => {
+                    return found
+                        .problems
+                        .push(problem("it is no index file: these are named by 64 digits".to_owned()));
+                }
             };
             for variant in &index.variants {
                 if let VariantOutcome::Content(content) = &variant.outcome
-                    && !store.fs().exists(&store.entry_path(content))
+                    && store.is_gone(content)
                 {
                     let text = format!("it leads to the entry {}, which is not there", content.short());
                     found.problems.push(problem(text));
@@ -228,7 +246,12 @@ impl Cache {
         if let Some((path, leads)) = site::imported(store) {
             found.indices += 1;
             let kind = ProblemKind::Index;
-            found.problems.extend(leads.err().map(|text| Problem { kind, path, signature: None, text }));
+            let text = match leads {
+                Ok(true) => None,
+                Ok(false) => Some("it leads to nothing that is there".to_owned()),
+                Err(problem) => Some(problem),
+            };
+            found.problems.extend(text.map(|text| Problem { kind, path, signature: None, text }));
         }
         if let Some(table) = site::table_of(store) {
             found.indices += 1;
@@ -295,7 +318,13 @@ impl Cache {
             Ok(archive) => archive,
             // Removed since it was listed.
             Err(Defect::Missing) if self.store.fs().stamp_itself(path).is_none() => return (0, Vec::new()),
-            Err(defect) => return (length, vec![problem(ProblemKind::Damaged, defect.to_string())]),
+            Err(defect) => {
+                let kind = match defect {
+                    Defect::Unreadable(_) => ProblemKind::Unreadable,
+                    _ => ProblemKind::Damaged,
+                };
+                return (length, vec![problem(kind, defect.to_string())]);
+            }
         };
         let mut problems = Vec::new();
         let (meta, names) = (archive.meta(), archive.names());
@@ -313,9 +342,11 @@ impl Cache {
             problems.extend(wrong.into_iter().map(|text| problem(ProblemKind::Library, text)));
         }
         for dependency in &meta.dependencies {
-            if !self.store.fs().exists(&self.place(dependency)) {
-                let text =
-                    format!("it is linked to the kernel {}, which is not in the cache", dependency.short());
+            if self.store.is_gone(dependency) {
+                let text = format!(
+                    "it is linked to the kernel {}, which is not in the cache: it comes from a site cache, or a load builds it again",
+                    dependency.short()
+                );
                 problems.push(problem(ProblemKind::Dependency, text));
             }
         }
@@ -326,7 +357,7 @@ impl Cache {
     pub(super) fn index_files(&self, visit: IndexVisitor<'_>) {
         for_each_in_folders(self, &self.store.index_dir(), &mut |path, name| {
             let key = Signature::from_hex(name).filter(|key| key.to_hex() == name);
-            visit(path, key, key.and_then(|key| self.store.index(&key)));
+            visit(path, key, key.map_or(Ok(None), |key| self.store.index_seen(&key)));
         });
     }
 

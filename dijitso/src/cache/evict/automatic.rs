@@ -94,6 +94,14 @@ impl Store {
         }
     }
 
+    /// Says that the day's housekeeping is done, and what time it is for whoever keeps the files: a clock of ours that is a month ahead would
+    /// have everything removed that others use.
+    pub(super) fn begin_tidying(&self) -> std::io::Result<SystemTime> {
+        let path = self.v1().join("tidied");
+        self.replace(&path, b"")?;
+        Ok(self.fs().stamp(&path)?.map_or_else(SystemTime::now, |stamp| stamp.used()))
+    }
+
     /// The housekeeping that no bound asks for: once a day, by whoever builds first, in some of the folders.
     pub(crate) fn tidy_daily(&self) {
         let path = self.v1().join("tidied");
@@ -103,10 +111,11 @@ impl Store {
             return;
         }
         let Some(_lock) = self.try_lock_named("evict") else { return };
-        // First, so that nobody else begins, and not again today whatever goes wrong.
-        if self.replace(&path, b"").is_err() {
+        if !self.is_tagged_by_now() {
             return;
         }
+        // First, so that nobody else begins, and not again today whatever goes wrong.
+        let Ok(now) = self.begin_tidying() else { return };
         let mut bin = Bin::new(self);
         Tidy::new(&mut bin, now).some();
         self.fold_statistics(now);

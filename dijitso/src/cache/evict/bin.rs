@@ -42,7 +42,8 @@ impl<'s> Bin<'s> {
         self.gone.contains(what)
     }
 
-    /// Removes a file, or a directory with all that is in it. Whether it is gone, or would be.
+    /// Removes a file, or a directory with all that is in it. Whether it was removed, or would be: what is gone already, somebody
+    /// else has removed and counted.
     pub(super) fn remove(&mut self, kind: CacheKind, path: &Path, bytes: u64) -> bool {
         let fs = self.store.fs();
         if !self.dry_run {
@@ -51,9 +52,12 @@ impl<'s> Bin<'s> {
                 CacheKind::Entry | CacheKind::Damaged | CacheKind::Index | CacheKind::Toolchain
             );
             let removed = match is_file || !fs.is_directory_itself(path) {
-                true => fs.remove(path),
-                false => fs.remove_tree(path),
+                true => fs.remove_if_there(path),
+                false => fs.remove_tree(path).map(|()| true),
             };
+            if let Ok(false) = removed {
+                return false;
+            }
             if let Err(error) = removed {
                 log::debug!("cannot remove {}: {error}", path.display());
                 if let Some(list) = &mut self.list {

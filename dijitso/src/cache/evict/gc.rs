@@ -1,13 +1,17 @@
 //! Making room when somebody asks for it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::growth::{Amount, Bound};
+use super::growth::{self, Amount, Bound};
 use super::scan::{Aged, FOLDERS, Folders, What};
 use super::tidy::Tidy;
 use super::{Bin, select};
-use crate::cache::{Cache, Removed};
+use crate::cache::{Cache, Lock, Removed};
 use crate::stats::Stats;
+
+/// As long somebody else may take to make room.
+const PATIENCE: Duration = Duration::from_secs(10);
+const BUSY: &str = "another program is making room in it, and takes long; try again later";
 
 /// Brings a cache within its bound, and removes what nobody needs any more: what a program does by itself as it adds
 /// kernels, now and completely.
@@ -96,13 +100,27 @@ impl Gc {
         let mut bin = Bin::new(store);
         (bin.dry_run, bin.list) = (self.dry_run, Some(Removed::default()));
         let refused = self.cache.refuses_removal();
-        if refused.is_none() && self.cache.exists() {
-            let left = self.evict(&mut bin, SystemTime::now());
+        let exists = refused.is_none() && self.cache.exists();
+        // Two at once would both count what only one of them removes.
+        let lock = match exists && !self.dry_run {
+            true => waited_for(PATIENCE, || store.try_lock_named("evict")),
+            false => Some(Lock::none()),
+        };
+        let refused = refused.or_else(|| lock.is_none().then(|| BUSY.to_owned()));
+        if exists && lock.is_some() {
+            let noted = growth::read(store.fs(), &store.growth_path()).unwrap_or_default();
+            let now = match self.dry_run {
+                true => SystemTime::now(),
+                false => store.begin_tidying().unwrap_or_else(|_| SystemTime::now()),
+            };
+            let left = self.evict(&mut bin, now);
             let evicted = bin.evicted;
-            Tidy::new(&mut bin, SystemTime::now()).all();
+            Tidy::new(&mut bin, now).all();
             if !self.dry_run {
-                store.set_growth(left.minus(bin.evicted.minus(evicted)));
-                store.fold_statistics(SystemTime::now());
+                // What was added meanwhile was seen in part; to count all of it makes the next look a little earlier.
+                let added = growth::read(store.fs(), &store.growth_path()).unwrap_or_default().minus(noted);
+                store.set_growth(left.minus(bin.evicted.minus(evicted)).plus(added));
+                store.fold_statistics(now);
                 let Amount { bytes, files } = bin.evicted;
                 store.record(&Stats { evicted: files, evicted_bytes: bytes, ..Stats::default() });
             }
@@ -135,5 +153,16 @@ impl Gc {
             }
         }
         amount.minus(bin.evicted)
+    }
+}
+
+fn waited_for<T>(patience: Duration, attempt: impl Fn() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let got = attempt();
+        if got.is_some() || Instant::now() >= deadline {
+            return got;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -100,9 +100,13 @@ fn what(file: &OsStr, folder: &str, in_index: bool) -> Option<What> {
 /// All folders, in random order: two that evict at once begin in different ones.
 pub(super) fn shuffled() -> Vec<usize> {
     let mut folders: Vec<usize> = (0..FOLDERS).collect();
-    for last in (1..FOLDERS).rev() {
-        let other = (super::growth::dice() * (last + 1) as f64) as usize;
-        folders.swap(last, other.min(last));
-    }
+    shuffle(&mut folders);
     folders
+}
+
+pub(super) fn shuffle<T>(items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        let other = (super::growth::dice() * (last + 1) as f64) as usize;
+        items.swap(last, other.min(last));
+    }
 }

@@ -1,5 +1,7 @@
 //! Which files go.
 
+use std::time::SystemTime;
+
 use super::growth::{Amount, Bound};
 use super::scan::Aged;
 
@@ -9,7 +11,8 @@ use super::scan::Aged;
 /// Entries and index files are one list: an index file that nobody has read for as long is of as little use, and most of those
 /// that led to what goes have its age.
 pub(super) fn least_recently_used(files: &mut [Aged], amount: Amount, target: Bound) -> usize {
-    files.sort_unstable_by_key(|file| file.stamp.mtime_ns);
+    let now = SystemTime::now();
+    files.sort_unstable_by_key(|file| file.stamp.order_of_use(now));
     let mut left = amount;
     let mut gone = 0;
     for file in files.iter() {

@@ -1,12 +1,14 @@
 //! What nobody needs any more, however small the cache is.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::Bin;
 use super::scan::{self, Aged, Folders, What};
 use crate::cache::browse::size;
+use crate::cache::store::bundle;
 use crate::cache::{CacheKind, Index, VariantOutcome, unit_key};
 use crate::fs::Stamp;
 use crate::signature::Signature;
@@ -33,7 +35,9 @@ pub(super) struct Tidy<'b, 's> {
     bin: &'b mut Bin<'s>,
     folders: Folders<'s>,
     now: SystemTime,
-    read: usize,
+    /// What was read and removed, and the most of it that may be done.
+    done: usize,
+    most: usize,
     /// Sets that the index names, if all of it was read.
     sets: HashSet<Signature>,
     illegible: bool,
@@ -42,18 +46,19 @@ pub(super) struct Tidy<'b, 's> {
 impl<'b, 's> Tidy<'b, 's> {
     pub(super) fn new(bin: &'b mut Bin<'s>, now: SystemTime) -> Tidy<'b, 's> {
         let folders = Folders::of(bin.store);
-        Tidy { bin, folders, now, read: 0, sets: HashSet::new(), illegible: false }
+        Tidy { bin, folders, now, done: 0, most: usize::MAX, sets: HashSet::new(), illegible: false }
     }
 
-    /// As much as may be done while somebody waits for a kernel.
+    /// As much as one program may be asked to do.
     pub(super) fn some(mut self) {
-        let most = if self.bin.store.is_shared() { READ_FROM_NETWORK } else { READ };
+        self.most = if self.bin.store.is_shared() { READ_FROM_NETWORK } else { READ };
         for folder in scan::shuffled() {
             self.folder(folder);
-            if self.read >= most {
+            if self.is_enough() {
                 break;
             }
         }
+        self.done = 0;
         self.rest(false);
     }
 
@@ -79,13 +84,12 @@ impl<'b, 's> Tidy<'b, 's> {
                 What::Index(key) => {
                     let index = self.read_index(&key);
                     let goes = stamp.is_unused_for(UNREAD, self.now)
-                        || (self.is_settled(&stamp)
-                            && index.as_ref().is_none_or(|index| self.is_void(index)));
+                        || (self.is_settled(&stamp) && self.leads_nowhere(&index));
                     match index {
-                        Some(index) if !goes => {
+                        Ok(Some(index)) if !goes => {
                             self.sets.extend(index.variants.iter().filter_map(|v| v.inputs.set()))
                         }
-                        None if !goes => self.illegible = true,
+                        _ if !goes => self.illegible = true,
                         _ => {}
                     }
                     goes
@@ -97,9 +101,14 @@ impl<'b, 's> Tidy<'b, 's> {
         }
     }
 
-    fn read_index(&mut self, key: &Signature) -> Option<Index> {
-        self.read += 1;
-        self.bin.store.index_unmarked(key)
+    fn read_index(&mut self, key: &Signature) -> io::Result<Option<Index>> {
+        self.done += 1;
+        self.bin.store.index_seen(key)
+    }
+
+    /// What cannot be read now, or is of another version, may lead somewhere.
+    fn leads_nowhere(&self, index: &io::Result<Option<Index>>) -> bool {
+        index.as_ref().is_ok_and(|index| index.as_ref().is_none_or(|index| self.is_void(index)))
     }
 
     /// Whether all that it names is gone. A remembered failure is something.
@@ -107,10 +116,14 @@ impl<'b, 's> Tidy<'b, 's> {
         let store = self.bin.store;
         index.variants.iter().all(|variant| match &variant.outcome {
             VariantOutcome::Content(content) => {
-                self.bin.is_gone(&What::Entry(*content)) || !store.fs().exists(&store.entry_path(content))
+                self.bin.is_gone(&What::Entry(*content)) || store.is_gone(content)
             }
             VariantOutcome::Failure(_) => false,
         })
+    }
+
+    fn is_enough(&self) -> bool {
+        self.done >= self.most
     }
 
     fn rest(&mut self, whole: bool) {
@@ -124,6 +137,9 @@ impl<'b, 's> Tidy<'b, 's> {
 
     fn failures(&mut self) {
         let mut bundles = self.files(&self.bin.store.failures_dir());
+        bundles.retain(|(path, _)| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| bundle(name).is_some())
+        });
         bundles.sort_unstable_by_key(|(_, stamp)| std::cmp::Reverse(stamp.mtime_ns));
         for (at, (path, stamp)) in bundles.into_iter().enumerate() {
             if at >= FAILURES || stamp.is_unused_for(OLD_FAILURE, self.now) {
@@ -134,17 +150,26 @@ impl<'b, 's> Tidy<'b, 's> {
 
     /// What debuggers are shown goes with the last entry that was made of it.
     fn sources(&mut self) {
-        for (path, stamp) in self.files(&self.bin.store.sources_dir()) {
-            let unit = path.file_name().and_then(|name| name.to_str()).and_then(Signature::from_hex);
-            let Some(unit) = unit.filter(|_| self.is_settled(&stamp)) else { continue };
-            if self.read_index(&unit_key(&unit)).is_none_or(|index| self.is_void(&index)) {
+        for (unit, path, stamp) in self.signed(&self.bin.store.sources_dir()) {
+            if self.is_enough() {
+                return;
+            }
+            if !self.is_settled(&stamp) {
+                continue;
+            }
+            let index = self.read_index(&unit_key(&unit));
+            if self.leads_nowhere(&index) {
                 self.remove(CacheKind::Source, &path);
             }
         }
     }
 
     fn toolchains(&mut self) {
-        for (path, stamp) in self.files(&self.bin.store.toolchains_dir()) {
+        for (_, path, stamp) in self.signed(&self.bin.store.toolchains_dir()) {
+            if self.is_enough() {
+                return;
+            }
+            self.done += 1;
             if self.is_settled(&stamp) && memo_is_outdated(&path, self.bin.store.fs()) {
                 self.remove(CacheKind::Toolchain, &path);
             }
@@ -153,9 +178,8 @@ impl<'b, 's> Tidy<'b, 's> {
 
     /// Lists of the compiler's headers that no index names.
     fn sets(&mut self, whole: bool) {
-        for (path, stamp) in self.files(&self.bin.store.sets_dir()) {
-            let set = path.file_name().and_then(|name| name.to_str()).and_then(Signature::from_hex);
-            let unnamed = whole && self.is_settled(&stamp) && set.is_none_or(|set| !self.sets.contains(&set));
+        for (set, path, stamp) in self.signed(&self.bin.store.sets_dir()) {
+            let unnamed = whole && self.is_settled(&stamp) && !self.sets.contains(&set);
             if unnamed || stamp.is_unused_for(UNREAD_SET, self.now) {
                 self.remove(CacheKind::Toolchain, &path);
             }
@@ -163,7 +187,7 @@ impl<'b, 's> Tidy<'b, 's> {
     }
 
     fn sites(&mut self) {
-        for (path, stamp) in self.files(&self.bin.store.sites_dir()) {
+        for (_, path, stamp) in self.signed(&self.bin.store.sites_dir()) {
             if stamp.is_unused_for(UNREAD, self.now) {
                 self.remove(CacheKind::Site, &path);
             }
@@ -180,11 +204,28 @@ impl<'b, 's> Tidy<'b, 's> {
     }
 
     fn remove(&mut self, kind: CacheKind, path: &Path) {
+        if self.is_enough() {
+            return;
+        }
+        self.done += 1;
         let bytes = size(self.bin.store.fs(), path);
         self.bin.remove(kind, path, bytes);
     }
 
-    fn files(&self, dir: &Path) -> Vec<(std::path::PathBuf, Stamp)> {
+    /// What is named by a signature, in random order: nothing else is ours.
+    fn signed(&self, dir: &Path) -> Vec<(Signature, PathBuf, Stamp)> {
+        let signed = |(path, stamp): (PathBuf, Stamp)| {
+            let name = path.file_name()?.to_str()?;
+            let signature = Signature::from_hex(name).filter(|signature| signature.to_hex() == name)?;
+            Some((signature, path, stamp))
+        };
+        let mut signed: Vec<_> = self.files(dir).into_iter().filter_map(signed).collect();
+        // So that what one day does not come to, another one does.
+        scan::shuffle(&mut signed);
+        signed
+    }
+
+    fn files(&self, dir: &Path) -> Vec<(PathBuf, Stamp)> {
         let mut files = Vec::new();
         if self.bin.store.fs().is_directory_itself(dir) {
             let _ = self.bin.store.fs().each_in(dir, &mut |name, stamp| files.push((dir.join(name), stamp)));

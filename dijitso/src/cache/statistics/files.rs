@@ -13,6 +13,8 @@ use crate::cache::lock::Lock;
 use crate::fs::{Token, is_component};
 
 const SUMMARY: &str = "summary";
+/// The end of the name of a file that is being folded.
+const CLOSED: &str = ".closed";
 /// Nobody adds to the file of a day that is so many days over.
 const OVER: u64 = 2;
 /// No file of ours is longer.
@@ -55,9 +57,10 @@ impl Store {
         // Whoever folds in between has moved what is counted from one place to the other: then once more.
         let (mut summary, mut days) = (self.summary_bytes(), BTreeMap::new());
         for _ in 0..4 {
+            let files = self.day_files();
             days = self.days(&decode(&summary));
             let now = self.summary_bytes();
-            if now == summary {
+            if now == summary && files == self.day_files() {
                 break;
             }
             summary = now;
@@ -67,7 +70,7 @@ impl Store {
     }
 
     pub(super) fn zero_statistics(&self) -> io::Result<()> {
-        if !self.fs().exists(&self.statistics_dir()) {
+        if !self.fs().is_directory_itself(&self.statistics_dir()) {
             return Ok(());
         }
         let deadline = Instant::now() + PATIENCE;
@@ -76,11 +79,17 @@ impl Store {
             std::thread::sleep(Duration::from_millis(10));
             guard = self.statistics_guard();
         }
+        // Whoever folds would write again what was removed.
+        let Some(_guard) = guard else {
+            let text = "another program is folding them, and takes long; try again later";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        };
         let dir = self.statistics_dir();
-        for name in self.fs().list(&dir)? {
+        // What is not named as ours is somebody else's.
+        for name in self.day_files() {
             self.fs().remove(&dir.join(name))?;
         }
-        Ok(())
+        self.fs().remove(&dir.join(SUMMARY))
     }
 
     /// Puts the files of days that are over into the summary: one line for each day, and not one for each process.
@@ -98,7 +107,14 @@ impl Store {
             return Ok(());
         }
         let Some(_guard) = self.statistics_guard() else { return Ok(()) };
-        let mut summary = decode(&self.summary_bytes());
+        // What cannot be read, or not be understood, is not replaced: it may be what a newer version counted.
+        let mut summary: Summary = match self.fs().read_at_most(&dir.join(SUMMARY), LARGEST) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Summary::default(),
+            Err(error) => return Err(error),
+        };
+        // Under another name nobody adds to them any more, not even a program whose clock is days behind ours.
+        let old: Vec<String> = old.into_iter().filter_map(|name| self.closed(name)).collect();
         for name in &old {
             let from = summary.taken.get(name).copied().unwrap_or(0);
             let bytes = self.fs().read_at_most(&dir.join(name), LARGEST)?;
@@ -111,6 +127,16 @@ impl Store {
             summary.taken.remove(name);
         }
         self.replace(&dir.join(SUMMARY), &encode(&summary)?)
+    }
+
+    /// The name under which a file is folded; `None` if one of that name waits for it already, which comes first.
+    fn closed(&self, name: String) -> Option<String> {
+        if name.ends_with(CLOSED) {
+            return Some(name);
+        }
+        let (dir, closed) = (self.statistics_dir(), format!("{name}{CLOSED}"));
+        let is_free = matches!(self.fs().stamp(&dir.join(&closed)), Ok(None));
+        (is_free && self.fs().rename(&dir.join(name), &dir.join(&closed)).is_ok()).then_some(closed)
     }
 
     fn days(&self, summary: &Summary) -> BTreeMap<String, Activity> {
@@ -128,7 +154,11 @@ impl Store {
     fn day_files(&self) -> Vec<String> {
         let names = self.fs().list(&self.statistics_dir()).unwrap_or_default();
         let names = names.into_iter().filter_map(|name| name.into_string().ok());
-        names.filter(|name| name.get(..10).is_some_and(is_date)).collect()
+        let is_day = |name: &str| matches!(name.as_bytes().get(10), None | Some(b'.'));
+        let mut names: Vec<String> =
+            names.filter(|name| name.get(..10).is_some_and(is_date) && is_day(name)).collect();
+        names.sort_unstable();
+        names
     }
 
     fn summary_bytes(&self) -> Vec<u8> {

@@ -24,7 +24,7 @@ use super::browse::Cache;
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::fs::Absent;
-use crate::stats::Stats;
+use crate::stats::{Counters, Stats};
 
 impl Cache {
     /// What programs did with this cache, day by day.
@@ -77,11 +77,22 @@ impl Cache {
 }
 
 impl Store {
+    /// Adds what a program did to what was done today, as far as it was not added before.
+    pub(crate) fn record_all(&self, counters: &Counters) {
+        counters.record_with(|all, new| {
+            // Who only uses what is in memory leaves no trace on any disk; of others that counts, too.
+            let counts = Activity::of(all).concerns_the_disk() && Activity::of(new) != Activity::default();
+            if counts {
+                self.record(new);
+            }
+            counts
+        });
+    }
+
     /// Adds to what was done today. That this is not possible is nobody's business.
-    pub(crate) fn record(&self, done: &Stats) {
+    pub(in crate::cache) fn record(&self, done: &Stats) {
         let activity = Activity::of(done);
-        // Who only uses what is in memory leaves no trace on any disk.
-        if !activity.concerns_the_disk() {
+        if activity == Activity::default() {
             return;
         }
         let Ok(json) = serde_json::to_string(&activity) else { return };

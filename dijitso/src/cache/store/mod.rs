@@ -22,6 +22,8 @@
 //! A cache is a convenience: what goes wrong with it is a miss or a warning, never the program's failure.
 //! The one exception is a directory that others could tamper with.
 
+mod indices;
+mod ours;
 mod places;
 mod sight;
 #[cfg(test)]
@@ -36,18 +38,17 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rustix::io::Errno;
 
 use super::archive::Archive;
-use super::browse::size;
 use super::bytes::Bytes;
 use super::entry::{self, Defect, VerifiedEntry};
 use super::evict::Bound;
-use super::index::{self, Index, Variant};
 use super::lock::Lock;
 use crate::config::Cache;
 use crate::config::params::Network;
 use crate::error::Error;
-use crate::fs::{Content, Fs, Kind, Mount, Published, Scratch, check_trusted};
+use crate::fs::{Content, Fs, Kind, Mount, Published, check_trusted};
 use crate::signature::Signature;
 
+pub(super) use ours::bundle;
 pub(crate) use sight::Sight;
 
 /// Tells backup programs to leave the directory out (<https://bford.info/cachedir/>).
@@ -145,11 +146,13 @@ impl Store {
         if self.fs.exists(&tmp) {
             return Ok(());
         }
+        // First, so that whatever is in a cache of ours is in one that says so.
+        self.fs.create_dir_all_private(&self.root)?;
+        self.tag()?;
         self.fs.create_dir_all_private(&tmp)?;
         // Somebody else can have created it in between; whoever it was, it has to be ours now.
         self.check_trusted()
-            .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error.to_string()))?;
-        self.fs.publish(&tmp, &self.root.join("CACHEDIR.TAG"), TAG.as_bytes(), false).map(|_| ())
+            .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error.to_string()))
     }
 
     pub(crate) fn fs(&self) -> &Fs {
@@ -162,19 +165,9 @@ impl Store {
             return *mount;
         }
         match Mount::of(&self.v1) {
-            Ok(mount) => *self.mount.get_or_init(|| self.as_told(mount)),
-            Err(_) => self.as_told(Mount { file_system: 0, kind: Kind::Local, noexec: false }),
+            Ok(mount) => *self.mount.get_or_init(|| as_told(mount, self.network)),
+            Err(_) => as_told(Mount { file_system: 0, kind: Kind::Local, noexec: false }, self.network),
         }
-    }
-
-    /// With what was said about it, which its type cannot tell.
-    fn as_told(&self, mount: Mount) -> Mount {
-        let kind = match self.network {
-            Network::Auto => mount.kind,
-            Network::Yes => Kind::Network,
-            Network::No => Kind::Local,
-        };
-        Mount { kind, ..mount }
     }
 
     /// Whether other machines may see it.
@@ -267,66 +260,6 @@ impl Store {
         }
     }
 
-    /// What `key` led to before; `None` if nothing, or nothing legible, is there.
-    pub(crate) fn index(&self, key: &Signature) -> Option<Index> {
-        let bytes = self.read_marked(&self.index_path(key), index::LARGEST).ok()?;
-        Index::decode(&bytes, key)
-    }
-
-    /// The same for whoever only looks around.
-    pub(super) fn index_unmarked(&self, key: &Signature) -> Option<Index> {
-        let bytes = self.fs.read_small(&self.index_path(key), index::LARGEST).ok()?;
-        Index::decode(&bytes, key)
-    }
-
-    /// Reads one of the small files, which then is in use.
-    pub(super) fn read_marked(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        match self.marks {
-            true => self.fs.read_small_marked(path, limit),
-            false => self.fs.read_small(path, limit),
-        }
-    }
-
-    /// Marks what `key` leads to as used.
-    pub(crate) fn mark_index(&self, key: &Signature) {
-        let _ = self.fs.mark_used(&self.index_path(key));
-    }
-
-    /// Replaces what `key` leads to by a part of it, or removes it if nothing is left.
-    pub(super) fn shrink_index(&self, key: &Signature, index: &Index) -> io::Result<()> {
-        let path = self.index_path(key);
-        if index.variants.is_empty() {
-            self.fs.remove(&path)
-        } else {
-            self.replace(&path, &index.encode(key))
-        }
-    }
-
-    /// Replaces what `key` leads to. Returns the length of the file.
-    pub(crate) fn store_index(&self, key: &Signature, index: &Index) -> io::Result<usize> {
-        for variant in &index.variants {
-            variant.inputs.keep(self)?;
-        }
-        let bytes = index.encode(key);
-        self.replace(&self.index_path(key), &bytes).map(|()| bytes.len())
-    }
-
-    /// Adds an answer, before those that others have stored meanwhile.
-    ///
-    /// Two processes that do this in the same instant can lose one of the answers: it is found again, at the
-    /// cost of one lookup by unit.
-    pub(crate) fn add_variant(&self, key: &Signature, variant: Variant) -> io::Result<()> {
-        let known = self.index(key);
-        let new = known.is_none();
-        let mut index = known.unwrap_or_default();
-        index.add(variant);
-        let len = self.store_index(key, &index)?;
-        if new {
-            self.grew(len as u64);
-        }
-        Ok(())
-    }
-
     /// Replaces one of the small files.
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.write(path, || self.fs.replace(&self.tmp_dir(), path, bytes))
@@ -371,29 +304,16 @@ impl Store {
         }
         Lock::try_new(&self.fs, &dir.join(name))
     }
-
-    /// Removes what killed programs left behind; never what somebody still works on. Returns how many files
-    /// and directories.
-    pub(crate) fn sweep(&self) -> usize {
-        let kind = self.mount().kind;
-        let swept = |dir: &Path| Scratch::sweep_all(&self.fs, dir, kind);
-        swept(&self.tmp_dir()) + swept(&self.v1.join("locks"))
-    }
 }
 
-impl Store {
-    /// The same, and says what it was and how large.
-    pub(super) fn sweep_listed(&self) -> Vec<(PathBuf, u64)> {
-        let mut gone = Vec::new();
-        for dir in [self.tmp_dir(), self.locks_dir()] {
-            let sized = |name| (size(&self.fs, &dir.join(&name)), dir.join(name));
-            let there: Vec<_> = self.fs.list(&dir).unwrap_or_default().into_iter().map(sized).collect();
-            Scratch::sweep_all(&self.fs, &dir, self.mount().kind);
-            let left = there.into_iter().filter(|(_, path)| self.fs.stamp_itself(path).is_none());
-            gone.extend(left.map(|(bytes, path)| (path, bytes)));
-        }
-        gone
-    }
+/// A mount with what was said about it, which its type cannot tell.
+pub(crate) fn as_told(mount: Mount, network: Network) -> Mount {
+    let kind = match network {
+        Network::Auto => mount.kind,
+        Network::Yes => Kind::Network,
+        Network::No => Kind::Local,
+    };
+    Mount { kind, ..mount }
 }
 
 /// Whether the system is short of something or a file server forgetful, which says nothing about the file.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::cache::Variant;
 use crate::cache::entry::tests::{elf, encoded};
 use crate::cache::{Inputs, VariantOutcome};
 use crate::config::Sourced;
@@ -33,7 +34,7 @@ pub(in crate::cache) fn store(root: &Path) -> Store {
     store
 }
 
-fn variant(n: u32) -> Variant {
+pub(super) fn variant(n: u32) -> Variant {
     Variant {
         toolchain: digest(b"toolchain"),
         unit: digest(b"unit"),
@@ -214,7 +215,7 @@ fn a_sweep_removes_what_killed_processes_left() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path());
     drop(store.try_lock(&content()));
-    std::fs::write(dir.path().join("v1/locks/left"), b"").unwrap();
+    std::fs::write(dir.path().join("v1/locks").join(digest(b"left").to_hex()), b"").unwrap();
     std::fs::write(store.tmp_dir().join("new-left"), b"half").unwrap();
     assert_eq!(store.sweep(), 2);
     assert!(store.fs().list(&store.tmp_dir()).unwrap().is_empty());

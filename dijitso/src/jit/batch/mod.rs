@@ -126,8 +126,10 @@ impl<'e> Batch<'e> {
         let compiled = engine.counters.compiled.get();
         batch.run();
         if engine.counters.compiled.get() > compiled {
-            engine.store.record(&engine.counters.unrecorded());
+            engine.record();
+            engine.tidy();
         }
+        engine.store.evict_if_full();
         let outcome = |number: usize| batch.nodes[number].outcome.clone();
         numbers
             .into_iter()
@@ -150,6 +152,8 @@ impl<'e> Batch<'e> {
             if let Some((number, ended)) = self.pool.next(patience) {
                 self.pause = SHORTEST;
                 self.ended(number, ended);
+                // Who waits for this kernel has it by now.
+                self.engine.store.evict_if_full();
                 continue;
             }
             let idle = self.pool.is_idle() && self.ready.is_empty() && self.signed.is_empty();

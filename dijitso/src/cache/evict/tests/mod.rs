@@ -1,3 +1,7 @@
+//! How the bound is kept.
+
+mod tidying;
+
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -165,107 +169,6 @@ fn who_cannot_evict_publishes_all_the_same() {
 }
 
 #[test]
-fn what_nobody_needs_is_tidied_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = bounded(&dir, 0, 0);
-    let (v1, fs) = (store.v1().to_owned(), store.fs().clone());
-    let write = |name: &str, old: Duration| {
-        let path = v1.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, b"x").unwrap();
-        age(&path, old);
-        age(path.parent().unwrap(), old);
-        path
-    };
-    // Index files: of an entry that is there; that nobody read; of nothing, old and new; of a failure; illegible.
-    publish(&store, 1, 100);
-    let index = |n: u32, outcome: VariantOutcome, old: Duration| {
-        store.add_variant(&signature(n), variant(outcome)).unwrap();
-        age(&store.index_path(&signature(n)), old);
-        store.index_path(&signature(n))
-    };
-    let content = |n: u32| VariantOutcome::Content(signature(n));
-    let keeps = [
-        index(100, content(1), DAY * 29),
-        index(101, content(99), Duration::from_secs(600)),
-        index(102, VariantOutcome::Failure("{}".into()), DAY * 29),
-    ];
-    let hex = signature(105).to_hex();
-    let goes = [
-        index(103, content(1), DAY * 31),
-        index(104, content(99), DAY),
-        write(&format!("index/{}/{hex}", &hex[..2]), DAY),
-    ];
-    // Sources of a unit that has an entry, and of one that has none.
-    store.add_variant(&crate::cache::unit_key(&digest(b"unit")), variant(content(1))).unwrap();
-    let kept_source = write(&format!("sources/{}/a.cpp", digest(b"unit").to_hex()), DAY);
-    let source = write(&format!("sources/{}/a.cpp", digest(b"other").to_hex()), DAY);
-    let site = write("sites/old/v1/table", DAY * 40);
-    age(&v1.join("sites/old"), DAY * 40);
-    let used_site = write("sites/used/v1/table", DAY * 40);
-    fs.mark_used(&v1.join("sites/used")).unwrap();
-    let failures: Vec<PathBuf> =
-        (0..103).map(|n: u32| write(&format!("failures/k-{n}/error.log"), DAY / 1000 * (n + 1))).collect();
-    let old_failure = write("failures/old-1/error.log", DAY * 31);
-    let (set, toolchain) = (write("sets/abc", DAY), write("toolchains/abc", DAY));
-    let temporary = write("tmp/new-abc", Duration::ZERO);
-    let aside = store.aside_path(&signature(7));
-    std::fs::create_dir_all(aside.parent().unwrap()).unwrap();
-    std::fs::write(&aside, b"x").unwrap();
-
-    let removed = look(&store).gc().run();
-    assert_eq!(removed.failed, []);
-    for path in keeps.iter().chain([&kept_source, &used_site, &aside]).chain(&failures[..100]) {
-        assert!(path.exists(), "{} is gone", path.display());
-    }
-    let gone = [&source, &site, &old_failure, &set, &toolchain, &temporary];
-    for path in goes.iter().chain(gone).chain(&failures[100..]) {
-        assert!(!path.exists(), "{} is there", path.display());
-    }
-    let count = |kind| removed.count(kind);
-    assert_eq!(
-        [CacheKind::Index, CacheKind::Source, CacheKind::Site, CacheKind::Failure].map(count),
-        [3, 1, 1, 4],
-        "{removed:?}"
-    );
-    assert_eq!([CacheKind::Toolchain, CacheKind::Temporary, CacheKind::Damaged].map(count), [2, 1, 0]);
-    let mut bin = Bin::new(&store);
-    tidy::Tidy::new(&mut bin, SystemTime::now() + DAY * 8).all();
-    assert!(!aside.exists(), "somebody has looked by then");
-}
-
-#[test]
-fn the_housekeeping_is_done_once_a_day() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("cache");
-    let again = || Store::open(&root, &Fs::new(Default::default()), &params()).unwrap();
-    let first = bounded(&dir, 0, 0);
-    let old = || {
-        first.add_variant(&signature(1), variant(VariantOutcome::Content(signature(2)))).unwrap();
-        age(&first.index_path(&signature(1)), DAY);
-    };
-    old();
-    again().tidy_daily();
-    assert!(first.index(&signature(1)).is_none());
-    old();
-    again().tidy_daily();
-    assert!(first.index_path(&signature(1)).exists());
-    assert_eq!(
-        {
-            let store = again();
-            store.tidy_daily();
-            let stats = store.fs().counters().snapshot();
-            (stats.opens, stats.file_stats, stats.file_changes)
-        },
-        (0, 1, 0)
-    );
-    old();
-    age(&first.v1().join("tidied"), DAY * 2);
-    again().tidy_daily();
-    assert!(!first.index_path(&signature(1)).exists());
-}
-
-#[test]
 fn links_lead_no_eviction_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
     let store = bounded(&dir, 0, 0);
@@ -284,41 +187,36 @@ fn links_lead_no_eviction_elsewhere() {
 }
 
 #[test]
-fn an_index_of_fifty_thousand_files_is_no_slower_and_soon_tidied() {
+fn whoever_makes_room_on_demand_is_the_only_one_and_loses_no_note() {
     let dir = tempfile::tempdir().unwrap();
-    let store = bounded(&dir, 0, 0);
-    publish(&store, 0, 100);
-    // As a test binary leaves them that is rebuilt again and again; the last one is in use.
-    let leads = |n: u32| {
-        let mut index = crate::cache::Index::default();
-        index.variants.push(variant(VariantOutcome::Content(signature(n % 2))));
-        index
-    };
-    for n in 0..50_000 {
-        let (key, path) = (signature(n | 1 << 30), store.index_path(&signature(n | 1 << 30)));
-        let bytes = leads(n).encode(&key);
-        if std::fs::write(&path, &bytes).is_err() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, &bytes).unwrap();
-        }
-        age(&path, DAY * (n % 60));
+    let store = bounded(&dir, 1_000_000, 0);
+    for n in 0..20 {
+        publish(&store, n, 10_000);
     }
-    let again = Store::open(store.root(), &Fs::new(Default::default()), &params()).unwrap();
-    assert!(again.index(&signature(1 << 30)).is_some());
-    let stats = again.fs().counters().snapshot();
-    assert_eq!((stats.opens, stats.file_stats), (1, 0));
-
-    // The daily housekeeping reads a part of it.
-    again.tidy_daily();
-    let before = held(&store).1;
-    assert!((40_000..50_000).contains(&before), "{before}");
-    let stats = again.fs().counters().snapshot();
-    assert!(stats.opens < 7_000, "{}", stats.opens);
-
-    let removed = look(&store).gc().run();
-    // Of sixty days thirty are too long, and of the rest every second file leads nowhere.
-    let left = held(&store).1;
-    assert!((12_000..14_000).contains(&left), "{left}");
-    assert_eq!(removed.count(CacheKind::Index) as u64, before - left);
-    assert!(store.index(&signature(1 << 30)).is_some());
+    let files = || held(&store).1;
+    let before = files();
+    let other = store.try_lock_named("evict").unwrap();
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| ended.send(look(&store).gc().max_size(1).run()).unwrap());
+        // While another one makes room nothing is removed, and its end is waited for.
+        assert!(end.recv_timeout(Duration::from_millis(200)).is_err());
+        assert_eq!(files(), before);
+        drop(other);
+        assert_eq!(end.recv().unwrap().failed, []);
+    });
+    assert_eq!(files(), 0);
+    // What is gone already was counted by whoever removed it.
+    let mut bin = Bin::new(&store);
+    publish(&store, 1, 100);
+    let mut seen = Vec::new();
+    let folders = scan::Folders::of(&store);
+    for folder in 0..scan::FOLDERS {
+        folders.look(folder, &mut seen);
+    }
+    for file in &seen {
+        std::fs::remove_file(file.what.path(&store)).unwrap();
+        bin.evict(file);
+    }
+    assert_eq!(bin.evicted, growth::Amount::default());
 }

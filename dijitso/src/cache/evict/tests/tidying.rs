@@ -1,0 +1,207 @@
+//! What goes however small the cache is.
+
+use super::*;
+
+#[test]
+fn what_nobody_needs_is_tidied_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    let (v1, fs) = (store.v1().to_owned(), store.fs().clone());
+    let write = |name: &str, old: Duration| {
+        let path = v1.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, b"x").unwrap();
+        age(&path, old);
+        age(path.parent().unwrap(), old);
+        path
+    };
+    // Index files: of an entry that is there; that nobody read; of nothing, old and new; of a failure; illegible.
+    publish(&store, 1, 100);
+    let index = |n: u32, outcome: VariantOutcome, old: Duration| {
+        store.add_variant(&signature(n), variant(outcome)).unwrap();
+        age(&store.index_path(&signature(n)), old);
+        store.index_path(&signature(n))
+    };
+    let content = |n: u32| VariantOutcome::Content(signature(n));
+    let keeps = [
+        index(100, content(1), DAY * 29),
+        index(101, content(99), Duration::from_secs(600)),
+        index(102, VariantOutcome::Failure("{}".into()), DAY * 29),
+    ];
+    let (hex, used) = (signature(105).to_hex(), signature(106).to_hex());
+    let goes = [
+        index(103, content(1), DAY * 31),
+        index(104, content(99), DAY),
+        write(&format!("index/{}/{hex}", &hex[..2]), DAY),
+    ];
+    // Sources of a unit that has an entry, and of one that has none.
+    store.add_variant(&crate::cache::unit_key(&digest(b"unit")), variant(content(1))).unwrap();
+    let kept_source = write(&format!("sources/{}/a.cpp", digest(b"unit").to_hex()), DAY);
+    let source = write(&format!("sources/{}/a.cpp", digest(b"other").to_hex()), DAY);
+    let site = write(&format!("sites/{hex}/v1/table"), DAY * 40);
+    age(&v1.join("sites").join(&hex), DAY * 40);
+    let used_site = write(&format!("sites/{used}/v1/table"), DAY * 40);
+    fs.mark_used(&v1.join("sites").join(&used)).unwrap();
+    let failures: Vec<PathBuf> = (0..103)
+        .map(|n: u32| write(&format!("failures/k-{n:012x}/error.log"), DAY / 1000 * (n + 1)))
+        .collect();
+    let old_failure = write("failures/old-00000000000a/error.log", DAY * 31);
+    let (set, toolchain) = (write(&format!("sets/{hex}"), DAY), write(&format!("toolchains/{hex}"), DAY));
+    let temporary = write("tmp/new-abc", Duration::ZERO);
+    let aside = store.aside_path(&signature(7));
+    std::fs::create_dir_all(aside.parent().unwrap()).unwrap();
+    std::fs::write(&aside, b"x").unwrap();
+
+    let others: Vec<PathBuf> = [
+        "sets/a",
+        "toolchains/a",
+        "sites/a/b",
+        "failures/a-1/b",
+        "tmp/a",
+        "locks/a",
+        "statistics/a",
+        "index/ab/a",
+    ]
+    .map(|name| write(name, DAY * 99))
+    .into();
+
+    let removed = look(&store).gc().run();
+    assert_eq!(removed.failed, []);
+    for path in keeps.iter().chain(&others).chain([&kept_source, &used_site, &aside]).chain(&failures[..100])
+    {
+        assert!(path.exists(), "{} is gone", path.display());
+    }
+    let gone = [&source, &site, &old_failure, &set, &toolchain, &temporary];
+    for path in goes.iter().chain(gone).chain(&failures[100..]) {
+        assert!(!path.exists(), "{} is there", path.display());
+    }
+    let count = |kind| removed.count(kind);
+    assert_eq!(
+        [CacheKind::Index, CacheKind::Source, CacheKind::Site, CacheKind::Failure].map(count),
+        [3, 1, 1, 4],
+        "{removed:?}"
+    );
+    assert_eq!([CacheKind::Toolchain, CacheKind::Temporary, CacheKind::Damaged].map(count), [2, 1, 0]);
+    let mut bin = Bin::new(&store);
+    tidy::Tidy::new(&mut bin, SystemTime::now() + DAY * 8).all();
+    assert!(!aside.exists(), "somebody has looked by then");
+
+    // What cannot be read now, or only a newer version understands, may lead somewhere.
+    let newer = store.index_path(&signature(107));
+    std::fs::create_dir_all(newer.parent().unwrap()).unwrap();
+    std::fs::write(&newer, b"djindex9 what only a newer version understands").unwrap();
+    age(&newer, DAY * 29);
+    let unread = store.index_path(&signature(108));
+    std::fs::create_dir_all(unread.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&unread, &unread).unwrap();
+    let lists = write(&format!("sets/{hex}"), DAY);
+    look(&store).gc().run();
+    assert!(newer.exists() && unread.is_symlink() && lists.exists());
+}
+
+#[test]
+fn the_housekeeping_is_done_once_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("cache");
+    let again = || Store::open(&root, &Fs::new(Default::default()), &params()).unwrap();
+    let first = bounded(&dir, 0, 0);
+    let old = || {
+        first.add_variant(&signature(1), variant(VariantOutcome::Content(signature(2)))).unwrap();
+        age(&first.index_path(&signature(1)), DAY);
+    };
+    old();
+    again().tidy_daily();
+    assert!(first.index(&signature(1)).is_none());
+    old();
+    again().tidy_daily();
+    assert!(first.index_path(&signature(1)).exists());
+    assert_eq!(
+        {
+            let store = again();
+            store.tidy_daily();
+            let stats = store.fs().counters().snapshot();
+            (stats.opens, stats.file_stats, stats.file_changes)
+        },
+        (0, 1, 0)
+    );
+    old();
+    age(&first.v1().join("tidied"), DAY * 2);
+    again().tidy_daily();
+    assert!(!first.index_path(&signature(1)).exists());
+}
+
+#[test]
+fn an_index_of_fifty_thousand_files_is_no_slower_and_soon_tidied() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    publish(&store, 0, 100);
+    // As a test binary leaves them that is rebuilt again and again; the last one is in use.
+    let leads = |n: u32| {
+        let mut index = crate::cache::Index::default();
+        index.variants.push(variant(VariantOutcome::Content(signature(n % 2))));
+        index
+    };
+    for n in 0..50_000 {
+        let (key, path) = (signature(n | 1 << 30), store.index_path(&signature(n | 1 << 30)));
+        let bytes = leads(n).encode(&key);
+        if std::fs::write(&path, &bytes).is_err() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        age(&path, DAY * (n % 60));
+    }
+    let again = Store::open(store.root(), &Fs::new(Default::default()), &params()).unwrap();
+    assert!(again.index(&signature(1 << 30)).is_some());
+    let stats = again.fs().counters().snapshot();
+    assert_eq!((stats.opens, stats.file_stats), (1, 0));
+
+    // The daily housekeeping reads a part of it.
+    again.tidy_daily();
+    let before = held(&store).1;
+    assert!((40_000..50_000).contains(&before), "{before}");
+    let stats = again.fs().counters().snapshot();
+    assert!(stats.opens < 7_000, "{}", stats.opens);
+
+    let removed = look(&store).gc().run();
+    // Of sixty days thirty are too long, and of the rest every second file leads nowhere.
+    let left = held(&store).1;
+    assert!((12_000..14_000).contains(&left), "{left}");
+    assert_eq!(removed.count(CacheKind::Index) as u64, before - left);
+    assert!(store.index(&signature(1 << 30)).is_some());
+}
+
+#[test]
+fn the_daily_housekeeping_is_bounded_whatever_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut params = params();
+    params.network.value = Network::Yes;
+    let store = Store::open(&dir.path().join("cache"), &Fs::new(Default::default()), &params).unwrap();
+    store.create_softly();
+    for n in 0..600 {
+        let source = store.sources_dir().join(signature(n).to_hex());
+        std::fs::create_dir_all(&source).unwrap();
+        age(&source, DAY);
+    }
+    store.tidy_daily();
+    let left = std::fs::read_dir(store.sources_dir()).unwrap().count();
+    assert!((400..600).contains(&left), "{left}");
+    let stats = store.fs().counters().snapshot();
+    assert!(stats.opens < 400, "{}", stats.opens);
+}
+
+#[test]
+fn what_a_wrong_clock_has_marked_goes_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    let paths = [0, 1, 2].map(|n| publish(&store, n, 1000));
+    let later = SystemTime::now() + DAY * 40;
+    std::fs::File::open(&paths[1]).unwrap().set_modified(later).unwrap();
+    look(&store).gc().max_files(5).run();
+    assert!(!paths[1].exists(), "else it would be the last one for forty days");
+    // Whose clock was ahead when it did the housekeeping keeps nobody from doing it.
+    std::fs::File::create(store.v1().join("tidied")).unwrap().set_modified(later).unwrap();
+    store.add_variant(&signature(9), variant(VariantOutcome::Content(signature(99)))).unwrap();
+    age(&store.index_path(&signature(9)), DAY);
+    store.tidy_daily();
+    assert!(!store.index_path(&signature(9)).exists());
+}
