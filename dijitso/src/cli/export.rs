@@ -1,6 +1,7 @@
 //! `dijitso export`
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -10,6 +11,7 @@ use super::measures::{count, size};
 use super::screen::Screen;
 use super::text::path;
 use super::trouble::{Answer, DONE, Trouble};
+use crate::signature::Signature;
 
 /// Write kernels into a site cache: for `import`, for DIJITSO_SITE_CACHE
 #[derive(Debug, clap::Args)]
@@ -25,25 +27,26 @@ pub(super) struct Export {
 impl Export {
     pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
         let cache = global.cache(screen)?;
-        let mut entries = match self.kernels.is_empty() {
-            false => choose::entries(&cache, &self.kernels)?,
+        let mut entries: Vec<(SystemTime, Signature)> = match self.kernels.is_empty() {
+            false => {
+                let named = choose::entries(&cache, &self.kernels)?;
+                named.iter().map(|entry| (entry.built(), entry.signature())).collect()
+            }
             true => {
-                let intact = cache.entries().filter_map(|entry| match entry {
-                    Ok(entry) => Some(entry),
-                    Err(damaged) => {
-                        log::warn!("left out: {damaged}");
-                        None
-                    }
-                });
-                intact.collect()
+                let listing = cache.list();
+                for damaged in &listing.damaged {
+                    log::warn!("left out: {damaged}");
+                }
+                listing.entries.iter().map(|entry| (entry.built, entry.signature)).collect()
             }
         };
         if entries.is_empty() {
             return Err(Trouble::Failed(format!("the cache {} has no kernels", path(cache.dir()))));
         }
         // Of one spec the newest is the one to be found.
-        entries.sort_by_key(|entry| entry.built());
-        let exported = cache.export(&entries, &self.path)?;
+        entries.sort_unstable();
+        let chosen: Vec<Signature> = entries.into_iter().map(|(_, signature)| signature).collect();
+        let exported = cache.export_signed(&chosen, &self.path)?;
         if screen.is_json() {
             screen.answer(&json!({
                 "path": exported.path.to_string_lossy(),

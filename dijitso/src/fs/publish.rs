@@ -5,7 +5,7 @@
 //! real name. Linking never replaces: the first publisher wins, and by construction the second has the same
 //! content.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -93,6 +93,26 @@ impl Fs {
             let _ = file.into_temp_path().keep();
             Ok(())
         })
+    }
+
+    /// The same with what `write` writes, which may be more than fits into memory. Returns how many bytes these are.
+    pub(crate) fn replace_with(
+        &self,
+        tmp: &Path,
+        dest: &Path,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        let file = self.temporary(tmp, Content::Bytes(&[]), false)?;
+        let mut buffered = io::BufWriter::new(file.as_file());
+        write(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        let len = file.as_file().metadata()?.len();
+        self.counters.bytes_written.add(len);
+        self.rename(file.path(), dest)?;
+        // It has another name now; there is nothing to remove.
+        let _ = file.into_temp_path().keep();
+        Ok(len)
     }
 
     /// Runs `attempt`; as long as something is missing, creates both directories and runs it again.

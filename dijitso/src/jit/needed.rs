@@ -294,7 +294,7 @@ impl Engine {
     pub(crate) fn mappable(&self, loaded: &Loaded) -> Option<PathBuf> {
         let path = loaded.path.get()?;
         let own = *path == self.store.entry_path(&loaded.content) && self.store.loadable_in_place();
-        let site = || self.on_site(&loaded.content).is_some_and(|(site, _)| site.loadable_in_place());
+        let site = || self.on_site(&loaded.content).is_some_and(|(site, _)| self.maps_from(site));
         self.in_place(own || site()).then(|| path.clone())
     }
 }

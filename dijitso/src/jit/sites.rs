@@ -108,7 +108,7 @@ impl Engine {
             dependencies,
             has_entry: kernel.entry,
             kept: None,
-            in_place: site.loadable_in_place(),
+            in_place: self.maps_from(site),
             report: Report { lookup: start.elapsed(), ..Report::default() },
         };
         match self.open_library(opening, &entry.elf, Some(path)) {
@@ -123,6 +123,12 @@ impl Engine {
             }
             Err(error) => Opened::Failed(error),
         }
+    }
+
+    /// Whether libraries may be mapped from a site cache. What was imported lies in the cache, of which something may have been said
+    /// that its file system does not tell.
+    pub(super) fn maps_from(&self, site: &Site) -> bool {
+        if site.is_own() { self.store.loadable_in_place() } else { site.loadable_in_place() }
     }
 
     fn unusable(&self, site: &Site, kernel: &SiteKernel, defect: &Defect) -> Opened {

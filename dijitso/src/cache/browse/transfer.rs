@@ -1,7 +1,7 @@
 //! Entries that leave for other machines, and entries that come from there: as a site cache, whose format is checked
 //! on its way in.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +35,12 @@ pub struct Imported {
     pub bytes: u64,
 }
 
+/// An entry that is exported.
+struct Going {
+    spec: Signature,
+    links: Vec<Signature>,
+}
+
 impl Cache {
     /// Writes entries, and those that they are linked to, into a site cache: a directory, which is extended, or an
     /// archive (`.tar.gz`), which is replaced; see [`Jit::export`](crate::Jit::export), which exports by spec and builds
@@ -64,46 +70,68 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn export(&self, entries: &[Entry], path: impl AsRef<Path>) -> Result<Exported> {
-        let path = absolute("cannot export to", path.as_ref())?;
+        let signatures: Vec<Signature> = entries.iter().map(Entry::signature).collect();
+        self.export_signed(&signatures, path.as_ref())
+    }
+
+    /// The same by signature, so that of a large cache not all is in memory at once.
+    pub(crate) fn export_signed(&self, chosen: &[Signature], path: &Path) -> Result<Exported> {
+        let path = absolute("cannot export to", path)?;
         let mut export = SiteExport::default();
-        for (signature, entry) in &self.with_dependencies(entries)? {
-            let added =
-                export.add_entry(self.store.fs(), entry.path(), signature, entry.dependencies().to_vec());
-            added.map_err(|defect| entry.unreadable(defect))?;
-            export.add_spec(entry.spec_signature(), signature);
+        let all = self.with_dependencies(chosen)?;
+        for (signature, Going { spec, links }) in &all {
+            let place = self.place(signature);
+            let added = export.add_entry(self.store.fs(), &place, signature, links.clone());
+            added.map_err(|defect| match defect {
+                Defect::Unreadable(error) => Error::io("cannot read", &place, &error),
+                defect => Error::Damaged { path: place.clone(), problem: defect.to_string() },
+            })?;
+            export.add_spec(*spec, signature);
         }
         // These last, in their order.
-        for entry in entries {
-            export.add_spec(entry.spec_signature(), &entry.signature());
+        for signature in chosen {
+            if let Some(Going { spec, .. }) = all.get(signature) {
+                export.add_spec(*spec, signature);
+            }
         }
-        let (kernels, all) = (entries.len(), export.entries());
+        let (kernels, all) = (chosen.len(), export.entries());
         let written = export.write(self.store.fs(), &path, PATIENCE, false);
         let bytes = written.map_err(|error| Error::io("cannot export to", &path, &error))?;
         Ok(Exported { path, kernels, entries: all, bytes })
     }
 
-    fn with_dependencies(&self, entries: &[Entry]) -> Result<BTreeMap<Signature, Entry>> {
-        let mut all: BTreeMap<Signature, Entry> = BTreeMap::new();
-        let mut todo: Vec<Entry> = entries.to_vec();
-        let mut seen: HashSet<Signature> = HashSet::new();
-        while let Some(entry) = todo.pop() {
-            if !seen.insert(entry.signature()) {
+    fn with_dependencies(&self, chosen: &[Signature]) -> Result<BTreeMap<Signature, Going>> {
+        let mut all: BTreeMap<Signature, Going> = BTreeMap::new();
+        // Each with the one that is linked to it.
+        let mut todo: Vec<(Signature, Option<Signature>)> =
+            chosen.iter().map(|signature| (*signature, None)).collect();
+        while let Some((signature, above)) = todo.pop() {
+            if all.contains_key(&signature) {
                 continue;
             }
-            for dependency in entry.dependencies() {
-                let Some(below) = self.entry(dependency)? else {
-                    let problem = format!(
-                        "{} is linked to the kernel {}, which is not in the cache; load it once more, and it is built",
-                        entry.description(),
-                        dependency.short()
-                    );
-                    return Err(Error::Entry { query: dependency.to_hex(), problem, candidates: Vec::new() });
-                };
-                todo.push(below);
-            }
-            all.insert(entry.signature(), entry);
+            let Some(entry) = self.entry(&signature)? else {
+                return Err(self.cannot_go(&signature, above)?);
+            };
+            let links = entry.dependencies().to_vec();
+            todo.extend(links.iter().map(|link| (*link, Some(signature))));
+            all.insert(signature, Going { spec: entry.spec_signature(), links });
         }
         Ok(all)
+    }
+
+    /// Why what is linked to an entry that is not there cannot be exported.
+    fn cannot_go(&self, gone: &Signature, above: Option<Signature>) -> Result<Error> {
+        let above = above.map(|above| self.entry(&above)).transpose()?.flatten();
+        let problem = match above {
+            Some(above) => format!(
+                "{} is linked to the kernel {}, which is not in this cache; load it once more, and it is \
+                 built, or export it where it is loaded (`Jit::export`), if it comes from a site cache",
+                above.description(),
+                gone.short()
+            ),
+            None => format!("the entry {} was removed meanwhile", gone.short()),
+        };
+        Ok(Error::Entry { query: gone.to_hex(), problem, candidates: Vec::new() })
     }
 
     /// Takes the entries of a site cache, a directory or an archive, into this cache. Every byte is verified before
@@ -139,6 +167,7 @@ impl Cache {
             }
         }
         incoming.lead_here(&self.store, PATIENCE).map_err(write)?;
+        self.store.evict_if_full();
         Ok(Imported { path, entries: incoming.contents().count(), new, bytes })
     }
 }

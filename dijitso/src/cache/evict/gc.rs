@@ -6,7 +6,7 @@ use super::growth::{self, Amount, Bound};
 use super::scan::{Aged, FOLDERS, Folders, What};
 use super::tidy::Tidy;
 use super::{Bin, select};
-use crate::cache::{Cache, Lock, Removed};
+use crate::cache::{Cache, Lock, Removed, site};
 use crate::stats::Stats;
 
 /// As long somebody else may take to make room.
@@ -120,6 +120,7 @@ impl Gc {
                 // What was added meanwhile was seen in part; to count all of it makes the next look a little earlier.
                 let added = growth::read(store.fs(), &store.growth_path()).unwrap_or_default().minus(noted);
                 store.set_growth(left.minus(bin.evicted.minus(evicted)).plus(added));
+                site::forget_gone(store);
                 store.fold_statistics(now);
                 let Amount { bytes, files } = bin.evicted;
                 store.record(&Stats { evicted: files, evicted_bytes: bytes, ..Stats::default() });

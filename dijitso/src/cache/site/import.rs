@@ -2,6 +2,7 @@
 //!
 //! They lie among the cache's other entries; `v1/imported` is their table, which is asked as that of a site cache is.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use super::super::Store;
 use super::super::archive::Archive;
 use super::super::entry::{self, Defect};
-use super::table::{self, Rows, Table};
+use super::rows::Rows;
+use super::table::{self, Table};
 use super::write::{extended, lock};
 use super::{TABLE, entry_path, is_archive, unpack};
 use crate::fs::{Fs, Scratch, check_installed};
@@ -36,7 +38,11 @@ impl Incoming {
             false => (path.to_owned(), None),
             true => {
                 store.create().map_err(|error| format!("there is no place to unpack it: {error}"))?;
-                let scratch = unpack::into_scratch(fs, path, &[store.tmp_dir()])?;
+                let scratch = {
+                    // What is beyond the bound would be evicted at once.
+                    let largest = if store.bound.size == 0 { u64::MAX } else { store.bound.size };
+                    unpack::into_scratch(fs, path, &[store.tmp_dir()], largest)?
+                };
                 (scratch.path().to_owned(), Some(scratch))
             }
         };
@@ -47,12 +53,17 @@ impl Incoming {
                 "it is no site cache: it has no table (v1/table), which `dijitso export` writes".to_owned()
             );
         }
+        // Not only the directory: who can replace what is in it could do so between looks.
+        check_installed(&name)?;
         let bytes = fs
             .read_at_most(&name, table::LARGEST)
             .map_err(|error| format!("its table cannot be read: {error}"))?;
         let incoming = Incoming { fs: fs.clone(), v1, table: Table::decode(bytes)?, _unpacked: unpacked };
         for content in incoming.contents() {
             let path = entry_path(&incoming.v1, &content);
+            if fs.exists(&path) {
+                check_installed(&path)?;
+            }
             Archive::open(fs, &path, &content)
                 .map_err(|defect| format!("its entry {} is not used: {defect}", content.short()))?;
         }
@@ -84,12 +95,49 @@ impl Incoming {
     }
 }
 
-/// The table of what was imported, if anything was: its path, and whether it still leads anywhere.
+/// The table of what was imported, if anything was: its path, and whether it still leads anywhere; an error if it cannot be
+/// read or is of another version, so that nobody knows.
 pub(in crate::cache) fn imported(store: &Store) -> Option<(PathBuf, Result<bool, String>)> {
     let path = store.v1().join(IMPORTED);
     store.fs().stamp_itself(&path)?;
-    let bytes = store.fs().read_at_most(&path, table::LARGEST);
-    let table = bytes.map_err(|error| format!("it cannot be read: {error}")).and_then(Table::decode);
-    let leads = |table: Table| table.contents().any(|content| store.fs().exists(&store.entry_path(&content)));
-    Some((path, table.map(leads)))
+    let leads =
+        match store.fs().read_at_most(&path, table::LARGEST) {
+            Err(error) => Err(format!("it cannot be read: {error}")),
+            Ok(bytes) if table::is_of_another_version(&bytes) => {
+                Err("it is of another version of dijitso".to_owned())
+            }
+            // One that is illegible leads nowhere.
+            Ok(bytes) => Ok(Table::decode(bytes)
+                .is_ok_and(|table| table.contents().any(|content| !store.is_gone(&content)))),
+        };
+    Some((path, leads))
+}
+
+/// Lets the table of what was imported forget what is not there any more. Nothing is lost if that cannot be done now.
+pub(in crate::cache) fn forget_gone(store: &Store) {
+    let path = store.v1().join(IMPORTED);
+    if store.fs().exists(&path)
+        && let Err(error) = shrink(store, &path)
+    {
+        log::debug!("cannot shorten {}: {error}", path.display());
+    }
+}
+
+fn shrink(store: &Store, path: &Path) -> io::Result<()> {
+    let _lock = lock(store.fs(), &store.locks_dir(), Duration::ZERO)?;
+    let bytes = store.fs().read_at_most(path, table::LARGEST)?;
+    if table::is_of_another_version(&bytes) {
+        return Ok(());
+    }
+    let table = Table::decode(bytes).map_err(io::Error::other)?;
+    let gone: HashSet<Signature> = table.contents().filter(|content| store.is_gone(content)).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::of(&table);
+    rows.forget(&gone);
+    match rows.is_empty() {
+        true => store.fs().remove(path),
+        false => store.replace(path, &rows.encode()),
+    }
 }

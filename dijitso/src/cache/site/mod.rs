@@ -11,6 +11,7 @@
 
 mod import;
 mod pack;
+mod rows;
 mod table;
 mod unpack;
 mod write;
@@ -21,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
 
-pub(super) use import::{Incoming, imported};
+pub(super) use import::{Incoming, forget_gone, imported};
 pub(crate) use table::SiteKernel;
 pub use write::Exported;
 pub(crate) use write::SiteExport;

@@ -8,19 +8,20 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
-use super::TABLE;
+use super::{TABLE, table};
 use crate::signature::Signature;
 
 /// The largest file and the largest content of an archive that is unpacked: beyond what anybody means.
 const LARGEST_FILE: u64 = 1 << 30;
 const LARGEST: u64 = 1 << 36;
 
-/// Packs files, which come with their names; the same files always give the same bytes.
-pub(super) fn pack<'a>(
-    files: impl Iterator<Item = io::Result<(String, std::borrow::Cow<'a, [u8]>)>>,
-) -> io::Result<Vec<u8>> {
+/// Packs files, which come with their names, one after the other; the same files always give the same bytes.
+pub(super) fn pack<W: io::Write>(
+    files: impl Iterator<Item = io::Result<(String, Vec<u8>)>>,
+    into: W,
+) -> io::Result<W> {
     // The encoder writes no name and no time of its own.
-    let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    let mut archive = Builder::new(GzEncoder::new(into, Compression::default()));
     for file in files {
         let (name, bytes) = file?;
         let mut header = Header::new_ustar();
@@ -47,12 +48,15 @@ pub(super) enum Packed {
 /// Hands every file to `take`; an error says in words why the archive is refused.
 ///
 /// Only what [`pack`] writes is accepted, whoever packed it: files of the known names, and the directories
-/// they are in.
+/// they are in; and at most `largest` bytes in all.
 pub(super) fn unpack(
     archive: impl Read,
+    largest: u64,
     mut take: impl FnMut(Packed, Vec<u8>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let mut content = MultiGzDecoder::new(archive).take(LARGEST);
+    let largest = largest.min(LARGEST);
+    let mut content = MultiGzDecoder::new(archive).take(largest);
+    let mut total = 0u64;
     let illegible = |error: io::Error| format!("it is no intact archive: {error}");
     let mut tar = tar::Archive::new(&mut content);
     // Without the extensions for long names and the like, which are read into memory however long they are: the names
@@ -73,8 +77,13 @@ pub(super) fn unpack(
             return Err(format!("`{shown}` in it is no file of a site cache"));
         };
         let size = entry.size();
-        if size > LARGEST_FILE {
+        let most = if packed == Packed::Table { table::LARGEST } else { LARGEST_FILE };
+        if size > most {
             return Err(format!("`{shown}` in it has {size} bytes"));
+        }
+        total = total.saturating_add(size);
+        if total > largest {
+            return Err(format!("its content has more than {largest} bytes"));
         }
         let mut bytes = Vec::new();
         entry.take(size).read_to_end(&mut bytes).map_err(illegible)?;
@@ -86,7 +95,7 @@ pub(super) fn unpack(
     // Up to its checksum.
     io::copy(&mut content, &mut io::sink()).map_err(illegible)?;
     if content.limit() == 0 {
-        return Err(format!("its content has more than {LARGEST} bytes"));
+        return Err(format!("its content has more than {largest} bytes"));
     }
     Ok(())
 }
@@ -119,12 +128,13 @@ mod tests {
     use crate::signature::digest;
 
     fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
-        pack(files.iter().map(|(name, bytes)| Ok(((*name).to_owned(), (*bytes).into())))).unwrap()
+        let files = files.iter().map(|(name, bytes)| Ok(((*name).to_owned(), bytes.to_vec())));
+        pack(files, Vec::new()).unwrap()
     }
 
     fn names(archive: &[u8]) -> Result<Vec<(Packed, usize)>, String> {
         let mut found = Vec::new();
-        unpack(archive, |name, bytes| {
+        unpack(archive, u64::MAX, |name, bytes| {
             found.push((name, bytes.len()));
             Ok(())
         })?;
@@ -169,7 +179,7 @@ mod tests {
             bad[at] ^= 0x10;
             // The last byte of the compressed part has bits that mean nothing.
             let mut content = Vec::new();
-            let unpacked = unpack(&*bad, |_, bytes| {
+            let unpacked = unpack(&*bad, u64::MAX, |_, bytes| {
                 content = bytes;
                 Ok(())
             });
@@ -241,10 +251,10 @@ mod tests {
 
     #[test]
     fn sizes_beyond_sense_are_refused_before_they_are_read() {
-        for size in [LARGEST_FILE + 1, 1 << 40] {
+        for size in [table::LARGEST + 1, LARGEST_FILE + 1, 1 << 40] {
             let error = names(&crafted("v1/table", |header| header.set_size(size))).unwrap_err();
             assert!(error.contains(&size.to_string()), "{error}");
         }
-        assert!(names(&crafted("v1/table", |header| header.set_size(LARGEST_FILE))).is_err(), "truncated");
+        assert!(names(&crafted("v1/table", |header| header.set_size(table::LARGEST))).is_err(), "truncated");
     }
 }

@@ -12,15 +12,18 @@
 //! One file, read at once and searched where it lies: thousands of processes read it at the same moment, and
 //! most of them want a few of its kernels.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::super::seal::MACHINE;
-use super::super::wire::{Reader, Writer};
+use super::super::wire::Reader;
 use crate::signature::Signature;
 use crate::toolchain::CpuFeatures;
 
-const MAGIC: &[u8; 7] = b"djsites";
-const VERSION: u8 = 1;
+pub(super) const MAGIC: &[u8; 7] = b"djsites";
+pub(super) const VERSION: u8 = 1;
+
+/// Whether this is a table, but not one of this version.
+pub(super) fn is_of_another_version(bytes: &[u8]) -> bool {
+    bytes.strip_prefix(MAGIC).and_then(|rest| rest.first()).is_some_and(|version| *version != VERSION)
+}
 
 const HEAD: usize = 8 + 4 * 4;
 const SPEC: usize = 32 + 4;
@@ -28,16 +31,28 @@ const KERNEL: usize = 32 + 32 + 16 + 2 + 2 + 4 * 4;
 const LINK: usize = 4;
 const CHECKSUM: usize = 32;
 
-/// No table is longer; a longer one is no table.
-pub(super) const LARGEST: u64 = 1 << 30;
+/// No table is longer, which is enough for a million kernels; it is held in memory.
+pub(super) const LARGEST: u64 = 1 << 28;
 
 /// A table as it lies in its file.
 #[derive(Debug)]
 pub(super) struct Table {
     bytes: Vec<u8>,
-    specs: usize,
-    kernels: usize,
+    pub(super) specs: usize,
+    pub(super) kernels: usize,
     links: usize,
+}
+
+/// One kernel, as it lies there.
+pub(super) struct Row {
+    pub(super) content: Signature,
+    unit: Signature,
+    pub(super) cpu: CpuFeatures,
+    pub(super) machine: u16,
+    entry: bool,
+    /// Where they begin, and how many they are.
+    links: (usize, usize),
+    name: (usize, usize),
 }
 
 /// One kernel of a table.
@@ -88,7 +103,27 @@ impl Table {
         if length != bytes.len() {
             return Err(damaged());
         }
-        Ok(Table { bytes, specs, kernels, links })
+        let table = Table { bytes, specs, kernels, links };
+        // Rows that share links and names, or repeat a kernel, would make a small table a lot of work.
+        if !table.is_in_order(names) {
+            return Err(damaged());
+        }
+        Ok(table)
+    }
+
+    /// Whether each kernel comes once, and its links and its name begin where those of the one before it end.
+    fn is_in_order(&self, names: usize) -> bool {
+        let (mut last, mut links_from, mut names_from) = (None, 0, 0);
+        for number in 0..self.kernels {
+            let Some(row) = self.kernel_row(number) else { return false };
+            if last >= Some(row.content) || (row.links.0, row.name.0) != (links_from, names_from) {
+                return false;
+            }
+            last = Some(row.content);
+            links_from += row.links.1;
+            names_from += row.name.1;
+        }
+        (links_from, names_from) == (self.links, names)
     }
 
     /// Specs and kernels.
@@ -112,7 +147,7 @@ impl Table {
 
     /// Of all kernels.
     pub(super) fn contents(&self) -> impl Iterator<Item = Signature> {
-        (0..self.kernels).filter_map(|number| self.kernel(number)).map(|kernel| kernel.content)
+        (0..self.kernels).filter_map(|number| self.kernel_row(number)).map(|row| row.content)
     }
 
     fn kernels_at(&self) -> usize {
@@ -137,13 +172,12 @@ impl Table {
         self.bytes.get(at..at + len).map(Reader::new)
     }
 
-    fn spec(&self, number: usize) -> Option<(Signature, usize)> {
+    pub(super) fn spec(&self, number: usize) -> Option<(Signature, usize)> {
         let mut reader = self.row(HEAD + number * SPEC, SPEC)?;
         Some((reader.signature()?, reader.u32()? as usize))
     }
 
-    /// `None` for numbers and ranges that lead nowhere, which no intact table has.
-    fn kernel(&self, number: usize) -> Option<SiteKernel> {
+    pub(super) fn kernel_row(&self, number: usize) -> Option<Row> {
         if number >= self.kernels {
             return None;
         }
@@ -155,7 +189,14 @@ impl Table {
         let entry = reader.u8()? != 0;
         reader.u8()?;
         let mut number = || reader.u32().map(|n| n as usize);
-        let (links_from, links_len, name_from, name_len) = (number()?, number()?, number()?, number()?);
+        let (links, name) = ((number()?, number()?), (number()?, number()?));
+        Some(Row { content, unit, cpu, machine, entry, links, name })
+    }
+
+    /// `None` for numbers and ranges that lead nowhere, which no intact table has.
+    pub(super) fn kernel(&self, number: usize) -> Option<SiteKernel> {
+        let Row { content, unit, cpu, machine, entry, links, name } = self.kernel_row(number)?;
+        let ((links_from, links_len), (name_from, name_len)) = (links, name);
         if links_from + links_len > self.links {
             return None;
         }
@@ -173,116 +214,11 @@ impl Table {
     }
 }
 
-/// A table that is being made.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Rows {
-    /// One kernel for each spec, architecture and set of features.
-    specs: BTreeMap<(Signature, u16, u128), Signature>,
-    kernels: BTreeMap<Signature, SiteKernel>,
-}
-
-impl Rows {
-    /// What a table has, to be extended.
-    pub(super) fn of(table: &Table) -> Rows {
-        let mut rows = Rows::default();
-        for kernel in (0..table.kernels).filter_map(|n| table.kernel(n)) {
-            rows.kernels.insert(kernel.content, kernel);
-        }
-        for (spec, kernel) in (0..table.specs).filter_map(|n| table.spec(n)) {
-            if let Some(kernel) = table.kernel(kernel) {
-                rows.add_spec(spec, &kernel);
-            }
-        }
-        rows
-    }
-
-    pub(super) fn add_kernel(&mut self, kernel: SiteKernel) {
-        self.kernels.insert(kernel.content, kernel);
-    }
-
-    /// In place of what the spec led to on the same processors.
-    pub(super) fn add_spec(&mut self, spec: Signature, kernel: &SiteKernel) {
-        self.specs.insert((spec, kernel.machine, kernel.cpu.bits()), kernel.content);
-    }
-
-    /// The same for a kernel that was added.
-    pub(super) fn add_spec_of(&mut self, spec: Signature, content: &Signature) {
-        if let Some(kernel) = self.kernels.get(content) {
-            self.specs.insert((spec, kernel.machine, kernel.cpu.bits()), *content);
-        }
-    }
-
-    /// Adds the rows of `new`, in place of those for the same specs and processors.
-    pub(super) fn merge(&mut self, new: Rows) {
-        self.kernels.extend(new.kernels);
-        self.specs.extend(new.specs);
-    }
-
-    /// Kernels that some spec leads to, directly or by links; all others are forgotten.
-    pub(super) fn contents(&mut self) -> BTreeSet<Signature> {
-        let mut named = BTreeSet::new();
-        let mut next: Vec<Signature> = self.specs.values().copied().collect();
-        while let Some(content) = next.pop() {
-            if let Some(kernel) = self.kernels.get(&content)
-                && named.insert(content)
-            {
-                next.extend(&kernel.links);
-            }
-        }
-        self.kernels.retain(|content, _| named.contains(content));
-        named
-    }
-
-    pub(super) fn encode(mut self) -> Vec<u8> {
-        let numbers: BTreeMap<Signature, u32> =
-            self.contents().into_iter().enumerate().map(|(n, content)| (content, n as u32)).collect();
-        let number = |content: &Signature| numbers.get(content).copied().unwrap_or(u32::MAX);
-
-        let mut specs: Vec<(Signature, u32, u32)> = self
-            .specs
-            .iter()
-            .map(|((spec, _, cpu), content)| (*spec, u32::MAX - cpu.count_ones(), number(content)))
-            .collect();
-        specs.sort_unstable();
-
-        let (mut links, mut names) = (Writer::default(), Writer::default());
-        let (mut links_len, mut names_len) = (0, 0);
-        let mut kernels = Writer::default();
-        for kernel in self.kernels.values() {
-            kernels.signature(&kernel.content);
-            kernels.signature(&kernel.unit);
-            kernels.u128(kernel.cpu.bits());
-            kernels.raw(&kernel.machine.to_le_bytes());
-            kernels.raw(&[u8::from(kernel.entry), 0]);
-            for value in [links_len, kernel.links.len(), names_len, kernel.name.len()] {
-                kernels.u32(value as u32);
-            }
-            kernel.links.iter().for_each(|link| links.u32(number(link)));
-            names.raw(kernel.name.as_bytes());
-            links_len += kernel.links.len();
-            names_len += kernel.name.len();
-        }
-
-        let mut writer = Writer::default();
-        writer.raw(MAGIC);
-        writer.u8(VERSION);
-        for count in [specs.len(), self.kernels.len(), links_len, names_len] {
-            writer.u32(count as u32);
-        }
-        for (spec, _, kernel) in &specs {
-            writer.signature(spec);
-            writer.u32(*kernel);
-        }
-        for part in [kernels, links, names] {
-            writer.raw(&part.finish());
-        }
-        writer.finish_sealed()
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::rows::Rows;
     use super::*;
+    use crate::cache::wire::Writer;
     use crate::signature::digest;
 
     pub(in crate::cache::site) fn kernel(name: &str, cpu: u128, links: &[&str]) -> SiteKernel {
@@ -384,6 +320,30 @@ pub(super) mod tests {
                 assert_eq!(Rows::of(&table).encode().len(), HEAD + CHECKSUM);
             }
         }
+    }
+
+    #[test]
+    fn rows_that_claim_what_others_have_are_refused() {
+        let good = example().encode();
+        let (specs, kernels) = (54, 56);
+        let row = |number: usize| HEAD + specs * SPEC + number * KERNEL;
+        let sealed = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = good[..good.len() - CHECKSUM].to_vec();
+            change(&mut bytes);
+            let mut writer = Writer::default();
+            writer.raw(&bytes);
+            Table::decode(writer.finish_sealed()).map(|table| table.len())
+        };
+        assert_eq!(sealed(&|_| {}), Ok((specs, kernels)));
+        // The content of another one; links or a name that begin at the first.
+        assert!(sealed(&|bytes| bytes.copy_within(row(0)..row(0) + 32, row(1))).is_err());
+        for field in [84, 92] {
+            let at = row(kernels - 1) + field;
+            assert!(sealed(&|bytes| bytes[at..at + 4].fill(0)).is_err(), "{field}");
+        }
+        // More than they are.
+        let at = row(3) + 96;
+        assert!(sealed(&|bytes| bytes[at] = 200).is_err());
     }
 
     #[test]

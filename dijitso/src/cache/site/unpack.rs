@@ -40,22 +40,28 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
     candidates.extend_from_slice(places);
     let scratch = Scratch::new(fs, &candidates)
         .map_err(|error| format!("there is no place where it could be unpacked: {error}"))?;
-    unpack(fs, archive.into_reader(), scratch.path())?;
+    unpack(fs, archive.into_reader(), scratch.path(), u64::MAX)?;
     if scratch.path().parent() == Some(&*store.tmp_dir()) && keep(fs, scratch.path(), &root).is_ok() {
         return Ok(Unpacked { root, scratch: None });
     }
     Ok(Unpacked { root: scratch.path().to_owned(), scratch: Some(scratch) })
 }
 
-/// The content of the archive at `path`, in the first of `places`, for as long as what is returned is held.
-pub(super) fn into_scratch(fs: &Fs, path: &Path, places: &[PathBuf]) -> Result<Scratch, String> {
+/// The content of the archive at `path`, in the first of `places`, for as long as what is returned is held; if it has at most
+/// `largest` bytes.
+pub(super) fn into_scratch(
+    fs: &Fs,
+    path: &Path,
+    places: &[PathBuf],
+    largest: u64,
+) -> Result<Scratch, String> {
     let archive = fs.open(path).map_err(|error| format!("it cannot be read: {error}"))?;
     if !archive.regular {
         return Err("it is not a file".to_owned());
     }
     let scratch = Scratch::new(fs, places)
         .map_err(|error| format!("there is no place where it could be unpacked: {error}"))?;
-    unpack(fs, archive.into_reader(), scratch.path())?;
+    unpack(fs, archive.into_reader(), scratch.path(), largest)?;
     Ok(scratch)
 }
 
@@ -82,16 +88,12 @@ fn keep(fs: &Fs, from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Writes what is in an archive below `root`, and verifies every byte of it.
-fn unpack(fs: &Fs, archive: impl io::Read, root: &Path) -> Result<(), String> {
+fn unpack(fs: &Fs, archive: impl io::Read, root: &Path, largest: u64) -> Result<(), String> {
     let v1 = root.join("v1");
     let mut has_table = false;
-    pack::unpack(archive, |packed, bytes| {
+    pack::unpack(archive, largest, |packed, bytes| {
         let path = match &packed {
-            Packed::Table => {
-                Table::decode(bytes.clone())?;
-                has_table = true;
-                v1.join(TABLE)
-            }
+            Packed::Table => v1.join(TABLE),
             Packed::Entry(content) => entry_path(&v1, content),
         };
         match fs.publish(&v1, &path, &bytes, false) {
@@ -102,7 +104,10 @@ fn unpack(fs: &Fs, archive: impl io::Read, root: &Path) -> Result<(), String> {
             Err(error) => return Err(format!("it cannot be unpacked below {}: {error}", root.display())),
         }
         match packed {
-            Packed::Table => Ok(()),
+            Packed::Table => {
+                has_table = true;
+                Table::decode(bytes).map(|_| ())
+            }
             Packed::Entry(content) => match Archive::open(fs, &path, &content) {
                 Ok(_) => Ok(()),
                 Err(defect) => Err(format!("its entry {} is not used: {defect}", content.short())),

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::super::archive::Archive;
 use super::super::entry::{self, Defect};
 use super::super::lock::Lock;
-use super::table::{self, Rows, SiteKernel, Table};
+use super::rows::Rows;
+use super::table::{self, SiteKernel, Table};
 use super::{TABLE, entry_path, is_archive, pack, place};
 use crate::fs::{Fs, Published, check_installed};
 use crate::signature::Signature;
@@ -137,11 +138,10 @@ impl SiteExport {
         let entries = self
             .entries
             .iter()
-            .map(|(content, path)| Ok((format!("v1/{}", place(content)), fs.read(path)?.into())));
+            .map(|(content, path)| Ok::<_, io::Error>((format!("v1/{}", place(content)), fs.read(path)?)));
         // In the order of their names.
-        let bytes = pack::pack(entries.chain([Ok((format!("v1/{TABLE}"), table.into()))]))?;
-        fs.replace(parent, path, &bytes)?;
-        Ok(bytes.len() as u64)
+        let files = entries.chain([Ok((format!("v1/{TABLE}"), table))]);
+        fs.replace_with(parent, path, |into| pack::pack(files, into).map(|_| ()))
     }
 }
 
@@ -167,6 +167,10 @@ pub(super) fn extended(fs: &Fs, path: &Path, new: Rows) -> io::Result<Rows> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(new),
         Err(error) => return Err(error),
     };
+    if table::is_of_another_version(&bytes) {
+        let text = format!("{} is of another version of dijitso, and is left as it is", path.display());
+        return Err(io::Error::other(text));
+    }
     match Table::decode(bytes) {
         Ok(table) => {
             let mut rows = Rows::of(&table);
