@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use dijitso::{KernelOrigin, Signature};
+use dijitso::{KernelOrigin, KernelSpec, Network, Signature, Source};
 use dijitso_tests::kernels::{self, Loop};
 use serde_json::json;
 
@@ -92,6 +92,111 @@ fn what_cannot_be_built_says_why() {
         .env("CXX", "/no/compiler")
         .run()
         .failed(1, "/no/compiler");
+}
+
+#[test]
+fn what_is_linked_to_a_kernel_of_the_cache_is_found_by_its_spec() {
+    let place = Place::new();
+    let signature = place.jit().load(&kernels::base(40)).unwrap().signature();
+    let run = || {
+        let jit = place.jit();
+        let base = jit.cached(&signature).unwrap();
+        let top: KernelSpec<kernels::Number> = KernelSpec::new("top", signature, move || {
+            let text = "#include \"base.h\"\nextern \"C\" int top() { return base() + 2; }\n";
+            // SAFETY: adds two numbers.
+            unsafe { Source::translation_unit(text) }.depends_on(&base)
+        })
+        .package("dijitso-tests", "1");
+        assert_eq!(jit.load(&top).unwrap().call(), 42);
+        let stats = jit.stats();
+        (stats.compiled, stats.generated, stats.file_changes, stats.misses.values().sum::<u64>())
+    };
+    assert_eq!(run().0, 1);
+    assert_eq!(run(), (0, 0, 0, 0));
+    // What it is linked to is gone: then there is nothing to link to either.
+    let path = place.jit().cache().entry(&signature).unwrap().unwrap().path().to_owned();
+    std::fs::remove_file(path).unwrap();
+    let error = place.jit().cached(&signature).unwrap_err().to_string();
+    assert!(error.contains("no kernel"), "{error}");
+}
+
+#[test]
+fn what_was_imported_is_loaded_as_the_rest_of_the_cache_is() {
+    let (place, _, _) = filled();
+    run(&place, "export all.tar.gz").ok();
+    let other = Place::new();
+    let archive = place.path("all.tar.gz").display().to_string();
+    Cli::new(&other).args(["import", &archive]).run().ok();
+    let jit = other.builder().network(Network::Yes).build().unwrap();
+    assert_eq!(jit.load(&kernels::number(1)).unwrap().origin(), KernelOrigin::Site);
+    assert_eq!(jit.stats().memory_loads, 1, "others can change what is on a network file system");
+}
+
+#[test]
+fn what_others_can_write_is_not_imported() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (place, _, _) = filled();
+    run(&place, "export site").ok();
+    let site = place.path("site");
+    let other = Place::new();
+    let import = || Cli::new(&other).args(["import", &site.display().to_string()]).run();
+    let entry = crate::harness::files(&site).into_iter().find(|path| path.extension().is_some()).unwrap();
+    for path in [site.join("v1/table"), entry.parent().unwrap().to_owned(), entry] {
+        let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let before = path.metadata().unwrap().permissions().mode();
+        mode(0o777);
+        import().failed(1, "can be written by");
+        mode(before);
+    }
+    import().ok();
+}
+
+#[test]
+fn an_archive_beyond_the_bound_is_not_imported() {
+    let (place, _, _) = filled();
+    run(&place, "export all.tar.gz").ok();
+    let other = Place::new();
+    let archive = place.path("all.tar.gz").display().to_string();
+    let cli = Cli::new(&other).env("DIJITSO_MAX_SIZE", "20000");
+    cli.args(["import", &archive]).run().failed(1, "more than 20000 bytes");
+    assert_eq!(other.entries().len(), 0);
+}
+
+#[test]
+fn what_was_imported_and_is_gone_is_forgotten() {
+    let (place, _, _) = filled();
+    run(&place, "export all.tar.gz").ok();
+    let other = Place::new();
+    let archive = place.path("all.tar.gz").display().to_string();
+    Cli::new(&other).args(["import", &archive]).run().ok();
+    let table = other.path("cache/v1/imported");
+    let length = || std::fs::metadata(&table).unwrap().len();
+    let before = length();
+    run(&other, "gc").ok();
+    assert_eq!(length(), before);
+    run(&other, "clean --kernel axpy").ok();
+    run(&other, "gc").ok();
+    assert!(length() < before);
+    let jit = other.jit();
+    assert_eq!(jit.load(&kernels::successor(4)).unwrap().origin(), KernelOrigin::Site);
+    run(&other, "gc --max-size 1").ok();
+    assert!(!table.exists());
+}
+
+#[test]
+fn a_table_of_another_version_is_left_as_it_is() {
+    let (place, _, _) = filled();
+    run(&place, "export all.tar.gz").ok();
+    let archive = place.path("all.tar.gz").display().to_string();
+    let other = Place::new();
+    Cli::new(&other).args(["import", &archive]).run().ok();
+    let table = other.path("cache/v1/imported");
+    let mut bytes = std::fs::read(&table).unwrap();
+    bytes[7] = 9;
+    std::fs::write(&table, &bytes).unwrap();
+    Cli::new(&other).args(["import", &archive]).run().failed(1, "of another version");
+    run(&other, "clean --all").ok();
+    assert_eq!(std::fs::read(&table).unwrap(), bytes);
 }
 
 #[test]

@@ -81,6 +81,18 @@ pub(crate) struct Dependency {
     pub(crate) object: Option<(PathBuf, Stamp)>,
 }
 
+impl Dependency {
+    /// One that was named by its content: no key leads to it, and none is needed.
+    pub(crate) fn by_content(name: &str, content: Signature, linked: bool) -> Dependency {
+        Dependency { key: content, name: name.to_owned(), content, linked, object: None }
+    }
+
+    /// Whether it was named so. No key is a content by chance: both are digests.
+    pub(crate) fn is_by_content(&self) -> bool {
+        self.key == self.content
+    }
+}
+
 /// The key under which the index keeps what a translation unit led to.
 pub(crate) fn unit_key(unit: &Signature) -> Signature {
     let mut signer = Signer::quiet("dijitso unit index 1");

@@ -54,14 +54,16 @@ impl Jit {
         let problem = format!("the entry {signature} is gone");
         let spec = KernelSpec::<()>::new(loaded.name.clone(), (*signature, "cached"), move || {
             Err::<Source<()>, String>(problem.clone())
-        });
+        })
+        .of_content(*signature);
         self.0.memory.put(spec.any(), &loaded);
         Ok(spec)
     }
 }
 
 impl Engine {
-    fn open_by_content(&self, content: &Signature, depth: usize) -> Result<Arc<Loaded>> {
+    /// With what it is linked to; `depth` kernels below what was asked for.
+    pub(super) fn open_by_content(&self, content: &Signature, depth: usize) -> Result<Arc<Loaded>> {
         if let Some(loaded) = self.memory.library(content) {
             return Ok(loaded);
         }

@@ -1,22 +1,19 @@
 //! The disk's answer: by spec without generating, or by unit once the text is known.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Engine;
 use super::memory;
 use super::opening::Opening;
-use crate::cache::{
-    Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, archive_at, unit_key,
-};
-use crate::compile::{Unit, symbol_name};
+use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, unit_key};
+use crate::compile::Unit;
 use crate::error::{Error, Result};
 use crate::kernel::Loaded;
 use crate::report::{KernelOrigin, Report};
 use crate::signature::Signature;
-use crate::source::{AnySpec, Parts, render};
+use crate::source::{AnySpec, Parts};
 
 /// What is known of a spec without generating it.
 #[derive(Debug)]
@@ -252,6 +249,11 @@ impl Engine {
             return Opened::Loaded(loaded.clone());
         }
         let name = &dependency.name;
+        if dependency.is_by_content()
+            && let Ok(loaded) = self.open_by_content(&dependency.content, depth)
+        {
+            return Opened::Loaded(loaded);
+        }
         let (mut index, position) = match self.recorded(dependency, depth) {
             Ok(found) => found,
             Err(why) => {
@@ -273,6 +275,9 @@ impl Engine {
     fn holds(&self, dependency: &Dependency, verified: &mut Verified, depth: usize) -> Result<(), String> {
         let place = (dependency.key, dependency.content);
         if verified.opened.contains_key(&place) || verified.holding.contains(&place) {
+            return Ok(());
+        }
+        if dependency.is_by_content() && self.fs.exists(&self.store.entry_path(&dependency.content)) {
             return Ok(());
         }
         let (index, position) = match self.recorded(dependency, depth) {
@@ -299,6 +304,9 @@ impl Engine {
         }
         if depth > DEEPEST {
             return Err("too many kernels deep for one lookup".to_owned());
+        }
+        if dependency.is_by_content() {
+            return Err("not in the cache".to_owned());
         }
         let index = self.store.index(&dependency.key).ok_or("not in the cache")?;
         let wanted = VariantOutcome::Content(dependency.content);
@@ -361,44 +369,8 @@ impl Engine {
             Err(error) => Opened::Failed(error),
         }
     }
-
-    /// With checking on: what the generator writes now must be what the entry was made from.
-    pub(super) fn check(&self, spec: &AnySpec, loaded: &Loaded) -> Result<()> {
-        self.counters.generated.one();
-        let _acting = self.act();
-        let _working = self.flights.working(spec.signature(), spec.description());
-        let parts = spec.generate()?;
-        let mut archive = archive_at(&self.store, loaded.path.get().map(PathBuf::as_path), &loaded.content)
-            .map_err(|defect| {
-            let diff = format!("the cached text cannot be read: {defect}");
-            Error::Stale { kernel: spec.at(), diff }
-        })?;
-        let symbol = symbol_name(spec.name(), &archive.unit().to_hex());
-        for (file, now) in &render(&parts, spec.name(), &symbol, false).files {
-            let header = parts.headers.iter().any(|(name, _)| name == file);
-            let then = if header { archive.header(file) } else { archive.text(file) }.unwrap_or_default();
-            if then != *now {
-                return Err(Error::Stale { kernel: spec.at(), diff: first_difference(file, &then, now) });
-            }
-        }
-        Ok(())
-    }
 }
 
 fn needs(lacking: &[String]) -> String {
     format!("built for a processor with {}", lacking.join(", "))
-}
-
-fn first_difference(file: &str, then: &str, now: &str) -> String {
-    let (mut old, mut new) = (then.lines(), now.lines());
-    let mut line = 1;
-    loop {
-        match (old.next(), new.next()) {
-            (a, b) if a == b && a.is_some() => line += 1,
-            (a, b) => {
-                let [a, b] = [a, b].map(|l| l.unwrap_or("(end of text)"));
-                return format!("{file}:{line}\n- {a}\n+ {b}");
-            }
-        }
-    }
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod builder;
 mod cached;
+mod check;
 mod derived;
 mod engine;
 mod export;

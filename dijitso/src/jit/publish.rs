@@ -256,7 +256,6 @@ impl Engine {
         if let Err(error) = self.store.add_variant(key, variant) {
             self.cannot_write(&error);
         }
-        self.store.evict_if_full();
     }
 
     /// What the index keeps of a kernel's dependencies, so that a warm start can follow them without
@@ -285,6 +284,9 @@ impl Engine {
                     let stamp = self.fs.stamp(&path).ok().flatten()?;
                     Some((path, stamp))
                 });
+                if dependency.content() == Some(content) {
+                    return Dependency::by_content(dependency.name(), content, linked);
+                }
                 Dependency {
                     key: self.index_key(dependency),
                     name: dependency.name().to_owned(),

@@ -26,6 +26,8 @@ pub(super) struct SpecInner {
     pub(super) package: Cow<'static, str>,
     pub(super) package_version: Cow<'static, str>,
     pub(super) version: u32,
+    /// Set if a kernel that was built is meant, by its content, and not what a generator would write now.
+    pub(super) content: Option<Signature>,
     /// The digest of the arguments, and their short text.
     key: Signature,
     arguments: String,
@@ -86,6 +88,7 @@ impl SpecInner {
             package: Cow::Borrowed(""),
             package_version: Cow::Borrowed(""),
             version: 0,
+            content: None,
             key,
             arguments,
             abi,
@@ -155,6 +158,11 @@ impl AnySpec {
     }
 
     /// An address in the program or library that holds the generator, for its build id.
+    /// The kernel that is meant by its content alone.
+    pub(crate) fn content(&self) -> Option<Signature> {
+        self.0.content
+    }
+
     pub(crate) fn generator_address(&self) -> usize {
         self.0.address
     }

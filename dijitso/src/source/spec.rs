@@ -136,6 +136,11 @@ impl<F: KernelFn> KernelSpec<F> {
         KernelSpec::of(inner)
     }
 
+    /// Stands for the kernel of this content, which was built.
+    pub(crate) fn of_content(self, content: Signature) -> KernelSpec<F> {
+        self.edit(|inner| inner.content = Some(content))
+    }
+
     fn of(inner: SpecInner) -> KernelSpec<F> {
         KernelSpec { any: AnySpec::new(inner), kernel: PhantomData }
     }
