@@ -126,9 +126,15 @@ fn names_that_would_act_on_a_terminal_are_shown_harmlessly() {
         let said = run(&place, words);
         assert!(!acts(&said.out) && !acts(&said.err), "{words}: {said:?}");
     }
-    for words in
-        [&["show", evil][..], &["explain", evil], &["config", "--key", evil], &["export", "out", evil]]
-    {
+    for words in [
+        &["show", evil][..],
+        &["explain", evil],
+        &["config", "--key", evil],
+        &["export", "out", evil],
+        &["clean", "--older-than", evil],
+        &["gc", "--max-size", evil],
+        &["stats", evil],
+    ] {
         let said = Cli::new(&place).args(words).run();
         assert!(said.status != 0 && !acts(&said.err), "{words:?}: {said:?}");
     }

@@ -71,12 +71,48 @@ fn the_page_is_one_file_that_asks_nobody_for_anything() {
 }
 
 #[test]
+fn what_is_said_about_caches_holds_for_one_that_is_named() {
+    let (place, _, _) = filled();
+    let cache = place.cache().display().to_string();
+    let other = Place::new();
+    other.write("config.toml", "[cache]\nmax_files = 1\n");
+    let told = || Cli::new(&other).env("DIJITSO_CONFIG", other.path("config.toml"));
+    let would = told().args(["gc", "--dry-run", "--cache-dir", &cache]).run().ok().out;
+    assert!(would.contains("Would remove 6 kernels"), "{would}");
+    // On a file system that others see, what is being written is left alone for a day.
+    let left = place.path("cache/v1/tmp/new-left");
+    std::fs::write(&left, b"half").unwrap();
+    let gc = |network: &str| {
+        let cli = Cli::new(&other).env("DIJITSO_CACHE_NETWORK", network);
+        cli.args(["gc", "--cache-dir", &cache]).run().ok();
+        left.exists()
+    };
+    assert!(gc("yes") && !gc("no"));
+    let healthy = Cli::new(&place).env("DIJITSO_CACHE_NETWORK", "yes").args(["doctor"]).run().ok().out;
+    assert!(healthy.contains("is on a network file system"), "{healthy}");
+}
+
+#[test]
+fn an_import_keeps_the_bound() {
+    let (place, _, _) = filled();
+    run(&place, "export all.tar.gz").ok();
+    let other = Place::new();
+    let archive = place.path("all.tar.gz").display().to_string();
+    Cli::new(&other).env("DIJITSO_MAX_FILES", "2").args(["import", &archive]).run().ok();
+    let left = other.entries().len();
+    assert!(left <= 2, "{left}");
+}
+
+#[test]
 fn a_cache_is_brought_within_its_bound_on_demand() {
     let (place, _, cache) = filled();
     let would = run(&place, "gc --max-size 1K --dry-run").ok().out;
     assert!(would.contains("Would remove 6 kernels") && would.contains("6 kernels"), "{would}");
     assert_eq!(cache.entries().count(), 6);
-    run(&place, "gc").ok();
+    let nothing = run(&place, "gc").ok().out;
+    assert!(nothing.contains("; 6 kernels, "), "{nothing}");
+    let quiet = run(&place, "gc --max-size 1K --dry-run --quiet").ok().out;
+    assert_eq!(quiet.lines().count(), 1, "{quiet}");
     run(&place, "gc --max-size 1G --max-age 1d").ok();
     assert_eq!(cache.entries().count(), 6);
     let answer = run(&place, "gc --json --max-size 1K").ok().json();
@@ -103,6 +139,10 @@ fn a_program_is_traced_as_if_it_ran_alone() {
     let events: Vec<Value> =
         serde_json::from_str(&format!("{}]", text.trim_end().trim_end_matches([',', ']']))).unwrap();
     assert!(events.iter().any(|event| event.to_string().contains("compile")), "{text}");
+    let other = Place::new();
+    let named = other.cache().display().to_string();
+    Cli::new(&place).args(["--cache-dir", &named, "trace", "out.json", CLIENT, "axpy", "2"]).run().ok();
+    assert_eq!(other.entries().len(), 1, "the cache that is named");
     let failed = Cli::new(&place).args(["trace", "out.json", "false"]).run();
     assert_eq!(failed.status, 1, "the program's own status");
     run(&place, "trace out.json /no/such/program").failed(1, "cannot run /no/such/program");

@@ -36,7 +36,7 @@ pub(super) struct Clean {
     /// Only the kernel with this signature, or its beginning; several times for several
     #[arg(long, value_name = "SIGNATURE")]
     signature: Vec<String>,
-    /// Everything
+    /// Everything but what is known about compilers (`--categories toolchain`) and the statistics (`stats --zero`)
     #[arg(long, conflicts_with_all = ["categories", "older_than", "unused_for", "kernel", "signature"])]
     all: bool,
     /// Ask nothing
@@ -79,7 +79,7 @@ impl Clean {
         let cache = global.cache(screen)?;
         let chosen = self.chosen(&cache)?;
         if !(self.all || self.dry_run || self.has_condition() || screen.asks()) {
-            return Err(Trouble::Usage("say what to remove, or --all for everything".to_owned()));
+            return Err(Trouble::Usage("say what to remove, or --all for all kernels".to_owned()));
         }
         if !self.dry_run && !self.yes && screen.asks() {
             let would = self.cleaning(&cache, &chosen).dry_run(true).run();

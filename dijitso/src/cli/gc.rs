@@ -46,7 +46,8 @@ impl Gc {
                 "left": { "kernels": left.entries.files, "bytes": left.total().bytes },
             }))?;
         } else {
-            for file in removed.files.iter().filter(|_| self.dry_run) {
+            let detailed = self.dry_run && !screen.is_quiet();
+            for file in removed.files.iter().filter(|_| detailed) {
                 screen.line(format_args!(
                     "{:<10}{:>9}  {}",
                     file.kind,

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::text::line;
+
 /// `1.4 kB`, `37.2 MB`: as `ls -h --si`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -46,8 +48,12 @@ pub(super) fn unix(when: SystemTime) -> u64 {
 
 /// An age on the command line: `90s`, `15m`, `12h`, `30d`, `2w`.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("`{text}` is no length of time; write a number and s, m, h, d or w, such as 12h or 30d");
+    let wrong = || {
+        format!(
+            "`{}` is no length of time; write a number and s, m, h, d or w, such as 12h or 30d",
+            line(text)
+        )
+    };
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit.trim() {
@@ -65,7 +71,8 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
 
 /// A size on the command line, as in the configuration: `500M`, `5G`, `2 GiB`.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no size; write a number and K, M, G or T, such as 500M or 5G");
+    let wrong =
+        || format!("`{}` is no size; write a number and K, M, G or T, such as 500M or 5G", line(text));
     crate::config::raw::bytes(text).ok_or_else(wrong)
 }
 

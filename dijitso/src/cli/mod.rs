@@ -28,6 +28,7 @@ mod trouble;
 mod verify;
 mod version;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -104,7 +105,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(problem) => {
             // A closed pipe is nobody's fault.
-            let _ = problem.print();
+            let _ = print(&problem);
             return ExitCode::from(if problem.use_stderr() { trouble::USAGE } else { trouble::DONE });
         }
     };
@@ -135,11 +136,21 @@ impl Command {
             Command::Import(import) => import.run(global, screen),
             Command::Stats(stats) => stats.run(global, screen),
             Command::Gc(gc) => gc.run(global, screen),
-            Command::Trace(trace) => trace.run(screen),
+            Command::Trace(trace) => trace.run(global, screen),
             Command::Doctor(doctor) => doctor.run(global, screen),
             Command::Completions(completions) => completions.run(screen),
             Command::Man(man) => man.run(screen),
         }
+    }
+}
+
+/// Prints what is wrong with the command line, or the help. Words of the user's that would act on a terminal are shown harmlessly.
+fn print(problem: &clap::Error) -> std::io::Result<()> {
+    let text = problem.render().to_string();
+    let safe = text::lines(&text);
+    match problem.use_stderr() && safe != text {
+        true => std::io::stderr().write_all(safe.as_bytes()),
+        false => problem.print(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 
+use super::Global;
 use super::screen::Screen;
 use super::text::line;
 use super::trouble::{Answer, Trouble};
@@ -22,13 +23,17 @@ pub(super) struct Trace {
 
 impl Trace {
     /// Becomes the program: its output, its exit status and its signals are those it has without us.
-    pub(super) fn run(self, screen: &mut Screen) -> Answer {
+    pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
         let file =
             std::path::absolute(&self.file).map_err(|error| Error::io("cannot write", &self.file, &error))?;
         let program = self.program.first().cloned().unwrap_or_default();
         screen.flush()?;
-        let error =
-            std::process::Command::new(&program).args(&self.program[1..]).env("DIJITSO_TRACE", file).exec();
+        let mut command = std::process::Command::new(&program);
+        command.args(&self.program[1..]).env("DIJITSO_TRACE", file);
+        if let Some(dir) = global.params()?.cache.dir {
+            command.env("DIJITSO_CACHE_DIR", dir);
+        }
+        let error = command.exec();
         Err(Trouble::Failed(format!("cannot run {}: {error}", line(&program.to_string_lossy()))))
     }
 }
