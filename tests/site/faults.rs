@@ -12,6 +12,8 @@ fn with_future_kernel(table: &[u8]) -> Vec<u8> {
     future[..32].fill(0);
     // The last of the bits that stand for features: none that this version knows.
     future[64 + 15] |= 0x80;
+    // Without a name: that one is the other's.
+    future[kernel - 4..].fill(0);
     let signature = &content[head..head + 32];
     let mut bytes = content[..8].to_vec();
     for count in [2u32, 2].map(u32::to_le_bytes) {
