@@ -7,6 +7,9 @@ use crate::cache::browse::size;
 use crate::fs::{Scratch, is_working_directory};
 use crate::signature::Signature;
 
+/// Whether we give a file such a name.
+type IsOurs = fn(&str) -> bool;
+
 /// The file at the root that says whose directory it is.
 const TAG_NAME: &str = "CACHEDIR.TAG";
 /// What lies beside the folders of entries.
@@ -60,9 +63,8 @@ impl Store {
     }
 
     /// The directories that only hold what somebody works on, and which names are such.
-    fn places_of_work(&self) -> impl Iterator<Item = (PathBuf, fn(&str) -> bool)> {
-        let places: [(PathBuf, fn(&str) -> bool); 2] =
-            [(self.tmp_dir(), is_temporary), (self.locks_dir(), is_lock)];
+    fn places_of_work(&self) -> impl Iterator<Item = (PathBuf, IsOurs)> {
+        let places = [(self.tmp_dir(), is_temporary as IsOurs), (self.locks_dir(), is_lock)];
         places.into_iter().filter(|(dir, _)| self.fs.is_directory_itself(dir))
     }
 
