@@ -1,6 +1,6 @@
 //! Memory: of a thousand kernels, and of a hundred thousand loads of the same few.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -33,12 +33,7 @@ pub(crate) fn rows(bench: &Bench) -> Vec<Row> {
 }
 
 fn thousand(bench: &Bench) -> Vec<Row> {
-    let shim = bench.path("free-c++");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dijitso/benches/free_compiler.c");
-    let mut command = Command::new(REAL);
-    command.args(["-x", "c", "-O1"]).arg(format!("-DREAL=\"{REAL}\"")).arg(source).arg("-o").arg(&shim);
-    assert!(command.status().is_ok_and(|status| status.success()), "{command:?}");
-    settle();
+    let shim = free_compiler(bench);
     let shim = shim.to_str().expect("a path of text");
     let (mut peaks, mut warm_peaks) = (Series::default(), Series::default());
     let cache = std::cell::RefCell::new(bench.path("none"));
@@ -58,6 +53,17 @@ fn thousand(bench: &Bench) -> Vec<Row> {
         Row::new(format!("`load_all` of {SPECS} specs, free compiler"), &cold),
         Row::new(format!("`load_all` of {SPECS} specs, warm"), &warm),
     ]
+}
+
+/// A compiler that costs (next to) nothing.
+pub(crate) fn free_compiler(bench: &Bench) -> PathBuf {
+    let shim = bench.path("free-c++");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dijitso/benches/free_compiler.c");
+    let mut command = Command::new(REAL);
+    command.args(["-x", "c", "-O1"]).arg(format!("-DREAL=\"{REAL}\"")).arg(source).arg("-o").arg(&shim);
+    assert!(command.status().is_ok_and(|status| status.success()), "{command:?}");
+    settle();
+    shim
 }
 
 /// Cold first, then warm, in every round: the second needs what the first leaves.

@@ -5,6 +5,7 @@
 
 mod batch;
 mod cold;
+mod command;
 mod forms;
 mod growth;
 mod hits;
@@ -25,13 +26,13 @@ use crate::table::Row;
 
 const USAGE: &str = "\
 usage: peers [--rounds N] [--without-python] [--mpi PROGRAM] [--ranks N,N ..] [PART ..]
-parts: hits start cold batch forms mpi growth; all of them if none is named
+parts: hits start cold batch forms mpi growth command; all of them if none is named
 PROGRAM is `mpi-peers`, without which the part `mpi` is left out";
 
 /// A part of the table.
 type Part = (&'static str, fn(&Bench) -> Vec<Row>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("hits", hits::rows),
     ("start", start::rows),
     ("cold", cold::rows),
@@ -39,6 +40,7 @@ const PARTS: [Part; 7] = [
     ("forms", forms::rows),
     ("mpi", ranks::rows),
     ("growth", growth::rows),
+    ("command", command::rows),
 ];
 
 fn main() {
@@ -62,6 +64,9 @@ fn worker(words: &[&str]) -> Numbers {
         ["batch", kind, cache] => batch::worker(kind, Path::new(cache)),
         ["forms", root, cache, flags] => forms::worker(Path::new(root), Path::new(cache), Path::new(flags)),
         ["thousand", cache, shim] => growth::thousand_worker(Path::new(cache), shim),
+        ["fill", cache, shim, from, to, bytes, bound] => {
+            command::fill_worker(cache, shim, [from, to, bytes, bound])
+        }
         ["growth", part, cache] => growth::growth_worker(part, Path::new(cache)),
         _ => panic!("there is no worker `{}`", words.join(" ")),
     }

@@ -4,17 +4,19 @@
 //! thread can drive many. Its directory is private, removed with the job, and swept by the next run
 //! if this process is killed.
 
+mod failing;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::bench::Bench;
-use super::diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
-use super::ended::{Built, Ended, Failed};
+use super::depfile;
+use super::diagnose::{Trouble, trouble, undefined_symbols};
+use super::ended::{Built, Ended};
 use super::linked::Linked;
 use super::pack::Member;
 use super::unit::Unit;
-use super::{bundle, depfile};
 use crate::cache::without_directory;
 use crate::error::Error;
 use crate::fs::Scratch;
@@ -24,7 +26,7 @@ use crate::toolchain::{LinkRequest, traced_files};
 
 /// What a job wants next.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(in crate::compile) enum Step {
     Run(Command),
     Done(Ended),
 }
@@ -62,8 +64,8 @@ pub(crate) struct Job {
     commands: Vec<String>,
 }
 
-pub(super) const OBJECT: &str = "unit.o";
-pub(super) const COMPILE_DEPS: &str = "unit.d";
+pub(in crate::compile) const OBJECT: &str = "unit.o";
+pub(in crate::compile) const COMPILE_DEPS: &str = "unit.d";
 // As seen from the directory of a pack's member.
 const PACK_OBJECT: &str = "../unit.o";
 const PACK_DEPS: &str = "../unit.d";
@@ -95,7 +97,7 @@ impl Job {
     }
 
     /// A job that only links: its unit is in an object that several share.
-    pub(super) fn of_pack(bench: Bench, unit: Arc<Unit>, member: Member) -> Job {
+    pub(in crate::compile) fn of_pack(bench: Bench, unit: Arc<Unit>, member: Member) -> Job {
         let mut job = Job::new(bench, unit, Vec::new());
         (job.started, job.compile) = (member.pack.started, member.compile);
         // As it would be compiled alone, which gives the same and is what somebody can repeat.
@@ -105,7 +107,7 @@ impl Job {
     }
 
     /// Writes the files and says how to compile them; after a full disk, in the next place.
-    pub(super) fn begin(&mut self) -> Step {
+    pub(in crate::compile) fn begin(&mut self) -> Step {
         if let Some(member) = &self.pack {
             let script = self.unit.rendered.version_script.as_bytes();
             return match self.bench.fs.write(&member.dir().join(EXPORTS), script) {
@@ -174,7 +176,7 @@ impl Job {
     }
 
     /// The step that was asked for has ended.
-    pub(super) fn advance(&mut self, output: Output) -> Step {
+    pub(in crate::compile) fn advance(&mut self, output: Output) -> Step {
         let log =
             String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         match std::mem::replace(&mut self.stage, Stage::Compile) {
@@ -229,22 +231,6 @@ impl Job {
                     }
                 }
             }
-        }
-    }
-
-    pub(super) fn cannot_start(&self, command: &Command, error: &std::io::Error) -> Failed {
-        let program = command.program.display();
-        Failed {
-            error: Error::Compiler {
-                kernel: self.unit.at.clone(),
-                problem: format!("cannot start {program}: {error}"),
-                log: String::new(),
-                bundle: None,
-            },
-            lasting: false,
-            inputs: Vec::new(),
-            missing: Vec::new(),
-            started: self.started,
         }
     }
 
@@ -327,33 +313,6 @@ impl Job {
         commands
     }
 
-    /// The compiler refused the text. To remember that, we must know which files would change its mind.
-    fn refused(&mut self) -> Step {
-        let lasting = blames_the_text(&self.log);
-        let error = Error::Compile {
-            kernel: self.unit.at.clone(),
-            log: self.log.clone(),
-            command: self.command_text(),
-            bundle: self.bundle(),
-        };
-        if !lasting || self.dir().join(COMPILE_DEPS).exists() {
-            let inputs = self.dependencies();
-            return self.failed(error, lasting, inputs, Vec::new());
-        }
-        let (main, language, dir) = (&self.unit.rendered.main, self.unit.language, self.dir());
-        let command =
-            self.bench.toolchain.dependency_command(&self.unit.flags, language, main, COMPILE_DEPS, &dir);
-        self.stage = Stage::Dependencies(error);
-        Step::Run(command)
-    }
-
-    fn explained(&mut self, error: Error, output: &Output) -> Step {
-        let known = trouble("preprocessor", output, self.bench.timeout).is_none();
-        let (missing, inputs) = self.dependencies().into_iter().partition::<Vec<_>, _>(|p| p.is_relative());
-        let missing = missing.into_iter().map(|p| p.to_string_lossy().into_owned()).collect();
-        self.failed(error, known, inputs, missing)
-    }
-
     /// Files the tools read, without those in our own directory; relative ones were not found.
     fn dependencies(&self) -> Vec<PathBuf> {
         let (of_compile, shared) = match &self.pack {
@@ -369,74 +328,6 @@ impl Job {
         self.commands.push(command.to_string());
         self.current = Some(command.clone());
         Step::Run(command)
-    }
-
-    fn elsewhere(&mut self, problem: String) -> Step {
-        if self.next_place < self.bench.places.len() {
-            log::warn!("kernel {}: {problem}; trying another directory", self.unit.at);
-            self.commands.clear();
-            return self.begin();
-        }
-        self.fail(format!("{problem}; set TMPDIR to a directory with free space"), false)
-    }
-
-    /// The machinery failed: never remembered.
-    fn fail(&mut self, problem: String, with_bundle: bool) -> Step {
-        let bundle = if with_bundle { self.bundle() } else { None };
-        let error = Error::Compiler {
-            kernel: self.unit.at.clone(),
-            problem,
-            log: std::mem::take(&mut self.log),
-            bundle,
-        };
-        self.failed(error, false, Vec::new(), Vec::new())
-    }
-
-    fn failed(&mut self, error: Error, lasting: bool, inputs: Vec<PathBuf>, missing: Vec<String>) -> Step {
-        self.scratch = None;
-        if self.pack.is_some() {
-            return Step::Done(Ended::Alone);
-        }
-        if let Some(sources) = self.sources.take() {
-            let _ = self.bench.fs.remove_tree(&sources);
-        }
-        Step::Done(Ended::Failed(Failed { error, lasting, inputs, missing, started: self.started }))
-    }
-
-    fn bundle(&self) -> Option<PathBuf> {
-        if self.pack.is_some() {
-            return None;
-        }
-        let (failures, command) = (self.bench.failures.as_ref()?, self.current.as_ref()?);
-        let libraries: Vec<(&str, &[u8])> = self
-            .linked
-            .iter()
-            .filter(|l| !l.headers_only)
-            .map(|l| (l.soname.as_str(), l.elf.as_slice()))
-            .chain([(EXPORTS, self.unit.rendered.version_script.as_bytes())])
-            .collect();
-        let contents = bundle::Contents {
-            name: &format!("{}-{}", self.unit.name, self.unit.signature.short()),
-            at: &self.unit.at,
-            texts: &self.texts(),
-            binaries: &libraries,
-            commands: &self.commands,
-            environment: &self.bench.environment,
-            cwd: &self.dir(),
-            log: &self.log,
-            last: command,
-        };
-        match bundle::save(&self.bench.fs, failures, &contents) {
-            Ok(path) => Some(path),
-            Err(error) => {
-                log::warn!("cannot keep the failure of {} in {}: {error}", self.unit.at, failures.display());
-                None
-            }
-        }
-    }
-
-    fn command_text(&self) -> String {
-        self.current.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
     fn dir(&self) -> PathBuf {
