@@ -86,6 +86,7 @@ fn an_explanation_finds_what_a_macro_changed() {
     run(&place, "build f.cpp -D FACTOR=1").ok();
     run(&place, "build f.cpp -D FACTOR=2").ok();
     let said = run(&place, "explain f").ok().out;
+    assert_golden("explain", &place, &said);
     assert!(
         said.contains("`#define FACTOR 2` in line") && said.contains("there `#define FACTOR 1`"),
         "{said}"

@@ -3,7 +3,7 @@
 use dijitso_tests::kernels;
 use serde_json::{Value, json};
 
-use super::{Cli, assert_schema, filled, run};
+use super::{Cli, assert_golden, assert_schema, filled, run};
 use crate::harness::{CLIENT, Place};
 
 /// What two programs did: one that builds two kernels, and one that finds them.
@@ -19,6 +19,7 @@ fn used() -> Place {
 fn what_programs_did_is_told_and_counted_anew() {
     let place = used();
     let said = run(&place, "stats").ok().out;
+    assert_golden("stats", &place, &said);
     for line in [
         "kernels asked for    4",
         "found                2 (50.0 %)",
@@ -108,12 +109,13 @@ fn a_cache_is_brought_within_its_bound_on_demand() {
     let (place, _, cache) = filled();
     let would = run(&place, "gc --max-size 1K --dry-run").ok().out;
     assert!(would.contains("Would remove 6 kernels") && would.contains("6 kernels"), "{would}");
+    assert_eq!(would.lines().filter(|line| line.starts_with("entry ")).count(), 6);
     assert_eq!(cache.entries().count(), 6);
     let nothing = run(&place, "gc").ok().out;
     assert!(nothing.contains("; 6 kernels, "), "{nothing}");
     let quiet = run(&place, "gc --max-size 1K --dry-run --quiet").ok().out;
     assert_eq!(quiet.lines().count(), 1, "{quiet}");
-    run(&place, "gc --max-size 1G --max-age 1d").ok();
+    assert_golden("gc", &place, &run(&place, "gc --max-size 1G --max-age 1d").ok().out);
     assert_eq!(cache.entries().count(), 6);
     let answer = run(&place, "gc --json --max-size 1K").ok().json();
     assert_schema(

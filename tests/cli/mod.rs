@@ -170,6 +170,13 @@ fn settled(place: &Place, printed: &str) -> String {
         (r"\b\d+ files\b", "<N> files"),
         (r"(c|g|clang)\+\+: .*", "<COMPILER>"),
         (r"( {4}(index|toolchains|statistics|temporary) .*)\(\d+\)", "$1(<N>)"),
+        (r"\b\d{4}-\d{2}-\d{2}\b", "<DATE>"),
+        // Where in a source, and what compiler and processor are, is not for these files to say.
+        (r"\.rs:\d+:\d+", ".rs:<LINE>"),
+        (r"(?m)^(  (compiler|compiler target|compiler version|cpu|needs) +) .*$", "$1 <OF THE MACHINE>"),
+        (r"(?m)^  tool .*\n", ""),
+        (r"(?m)^  -m.*\n(  -m.*\n)*", "  <FLAGS FOR THE PROCESSOR>\n"),
+        (r"(?m)^(\w+ +(space|compiler|processor|/proc|MPI) +) .*$", "$1 <OF THE MACHINE>"),
     ];
     let mut text = printed.replace(&place.root().display().to_string(), "<PLACE>");
     for (pattern, replacement) in replaced {

@@ -65,6 +65,12 @@ fn found_lines_are_there_for_programs() {
 }
 
 #[test]
+fn a_function_is_shown_with_where_it_is_written() {
+    let (place, ..) = filled();
+    assert_golden("grepfunction", &place, &run(&place, "grepfunction base").ok().out);
+}
+
+#[test]
 fn functions_are_printed_as_they_are_written() {
     let place = Place::new();
     let helper = "static int helper(int a) {\n\tconst char *s = \"}\"; (void)s;\n  return a; /* } */\n}";

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
-use super::{Cli, assert_schema, run};
+use super::{Cli, assert_golden, assert_schema, run};
 use crate::harness::{Place, set_mode};
 
 #[test]
 fn a_healthy_machine_is_told_so() {
     let place = Place::new();
     let said = run(&place, "doctor").ok().out;
+    assert_golden("doctor", &place, &said);
     for check in [
         "configuration",
         "permissions",
