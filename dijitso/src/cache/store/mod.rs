@@ -36,7 +36,7 @@ use super::lock::Lock;
 use crate::config::Cache;
 use crate::config::params::Network;
 use crate::error::Error;
-use crate::fs::{Content, Fs, Kind, Mount, Published, Scratch, check_trusted};
+use crate::fs::{Content, Descent, Fs, Kind, Mount, Published, Scratch, check_trusted};
 use crate::signature::Signature;
 
 pub(crate) use sight::Sight;
@@ -65,8 +65,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the cache at `root`. Nothing is created yet: the first who writes does that. If it cannot be done
-    /// (read-only, full), reads find nothing and writes return the system's error.
+    /// Opens the cache at `root`. Nothing is created yet, except where others could do it (`/tmp`): the first who
+    /// writes does that. If it cannot be done (read-only, full), reads find nothing and writes return the system's error.
     ///
     /// # Errors
     /// [`Error::CacheDir`] if others could make this program run their code through it.
@@ -81,7 +81,11 @@ impl Store {
             mount: OnceLock::new(),
             warned: Mutex::default(),
         };
-        store.check_trusted()?;
+        if store.check_trusted()? == Descent::Claimable {
+            // Now, or somebody else does, and fills it for us.
+            store.create_softly();
+            store.check_trusted()?;
+        }
         Ok(store)
     }
 
@@ -121,7 +125,7 @@ impl Store {
         &self.v1
     }
 
-    pub(super) fn check_trusted(&self) -> Result<(), Error> {
+    pub(super) fn check_trusted(&self) -> Result<Descent, Error> {
         // The second as well: whoever mends the directory that was refused need not think of what is in it.
         check_trusted(&self.root, Some(FORMAT))
             .map_err(|problem| Error::CacheDir { path: self.root.clone(), problem })
