@@ -82,6 +82,30 @@ fn a_header_that_is_now_found_earlier_is_a_miss() {
     assert_eq!(load(), (1, 0), "and back");
 }
 
+/// Compilers search a directory where it is named first, be it named by a variable, too; but where a variable for system headers
+/// has it if that does.
+#[test]
+fn a_directory_that_a_flag_and_a_variable_name_is_watched_where_it_is_searched() {
+    let text = "#include <state.h>\nextern \"C\" int finds() { return STATE; }";
+    for (variable, found, compiled) in [("CPATH", 1.0, 1), ("CPLUS_INCLUDE_PATH", 2.0, 0)] {
+        let place = Place::new();
+        place.write("late/state.h", "#define STATE 2\n");
+        std::fs::create_dir(place.path("early")).unwrap();
+        let (early, late) = (place.path("early"), place.path("late"));
+        let load = || {
+            let client = place.client(["unit", "finds", text]).env(variable, &early);
+            let ran = client.env("CXXFLAGS", format!("-I{} -I{}", early.display(), late.display())).ok();
+            (ran.values(), ran.outcome.stats.compiled)
+        };
+        assert_eq!(load(), (vec![2.0], 1), "{variable}");
+        assert_eq!(load(), (vec![2.0], 0), "{variable}");
+        place.write("early/state.h", "#define STATE 1\n");
+        assert_eq!(load(), (vec![found], compiled), "{variable}");
+        std::fs::remove_file(early.join("state.h")).unwrap();
+        assert_eq!(load(), (vec![2.0], 0), "{variable}");
+    }
+}
+
 #[test]
 fn a_header_in_usr_local_include_is_tracked() {
     if !root() {

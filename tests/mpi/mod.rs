@@ -117,7 +117,7 @@ impl Installed {
     }
 }
 
-/// No test may hang: nothing here takes a tenth of this, even if the machine is busy, and in the soak the longest a quarter.
+/// No test may hang: nothing here takes a tenth of this, even if the machine is busy, and in the soak the longest a third.
 fn deadline() -> Duration {
     Duration::from_secs(if soak() { 3600 } else { 300 })
 }

@@ -174,7 +174,6 @@ impl Cell {
                 Some(due) => return wrong(&format!("`{due}` is not in what they say")),
                 None => Verdict::Failed,
             },
-            (Err(words), None) if self.may_fail(words) => Verdict::Failed,
             (_, None) => return wrong("it can be survived"),
             (_, Some(_)) => return wrong("nobody noticed"),
         };
@@ -187,11 +186,6 @@ impl Cell {
             return wrong("the next run fails");
         }
         Ok(verdict)
-    }
-
-    /// Who keeps a directory of its own below the cache makes it at the beginning, and does not go on without.
-    fn may_fail(self, words: &str) -> bool {
-        self.trouble == Trouble::Blocked && words.contains("is not a directory; remove it")
     }
 
     /// What the error must say; `None` if it can be survived.

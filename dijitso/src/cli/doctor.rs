@@ -129,7 +129,7 @@ fn trust(config: &Config, root: &Path) -> Finding {
         return bad(CHECK, why, "set DIJITSO_CACHE_DIR, or HOME");
     }
     match check_trusted(root, Some("v1")) {
-        Ok(()) => good(CHECK, "only you can write to the cache directory"),
+        Ok(_) => good(CHECK, "only you can write to the cache directory"),
         Err(problem) => bad(
             CHECK,
             format!("{}: {problem}", root.display()),

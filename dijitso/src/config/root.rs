@@ -37,11 +37,6 @@ pub(super) fn choose(asked: Option<Sourced<PathBuf>>, env: &Environment) -> Resu
 }
 
 impl Cache {
-    /// From now on there is none.
-    pub(crate) fn lose(&mut self) {
-        self.root.value = PathBuf::from(NOWHERE);
-    }
-
     /// Why there is no directory, if nobody named one and there is no home for it.
     pub(crate) fn homeless(&self) -> Option<&'static str> {
         // A directory that was chosen has somebody who chose it.

@@ -33,7 +33,7 @@ pub(crate) use publish::{Content, Published};
 pub(crate) use scratch::{Scratch, is_working_directory};
 pub(crate) use stamp::Stamp;
 pub(crate) use token::Token;
-pub(crate) use trust::{check_installed, check_trusted};
+pub(crate) use trust::{Descent, check_installed, check_trusted};
 
 use crate::signature::{Signature, digest_reader};
 use crate::stats::Counters;

@@ -11,11 +11,11 @@ use std::path::{Component, Path, PathBuf};
 
 /// Refuses a directory that others could tamper with; the message says how to mend it.
 ///
-/// Components that do not exist yet are fine: who creates them is us. Below a directory of ours that is
-/// closed to others (0700), nothing needs to be checked, because nobody else gets there.
+/// Components that do not exist yet are fine: who creates them is us, at once if it is [`Descent::Claimable`]. Below a
+/// directory of ours that is closed to others (0700), nothing needs to be checked, because nobody else gets there.
 ///
 /// The same goes for a directory `inside` it: on a file server a second walk down would be as many questions again.
-pub(crate) fn check_trusted(path: &Path, inside: Option<&str>) -> Result<(), String> {
+pub(crate) fn check_trusted(path: &Path, inside: Option<&str>) -> Result<Descent, String> {
     let us = rustix::process::geteuid().as_raw();
     Walk { us, last: Last::OurDirectory }.check(path, inside)
 }
@@ -26,7 +26,7 @@ pub(crate) fn check_trusted(path: &Path, inside: Option<&str>) -> Result<(), Str
 /// Unlike a cache, it must exist.
 pub(crate) fn check_installed(path: &Path) -> Result<(), String> {
     let us = rustix::process::geteuid().as_raw();
-    Walk { us, last: Last::Installed }.check(path, None)
+    Walk { us, last: Last::Installed }.check(path, None).map(|_| ())
 }
 
 struct Walk {
@@ -45,10 +45,12 @@ enum Last {
 
 /// How far a walk came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Descent {
+pub(crate) enum Descent {
     Arrived,
     /// At a file, or before what is not there yet: nothing is below.
     Ends,
+    /// Before what is not there yet, where anybody may put something first (`/tmp`).
+    Claimable,
 }
 
 /// A directory that the walk has reached.
@@ -61,16 +63,17 @@ struct Reached {
 }
 
 impl Walk {
-    fn check(&self, path: &Path, inside: Option<&str>) -> Result<(), String> {
+    fn check(&self, path: &Path, inside: Option<&str>) -> Result<Descent, String> {
         let path = std::path::absolute(path).map_err(|e| format!("cannot be resolved: {e}"))?;
         let mut reached: Vec<Reached> = Vec::new();
         let mut links = 0;
         for part in [Some(path.as_path()), inside.map(Path::new)].into_iter().flatten() {
-            if self.descend(part, &mut reached, &mut links)? == Descent::Ends {
-                break;
+            let descent = self.descend(part, &mut reached, &mut links)?;
+            if descent != Descent::Arrived {
+                return Ok(descent);
             }
         }
-        Ok(())
+        Ok(Descent::Arrived)
     }
 
     /// From where the walk is, which is checked, on along `path`.
@@ -94,7 +97,7 @@ impl Walk {
             };
             let data = match std::fs::symlink_metadata(&here) {
                 Ok(data) => data,
-                // Where we cannot go, we load nothing from: not even where a directory that we have just seen was replaced.
+                // Where we cannot go, we load nothing from; a directory that we have just seen may have been replaced, too.
                 Err(error)
                     if self.last == Last::OurDirectory
                         && matches!(
@@ -102,7 +105,7 @@ impl Walk {
                             ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
                         ) =>
                 {
-                    return Ok(Descent::Ends);
+                    return Ok(if sticky && !closed { Descent::Claimable } else { Descent::Ends });
                 }
                 Err(error) => return Err(format!("`{}` cannot be examined: {error}", here.display())),
             };
@@ -131,7 +134,17 @@ impl Walk {
                 if last && self.last == Last::Installed {
                     return Err(format!("`{}` is neither a file nor a directory", here.display()));
                 }
-                return Err(format!("`{}` is not a directory; remove it, or choose another", here.display()));
+                if last || self.last == Last::Installed {
+                    return Err(format!(
+                        "`{}` is not a directory; remove it, or choose another",
+                        here.display()
+                    ));
+                }
+                // Nothing is below it, unless its owner puts a directory in its place.
+                if !closed {
+                    self.check_entry(&here, &data, last)?;
+                }
+                return Ok(Descent::Ends);
             }
             if last && data.uid() != self.us && self.last == Last::OurDirectory {
                 return Err(format!(
@@ -222,7 +235,7 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::{chown, symlink};
 
-    fn check_trusted(path: &Path) -> Result<(), String> {
+    fn check_trusted(path: &Path) -> Result<Descent, String> {
         super::check_trusted(path, None)
     }
 
@@ -269,6 +282,22 @@ mod tests {
         std::fs::set_permissions(&outer, Permissions::from_mode(0o775)).unwrap();
         assert!(check("absent").is_err(), "the outer one itself");
         assert!(super::check_trusted(&top.path().join("nowhere"), Some("v1")).is_ok());
+    }
+
+    #[test]
+    fn below_a_file_there_is_nothing_and_in_a_sticky_directory_whatever_somebody_puts_there() {
+        let top = dir(0o755);
+        let file = top.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        assert_eq!(check_trusted(&file.join("cache")), Ok(Descent::Ends));
+        assert!(check_trusted(&file).is_err() && super::check_installed(&file.join("site")).is_err());
+        std::fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+        assert!(check_trusted(&file.join("cache")).is_err());
+        let sticky = below(&top, "sticky", 0o1777);
+        assert_eq!(check_trusted(&sticky.join("cache/below")), Ok(Descent::Claimable));
+        std::fs::create_dir(sticky.join("cache")).unwrap();
+        assert_eq!(check_trusted(&sticky.join("cache/below")), Ok(Descent::Ends));
+        assert_eq!(check_trusted(&sticky.join("cache")), Ok(Descent::Arrived));
     }
 
     #[test]

@@ -74,18 +74,7 @@ impl Engine {
             }
             config.cache.root.value.push(subdirectory);
         }
-        let engine = match self.with_config(config.clone()) {
-            // It was good when this engine was made. Now nothing is found there, and nothing can be kept: for both.
-            Err(Error::CacheDir { path, .. }) if !self.fs.exists(&self.store.root().join(".")) => {
-                log::warn!(
-                    "{} is no directory any more; kernels are built, and kept in memory",
-                    path.display()
-                );
-                config.cache.lose();
-                self.with_config(config)?
-            }
-            engine => engine?,
-        };
+        let engine = self.with_config(config)?;
         known.push((derivation.clone(), engine.clone()));
         Ok(engine)
     }

@@ -1,5 +1,6 @@
 //! The flags of one kernel: collected from all who may set some, resolved, and signed.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -187,16 +188,18 @@ impl FlagSet {
         decisive.flat_map(|group| group.0).map(|flag| flag.text.clone()).collect()
     }
 
-    /// Puts the answer in, and the flags' own directories in front of it, as compilers do.
-    pub(super) fn set_predefined(&mut self, predefined: &Predefined) {
+    /// Puts the answer in, and the flags' own directories in front of it, as compilers do; `cpath` is that variable.
+    pub(super) fn set_predefined(&mut self, predefined: &Predefined, cpath: Option<&OsStr>) {
         self.features = predefined.features;
         let known = &predefined.search.dirs;
+        let cpath: Vec<PathBuf> =
+            cpath.map(|cpath| std::env::split_paths(cpath).collect()).unwrap_or_default();
         let mut dirs = Vec::new();
         for (name, place) in [("-iquote", Place::Quote), ("-I", Place::User)] {
             let values = words::grouped(&self.compile).filter_map(|group| group.value(name));
             for path in values.map(PathBuf::from) {
-                // A directory that is searched by itself keeps its place there.
-                if !known.iter().any(|dir| dir.path == path) {
+                // A directory for system headers keeps its place; one of CPATH is searched where it is named first, which is here.
+                if cpath.contains(&path) || !known.iter().any(|dir| dir.path == path) {
                     dirs.push(SearchDir { path, place });
                 }
             }

@@ -198,7 +198,8 @@ impl Toolchain {
             learned = true;
         }
         if let Some(predefined) = record.predefined(&key) {
-            flags.set_predefined(predefined);
+            let cpath = config.compiler_env.get("CPATH");
+            flags.set_predefined(predefined, cpath.map(OsString::as_os_str));
         }
         let key = flags.template_key();
         if record.template(&key).is_none()

@@ -45,7 +45,7 @@ use super::lock::Lock;
 use crate::config::Cache;
 use crate::config::params::Network;
 use crate::error::Error;
-use crate::fs::{Content, Fs, Kind, Mount, Published, check_trusted};
+use crate::fs::{Content, Descent, Fs, Kind, Mount, Published, check_trusted};
 use crate::signature::Signature;
 
 pub(super) use ours::bundle;
@@ -81,8 +81,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the cache at `root`. Nothing is created yet: the first who writes does that. If it cannot be done
-    /// (read-only, full), reads find nothing and writes return the system's error.
+    /// Opens the cache at `root`. Nothing is created yet, except where others could do it (`/tmp`): the first who
+    /// writes does that. If it cannot be done (read-only, full), reads find nothing and writes return the system's error.
     ///
     /// # Errors
     /// [`Error::CacheDir`] if others could make this program run their code through it.
@@ -100,7 +100,11 @@ impl Store {
             mount: OnceLock::new(),
             warned: Mutex::default(),
         };
-        store.check_trusted()?;
+        if store.check_trusted()? == Descent::Claimable {
+            // Now, or somebody else does, and fills it for us.
+            store.create_softly();
+            store.check_trusted()?;
+        }
         Ok(store)
     }
 
@@ -134,7 +138,7 @@ impl Store {
         }
     }
 
-    pub(super) fn check_trusted(&self) -> Result<(), Error> {
+    pub(super) fn check_trusted(&self) -> Result<Descent, Error> {
         // The second as well: whoever mends the directory that was refused need not think of what is in it.
         check_trusted(&self.root, Some(FORMAT))
             .map_err(|problem| Error::CacheDir { path: self.root.clone(), problem })
@@ -152,6 +156,7 @@ impl Store {
         self.fs.create_dir_all_private(&tmp)?;
         // Somebody else can have created it in between; whoever it was, it has to be ours now.
         self.check_trusted()
+            .map(|_| ())
             .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error.to_string()))
     }
 

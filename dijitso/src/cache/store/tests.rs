@@ -53,6 +53,23 @@ fn content() -> Signature {
 }
 
 #[test]
+fn where_anybody_may_put_a_directory_it_is_made_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mode =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(dir.path(), 0o755);
+    let sticky = dir.path().join("tmp");
+    std::fs::create_dir(&sticky).unwrap();
+    mode(&sticky, 0o1777);
+    let root = sticky.join("a/cache");
+    for open in [Store::open, Store::open_to_read] {
+        drop(open(&root, &Fs::new(Default::default()), &params()).unwrap());
+        assert_eq!(std::fs::metadata(sticky.join("a")).unwrap().mode() & 0o7777, 0o700);
+        std::fs::remove_dir_all(sticky.join("a")).unwrap();
+    }
+}
+
+#[test]
 fn a_cache_is_created_private_and_tagged() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("a/b");
