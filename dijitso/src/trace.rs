@@ -137,7 +137,7 @@ impl Target {
         let fs = Fs::new(Arc::default());
         let mut log = None;
         for path in self.names(rank) {
-            log = fs.open_own_log(&path)?;
+            log = fs.open_own_log(&path, is_trace)?;
             if log.is_some() {
                 break;
             }
@@ -195,7 +195,13 @@ impl File {
 }
 
 fn named(what: &str, pid: u32, tid: u64, name: &str) -> Value {
-    json!({ "name": what, "ph": "M", "pid": pid, "tid": tid, "args": { "name": name } })
+    json!({ "name": what, "cat": "dijitso", "ph": "M", "pid": pid, "tid": tid, "args": { "name": name } })
+}
+
+/// Whether a file that begins so is a trace of ours.
+fn is_trace(head: &[u8]) -> bool {
+    let first = head.strip_prefix(b"[\n").and_then(|rest| rest.split(|b| *b == b'\n').next());
+    first.is_some_and(|event| event.windows(15).any(|part| part == br#""cat":"dijitso""#))
 }
 
 /// Since 1970.
@@ -237,6 +243,11 @@ mod tests {
         let steps: Vec<&Value> = events.iter().filter(|e| e["ph"] == "X").collect();
         let names: Vec<&str> = steps.iter().map(|e| e["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["generate", "compile", "compile", "link", "load"]);
+        assert!(
+            is_trace(&std::fs::read(&path).unwrap())
+                && !is_trace(b"[\n{}")
+                && !is_trace(b"\"cat\":\"dijitso\"")
+        );
         assert_eq!(steps[0]["args"]["kernel"], "axpy(\"\u{1b}[1m\")");
         assert_eq!((&steps[0]["tid"], &steps[1]["dur"]), (&steps[4]["tid"], &json!(1_000_000)));
         let row = |at: usize| steps[at]["tid"].as_u64().unwrap() - FIRST_ROW;
@@ -277,7 +288,7 @@ mod tests {
             assert_eq!(events(&dir.path().join(&name))[0]["pid"], pid, "{name}");
         }
         let taken = dir.path().join("taken.json");
-        let _other = Fs::new(Arc::default()).open_own_log(&taken).unwrap().unwrap();
+        let _other = Fs::new(Arc::default()).open_own_log(&taken, |_| true).unwrap().unwrap();
         write("taken.json");
         assert_eq!(events(&dir.path().join(format!("taken.json.{process}"))).len(), 2);
     }

@@ -1,11 +1,12 @@
 //! What people, other programs and damaged disks put in front of the command.
 
-use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use dijitso_tests::kernels;
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 use super::{CLI, Cli, filled, run};
@@ -168,8 +169,21 @@ fn entries_that_come_and_go_while_a_command_runs_are_no_problem() {
     });
 }
 
-/// An archive of which one member has this name, kind and claimed size.
-fn crafted(path: &Path, name: &str, kind: tar::EntryType, size: u64) {
+/// The members of an archive as they are, and behind them what is written of `more`.
+fn extended(good: &Path, to: &Path, more: impl FnOnce(&mut dyn Write)) {
+    let mut bytes = Vec::new();
+    GzDecoder::new(std::fs::File::open(good).unwrap()).read_to_end(&mut bytes).unwrap();
+    // Without its end, which is zeros.
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    bytes.resize(end.next_multiple_of(512), 0);
+    let mut encoder = GzEncoder::new(std::fs::File::create(to).unwrap(), Compression::fast());
+    encoder.write_all(&bytes).unwrap();
+    more(&mut encoder);
+    encoder.write_all(&[0; 1024]).unwrap();
+    encoder.finish().unwrap();
+}
+
+fn header(name: &str, kind: tar::EntryType, size: u64) -> tar::Header {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(kind);
     header.set_mode(0o644);
@@ -179,61 +193,93 @@ fn crafted(path: &Path, name: &str, kind: tar::EntryType, size: u64) {
         header.set_link_name("/etc/passwd").unwrap();
     }
     header.set_cksum();
-    let mut bytes = header.as_bytes().to_vec();
-    bytes.resize(512 * 4, 0);
-    let mut encoder = GzEncoder::new(std::fs::File::create(path).unwrap(), Compression::fast());
-    encoder.write_all(&bytes).unwrap();
-    encoder.finish().unwrap();
+    header
+}
+
+fn exported() -> (Place, PathBuf) {
+    let (place, _, _) = filled();
+    run(&place, "export good.tar.gz").ok();
+    let good = place.path("good.tar.gz");
+    (place, good)
+}
+
+fn nothing_came_of_it(place: &Place) {
+    assert!(place.entries().is_empty());
+    let left = std::fs::read_dir(place.path("cache/v1/tmp")).map_or(0, |dir| dir.count());
+    assert_eq!(left, 0, "what was unpacked is gone");
 }
 
 #[test]
 fn hostile_archives_are_refused() {
+    let (_exporter, good) = exported();
     let place = Place::new();
     let path = place.path("hostile.tar.gz");
     let hex = "ab".repeat(32);
     let entry = format!("v1/ab/{hex}.so");
+    let other = "is no file of a site cache";
     let cases = [
-        ("../../outside.so", tar::EntryType::Regular, 1),
-        ("/tmp/dijitso-outside.so", tar::EntryType::Regular, 1),
-        ("v1/../../outside", tar::EntryType::Regular, 1),
-        ("v1/table", tar::EntryType::Symlink, 0),
-        (&entry, tar::EntryType::Symlink, 0),
-        (&entry, tar::EntryType::Link, 0),
-        (&entry, tar::EntryType::Fifo, 0),
-        (&entry, tar::EntryType::Regular, 1),
-        (&entry, tar::EntryType::Regular, 1 << 40),
-        ("v1/other", tar::EntryType::Regular, 1),
+        ("../../outside.so", tar::EntryType::Regular, 1, other),
+        ("/tmp/dijitso-outside.so", tar::EntryType::Regular, 1, other),
+        ("v1/../../outside", tar::EntryType::Regular, 1, other),
+        ("v1/other", tar::EntryType::Regular, 1, other),
+        ("v1/table", tar::EntryType::Regular, 1, "twice"),
+        ("v1/table", tar::EntryType::Symlink, 0, "is no file but Symlink"),
+        (&entry, tar::EntryType::Symlink, 0, "is no file but Symlink"),
+        (&entry, tar::EntryType::Link, 0, "is no file but Link"),
+        (&entry, tar::EntryType::Fifo, 0, "is no file but Fifo"),
+        (&entry, tar::EntryType::Regular, 1, "is not used"),
+        (&entry, tar::EntryType::Regular, 1 << 40, "has 1099511627776 bytes"),
     ];
-    for (name, kind, size) in cases {
-        crafted(&path, name, kind, size);
+    for (name, kind, size, why) in cases {
+        extended(&good, &path, |into| {
+            into.write_all(header(name, kind, size).as_bytes()).unwrap();
+            into.write_all(&[0; 512]).unwrap();
+        });
         let said = run(&place, "import hostile.tar.gz");
         assert_eq!(said.status, 1, "{name} {kind:?}: {said:?}");
-        assert!(said.err.contains("hostile.tar.gz"), "{name} {kind:?}: {said:?}");
+        assert!(said.err.contains("hostile.tar.gz") && said.err.contains(why), "{name} {kind:?}: {said:?}");
+        nothing_came_of_it(&place);
     }
-    assert!(place.entries().is_empty());
-    let left = std::fs::read_dir(place.path("cache/v1/tmp")).map_or(0, |dir| dir.count());
-    assert_eq!(left, 0, "what was unpacked is gone");
     assert!(!place.path("outside").exists() && !Path::new("/tmp/dijitso-outside.so").exists());
+    // Nothing else was wrong with it.
+    extended(&good, &path, |_| {});
+    run(&place, "import hostile.tar.gz").ok();
+    assert_eq!(place.entries().len(), 6);
 }
 
+/// Hundreds of megabytes of zeros in one megabyte.
 #[test]
 fn a_bomb_is_refused_before_it_fills_anything() {
+    let (_exporter, good) = exported();
     let place = Place::new();
-    // A gigabyte of zeros that claims to be a table, in a megabyte.
-    let file = std::fs::File::create(place.path("bomb.tar.gz")).unwrap();
-    let mut encoder = GzEncoder::new(file, Compression::fast());
-    let mut header = tar::Header::new_ustar();
-    header.set_path("v1/table").unwrap();
-    header.set_size((1 << 30) + 1);
-    header.set_mode(0o644);
-    header.set_cksum();
-    encoder.write_all(header.as_bytes()).unwrap();
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..16 {
-        encoder.write_all(&zeros).unwrap();
-    }
-    encoder.finish().unwrap();
-    run(&place, "import bomb.tar.gz").failed(1, "bytes");
+    let bomb = place.path("bomb.tar.gz");
+    let zeros = |into: &mut dyn Write, megabytes: u32| {
+        let some = vec![0; 1 << 20];
+        (0..megabytes).for_each(|_| into.write_all(&some).unwrap());
+    };
+    let name = format!("v1/ab/{}.so", "ab".repeat(32));
+    let size = 300 << 20;
+    let import = || {
+        let client = Cli::new(&place).args(["import", "bomb.tar.gz"]).env("DIJITSO_MAX_SIZE", "100M");
+        client.run().failed(1, "more than 1");
+        nothing_came_of_it(&place);
+    };
+    extended(&good, &bomb, |into| {
+        into.write_all(header(&name, tar::EntryType::Regular, size).as_bytes()).unwrap();
+        zeros(into, 300);
+    });
+    import();
+    // Where nobody looks: after its end.
+    extended(&good, &bomb, |into| zeros(into, 300));
+    assert!(bomb.metadata().unwrap().len() < 3 << 20);
+    import();
+    // Within what is allowed: it is no kernel.
+    extended(&good, &bomb, |into| {
+        into.write_all(header(&name, tar::EntryType::Regular, 50 << 20).as_bytes()).unwrap();
+        zeros(into, 50);
+    });
+    run(&place, "import bomb.tar.gz").failed(1, "is not used");
+    nothing_came_of_it(&place);
 }
 
 #[test]

@@ -152,14 +152,93 @@ fn what_others_can_write_is_not_imported() {
 }
 
 #[test]
-fn an_archive_beyond_the_bound_is_not_imported() {
+fn what_is_beyond_the_bound_is_not_imported() {
     let (place, _, _) = filled();
     run(&place, "export all.tar.gz").ok();
+    run(&place, "export site").ok();
+    for from in ["all.tar.gz", "site"] {
+        let other = Place::new();
+        let from = place.path(from).display().to_string();
+        let cli = Cli::new(&other).env("DIJITSO_MAX_SIZE", "20000");
+        cli.args(["import", &from]).run().failed(1, "more than 20000 bytes");
+        assert_eq!(other.entries().len(), 0);
+    }
+}
+
+#[test]
+fn what_is_imported_once_more_is_in_use() {
+    let (place, _, cache) = filled();
+    run(&place, "export all.tar.gz").ok();
+    let path = cache.find("successor").unwrap().path().to_owned();
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 3600);
+    std::fs::File::open(&path).unwrap().set_modified(yesterday).unwrap();
+    run(&place, "import all.tar.gz").ok();
+    assert!(path.metadata().unwrap().modified().unwrap() > yesterday);
+}
+
+/// Exported for others and imported into one's own cache, which has since seen why it is not what it should be.
+#[test]
+fn what_was_imported_is_not_asked_when_the_cache_knows_better() {
+    let place = Place::new();
+    let header = place.write("state.h", "#define STATE 1\n");
+    let spec = kernels::state(header.parent().unwrap().to_owned(), false);
+    let load = || {
+        let jit = place.jit();
+        (jit.load(&spec).unwrap().call(), jit.stats().compiled)
+    };
+    assert_eq!(load(), (1, 1));
+    run(&place, "export all.tar.gz").ok();
+    run(&place, "import all.tar.gz").ok();
+    assert_eq!(load(), (1, 0));
+    place.write("state.h", "#define STATE 2\n");
+    assert_eq!((load(), load()), ((2, 1), (2, 0)));
+    place.write("state.h", "#define STATE 1\n");
+    assert_eq!(load(), (1, 0));
+    // On another machine, where nobody knows, it is what it was when it was exported.
     let other = Place::new();
-    let archive = place.path("all.tar.gz").display().to_string();
-    let cli = Cli::new(&other).env("DIJITSO_MAX_SIZE", "20000");
-    cli.args(["import", &archive]).run().failed(1, "more than 20000 bytes");
-    assert_eq!(other.entries().len(), 0);
+    Cli::new(&other).args(["import", &place.path("all.tar.gz").display().to_string()]).run().ok();
+    assert_eq!(other.jit().load(&spec).unwrap().origin(), KernelOrigin::Site);
+}
+
+#[test]
+fn a_kernel_for_a_debugger_is_none_of_those_that_were_imported() {
+    let place = Place::new();
+    place.write("area.cpp", AREA);
+    run(&place, "build area.cpp -D SCALE=2").ok();
+    run(&place, "export all.tar.gz").ok();
+    let other = Place::new();
+    Cli::new(&other).args(["import", &place.path("all.tar.gz").display().to_string()]).run().ok();
+    other.write("area.cpp", AREA);
+    let origin = |words: &str| run(&other, &format!("build area.cpp -D SCALE=2 --json {words}")).ok().json();
+    assert_eq!(origin("")["origin"], "site");
+    assert_eq!(origin("--debug")["origin"], "built");
+}
+
+#[test]
+fn what_is_linked_to_something_that_was_removed_is_left_out() {
+    let (place, _, cache) = filled();
+    std::fs::remove_file(cache.find("base").unwrap().path()).unwrap();
+    let said = run(&place, "export all.tar.gz --json").ok();
+    assert!(said.err.contains("left out") && said.err.contains("successor"), "{said:?}");
+    assert_eq!((&said.json()["kernels"], &said.json()["entries"]), (&json!(4), &json!(4)));
+    run(&place, "export named.tar.gz successor").failed(1, "is not in this cache");
+    let other = Place::new();
+    Cli::new(&other).args(["import", &place.path("all.tar.gz").display().to_string()]).run().ok();
+    assert_eq!(other.entries().len(), 4);
+}
+
+#[test]
+fn a_cache_is_not_exported_into_a_cache() {
+    let (place, _, _) = filled();
+    let other = Place::new();
+    other.jit().load(&kernels::number(7)).unwrap();
+    for cache in [place.cache(), other.cache()] {
+        let said = Cli::new(&place).args(["export", &cache.display().to_string()]).run();
+        said.failed(1, "it is a cache");
+        assert!(!cache.join("v1/table").exists());
+    }
+    run(&place, "clean --all").ok();
+    assert_eq!(place.entries().len(), 0);
 }
 
 #[test]

@@ -59,6 +59,8 @@ fn cold_and_warm_everywhere() {
                     _ => 1,
                 };
                 assert_eq!(built, 3 * builders, "{at}");
+                let misses: u64 = cold.iter().flat_map(|(_, stats)| stats.misses.values()).sum();
+                assert_eq!(misses, built, "each is missed where it is built: {at} {cold:#?}");
                 let warm = load(world, &place, ranks, build_on, 3, &compiler);
                 let work: u64 =
                     warm.iter().map(|(_, s)| s.built + s.generated + s.processes + s.published).sum();

@@ -1,9 +1,10 @@
 //! Real processes that fill a cache.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use dijitso::{Cache, CacheKind, KernelOrigin, Stats};
+use dijitso::{BuildOn, Cache, CacheKind, Communicator as _, KernelOrigin, Network, Stats, Threads};
 use dijitso_tests::kernels::{self, NUMBER_BASE};
 
 use super::{DAY, age, end, quick, used};
@@ -129,4 +130,32 @@ fn what_is_evicted_stays_loaded() {
     assert!(jit.stats().evicted > 0);
     assert_eq!(kernels.iter().map(|k| k.call() - NUMBER_BASE).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(jit.load(&kernels::successor(1)).unwrap().call(), 2, "it is linked to what was evicted");
+}
+
+/// On each machine of a cluster with a cache directory of its own, most of what is in it was received.
+#[test]
+fn ranks_that_only_receive_keep_their_bound_too() {
+    let place = Arc::new(Place::new());
+    let shim = quick(&place, ["heavy", "0", "1", "20000"]);
+    let bound = 200_000;
+    for network in [Network::No, Network::Yes] {
+        let (at, compiler) = (place.clone(), shim.path().to_owned());
+        let stats = Threads::run(3, move |comm| {
+            let cache = at.path(&format!("{network:?}-{}", comm.rank()));
+            let builder = at.builder().cache_dir(&cache).network(network).max_size(bound);
+            let jit = builder.cxx(compiler.display().to_string()).build().unwrap();
+            let mut most = 0;
+            for i in 0..40 {
+                jit.on(&comm).build_on(BuildOn::Root).load(&kernels::heavy(i, 20_000)).unwrap();
+                let there = jit.cache().summary();
+                most = most.max(there.entries.bytes + there.index.bytes);
+            }
+            assert!(most > bound / 2, "rank {}: {most}", comm.rank());
+            (most, jit.stats())
+        });
+        for (rank, (most, stats)) in stats.iter().enumerate() {
+            assert!(*most <= bound / 10 * 11, "{network:?}: rank {rank} has {most} bytes of {bound}");
+            assert!(stats.evicted > 0 && (rank == 0) == (stats.built == 40), "{rank}: {stats:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use dijitso::{Activity, Cache, Stats, Threads};
 use dijitso_tests::kernels;
 
-use super::{end, quick};
+use super::{DAY, age, end, quick};
 use crate::harness::{Nobody, Place, files, set_mode};
 
 fn sum(stats: &[Stats]) -> Activity {
@@ -110,4 +110,23 @@ fn a_cache_that_cannot_be_written_is_read_without_a_word() {
     lines.iter().for_each(|file| set_mode(file, 0o644));
     client().ok();
     assert_eq!(cache.statistics().total().disk_hits, 3);
+}
+
+/// On a file server each machine has a file for each day; somebody has to fold them, also if nothing is built any more.
+#[test]
+fn a_cache_that_is_only_read_is_housekept_too() {
+    let place = Place::new();
+    place.client(["numbers", "1", "4"]).ok();
+    let v1 = place.cache().join("v1");
+    let old = v1.join("statistics/2020-02-02.somewhere");
+    std::fs::write(&old, "\n{\"disk_hits\":7}").unwrap();
+    let today = files(&v1.join("statistics")).into_iter().find(|file| *file != old).unwrap();
+    std::fs::remove_file(&today).unwrap();
+    age(&v1.join("tidied"), DAY * 2);
+    let ran = place.client(["numbers", "1", "4"]).ok();
+    assert_eq!((ran.outcome.stats.disk_hits, ran.outcome.stats.built), (3, 0));
+    assert!(!old.exists() && v1.join("statistics/summary").exists());
+    let days = Cache::open(place.cache()).unwrap().statistics().days;
+    let hits = days.iter().map(|day| (day.date == "2020-02-02", day.activity.disk_hits)).collect::<Vec<_>>();
+    assert_eq!(hits, [(true, 7), (false, 3)]);
 }

@@ -78,7 +78,8 @@ fn a_wait_for_another_process_is_shown() {
 #[test]
 fn a_file_that_another_process_writes_is_left_to_it() {
     let place = Place::new();
-    let file = place.write("trace.json", "theirs");
+    let theirs = "[\n{\"cat\":\"dijitso\"}";
+    let file = place.write("trace.json", theirs);
     let open = std::fs::File::open(&file).unwrap();
     rustix::fs::flock(&open, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let client = || place.client(["numbers", "1", "2"]).env("DIJITSO_TRACE", &file).spawn();
@@ -88,11 +89,16 @@ fn a_file_that_another_process_writes_is_left_to_it() {
         end(child);
         id
     };
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "theirs");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs);
     assert!(names(&steps(&place.path(&format!("trace.json.{process}")))).contains("load"));
     drop(open);
     end(client());
     assert!(names(&steps(&file)).contains("load"), "nobody writes it any more");
+    // What is no trace stays, and the kernels come all the same.
+    let notes = place.write("notes.txt", "precious");
+    let ran = place.client(["numbers", "1", "2"]).env("DIJITSO_TRACE", &notes).ok();
+    assert!(ran.warnings() == 1 && ran.stderr.contains("is no trace"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "precious");
     let ran = place.client(["numbers", "1", "2"]).env("DIJITSO_TRACE", "/no/such/directory/trace").ok();
     assert_eq!(ran.warnings(), 1, "{}", ran.stderr);
 }

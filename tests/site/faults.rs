@@ -252,3 +252,30 @@ fn a_kernel_that_the_loader_refuses_is_built() {
     let ran = client().ok();
     assert_eq!((ran.values(), origins(&ran), ran.warnings()), (vec![2.0], vec![KernelOrigin::Built], 1));
 }
+
+/// Whoever removed it was killed in the middle.
+#[test]
+fn an_archive_of_which_a_part_was_removed_is_unpacked_again() {
+    let place = Place::new();
+    let site = place.path("site.tar.gz");
+    export(&place, &site);
+    let own = Place::new();
+    let load = || {
+        let ran = own.client(["numbers", "1", "3"]).env("DIJITSO_SITE_CACHE", &site).ok();
+        assert_eq!((ran.outcome.stats.site_hits, ran.warnings()), (2, 0), "{}", ran.stderr);
+    };
+    load();
+    let sites = own.path("cache/v1/sites");
+    let unpacked = std::fs::read_dir(&sites).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(unpacked.join("v1/table")).unwrap();
+    let entry = files(&unpacked).into_iter().find(|file| file.extension().is_some()).unwrap();
+    std::fs::remove_file(entry).unwrap();
+    load();
+    assert!(unpacked.join("v1/table").exists());
+    // Our own removals leave either all or nothing.
+    let cache = Cache::open(own.cache()).unwrap();
+    std::fs::File::open(&unpacked).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(cache.gc().run().count(CacheKind::Site), 1);
+    assert!(!unpacked.exists() && std::fs::read_dir(own.path("cache/v1/tmp")).unwrap().next().is_none());
+    load();
+}

@@ -8,6 +8,7 @@ mod sealed;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use dijitso::{Cache, CacheKind, Cpu, Error, Jit, KernelOrigin, KernelSpec, ProblemKind, Source};
 use dijitso_tests::kernels::{self, Loop, NUMBER_BASE, Number};

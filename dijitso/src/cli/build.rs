@@ -190,6 +190,8 @@ impl Build {
         signer.field("libs", &self.lib);
         signer.field("flags", &self.flag);
         signer.field("std", &self.std);
+        // Flags of the profile are part of every index key, but kernels that were imported are found by this one.
+        signer.field("debug", &self.debug);
         signer.field("depends", &below.collect::<Vec<_>>());
         signer.finish()
     }

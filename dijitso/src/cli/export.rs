@@ -46,7 +46,10 @@ impl Export {
         // Of one spec the newest is the one to be found.
         entries.sort_unstable();
         let chosen: Vec<Signature> = entries.into_iter().map(|(_, signature)| signature).collect();
-        let exported = cache.export_signed(&chosen, &self.path)?;
+        let exported = match self.kernels.is_empty() {
+            true => cache.export_what_is_whole(&chosen, &self.path)?,
+            false => cache.export_signed(&chosen, &self.path)?,
+        };
         if screen.is_json() {
             screen.answer(&json!({
                 "path": exported.path.to_string_lossy(),

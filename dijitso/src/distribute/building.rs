@@ -30,6 +30,8 @@ impl Member<'_, '_> {
         if missing.is_empty() {
             return Ok(());
         }
+        let reason = |&at: &usize| Some((at, known[at].reason.clone()?.1));
+        self.reasons = missing.iter().filter_map(reason).collect();
         if self.sealed {
             if team.is_root() {
                 let error = self.sealed(&missing, known);
@@ -226,6 +228,11 @@ impl Member<'_, '_> {
         let specs: Vec<&AnySpec> = kernels.iter().map(|&at| self.specs[at]).collect();
         let forced: Vec<bool> = kernels.iter().map(|&at| anew || self.have[at].is_some()).collect();
         let parts: Vec<Option<Arc<Parts>>> = kernels.iter().map(|at| parts.remove(at)).collect();
+        for (at, _) in kernels.iter().zip(&parts).filter(|(_, generated)| generated.is_some()) {
+            // What was generated to be shared out is not looked for again.
+            let reason = self.reasons.get(at).map_or("not in the cache", |reason| reason);
+            self.engine.counters.miss(reason);
+        }
         let (outcomes, luggage) = self.engine.build_packed(&specs, &forced, &parts);
         for (&at, outcome) in kernels.iter().zip(outcomes) {
             match outcome {

@@ -91,6 +91,12 @@ impl Jit {
     /// # }
     /// ```
     pub fn load_as<F: KernelFn>(&self, part: Part<'_>, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
+        let kernel = self.take_part(part, spec);
+        self.engine().upkeep();
+        kernel
+    }
+
+    fn take_part<F: KernelFn>(&self, part: Part<'_>, spec: &KernelSpec<F>) -> Result<Kernel<F>> {
         let any = spec.any();
         match part {
             Part::Builder { send, wait } => {

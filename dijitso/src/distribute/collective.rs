@@ -224,6 +224,7 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             builders_compiler: None,
             ended: None,
             luggage: Luggage::default(),
+            reasons: HashMap::new(),
             absent: HashSet::new(),
             ahead: None,
         })
@@ -247,7 +248,10 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
             })
             .collect();
         let mut member = self.member(unique)?;
-        self.run(&mut member, any)?;
+        let outcome = self.run(&mut member, any);
+        // Also after an error: until then something may have been built, or received.
+        member.engine.upkeep();
+        outcome?;
         let obtained = |at: &usize| {
             let missing =
                 || Error::Communication { problem: format!("{} did not come", member.specs[*at].at()) };

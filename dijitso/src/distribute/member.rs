@@ -47,6 +47,8 @@ pub(super) struct Member<'a, 'c> {
     pub(super) sealed: bool,
     /// What rank 0 would build with, if that is known; `None` inside if it has no compiler.
     pub(super) builders_compiler: Option<Option<Signature>>,
+    /// Why kernels are built, by the one who looked for them.
+    pub(super) reasons: HashMap<usize, String>,
     /// Kernels that this rank's group looked for and did not find.
     pub(super) absent: HashSet<usize>,
     /// What this rank has built in this round, as it was made: a cache may lose it.

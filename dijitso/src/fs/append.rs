@@ -5,8 +5,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags};
 
 use super::{Fs, Stamp};
 
@@ -31,19 +32,42 @@ impl Fs {
         if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Opens a file to add to as long as this process runs, emptied; `None` if another process has it open so.
-    pub(crate) fn open_own_log(&self, path: &Path) -> io::Result<Option<OwnLog>> {
+    /// Opens a file to add to as long as this process runs, emptied; `None` if another process has it open so. What it begins with
+    /// must be one of ours, as `is_ours` says.
+    ///
+    /// # Errors
+    /// `AlreadyExists` for somebody else's file, which stays as it is.
+    pub(crate) fn open_own_log(&self, path: &Path, is_ours: fn(&[u8]) -> bool) -> io::Result<Option<OwnLog>> {
         self.counters.file_changes.one();
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o666))?;
+        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let mode = Mode::from_raw_mode(0o666);
+        let open = |access| rustix::fs::openat(CWD, path, flags | access, mode);
+        // A pipe that is open for reading, too, would have us as its reader.
+        let regular = |file: &OwnedFd| {
+            let stat = rustix::fs::fstat(file)?;
+            Ok::<_, io::Error>(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+        };
+        let mut file = open(OFlags::WRONLY)?;
+        let regular = regular(&file)?;
+        if regular {
+            file = open(OFlags::RDWR)?;
+        }
         // Where there are no locks there is no telling either.
         let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         if locked == Err(rustix::io::Errno::WOULDBLOCK) {
             return Ok(None);
         }
         // What is no regular file (`/dev/stderr`, a pipe) cannot be emptied.
-        let _ = rustix::fs::ftruncate(&file, 0);
-        Ok(Some(OwnLog(file)))
+        if regular {
+            let mut head = [0; 512];
+            let len = rustix::io::pread(&file, &mut head, 0)?;
+            if len > 0 && !is_ours(&head[..len]) {
+                let text = "there is a file of this name that is no trace, and it is left as it is";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+            }
+            rustix::fs::ftruncate(&file, 0)?;
+        }
+        Ok(Some(OwnLog { file, length: Mutex::new(regular.then_some(0)) }))
     }
 
     /// The names of the directories in a directory, in no order; none if there is no such directory. Links are no directories.
@@ -95,12 +119,24 @@ impl Fs {
 
 /// A file that only this process adds to.
 #[derive(Debug)]
-pub(crate) struct OwnLog(OwnedFd);
+pub(crate) struct OwnLog {
+    file: OwnedFd,
+    /// How long it is, if it is a regular file.
+    length: Mutex<Option<u64>>,
+}
 
 impl OwnLog {
-    /// In one write, so that what was added before a kill is whole.
+    /// In one write, so that what was added before a kill is whole; if it does not fit on the disk, not a part of it.
     pub(crate) fn add(&self, bytes: &[u8]) -> io::Result<()> {
-        rustix::io::write(&self.0, bytes).map(|_| ()).map_err(io::Error::from)
+        let mut length = self.length.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = rustix::io::write(&self.file, bytes)?;
+        let Some(before) = *length else { return Ok(()) };
+        if written < bytes.len() {
+            rustix::fs::ftruncate(&self.file, before)?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        *length = Some(before + written as u64);
+        Ok(())
     }
 }
 
@@ -136,13 +172,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fs = Fs::new(Default::default());
         let path = dir.path().join("log");
-        let log = fs.open_own_log(&path).unwrap().unwrap();
+        let open = |path: &Path| fs.open_own_log(path, |head| head.starts_with(b"one"));
+        let log = open(&path).unwrap().unwrap();
         log.add(b"one").unwrap();
-        assert!(fs.open_own_log(&path).unwrap().is_none());
-        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        log.add(b" two").unwrap();
+        assert!(open(&path).unwrap().is_none());
+        assert_eq!(std::fs::read(&path).unwrap(), b"one two");
         drop(log);
-        fs.open_own_log(&path).unwrap().unwrap().add(b"2").unwrap();
+        open(&path).unwrap().unwrap().add(b"2").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"2");
-        assert!(fs.open_own_log(dir.path()).is_err());
+        assert_eq!(open(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"2", "what is not ours stays");
+        assert!(open(dir.path()).is_err());
+        open(Path::new("/dev/null")).unwrap().unwrap().add(b"x").unwrap();
+        assert!(open(Path::new("/dev/full")).unwrap().unwrap().add(b"x").is_err());
     }
 }

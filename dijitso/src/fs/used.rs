@@ -22,18 +22,25 @@ const NOW: Timestamps = Timestamps {
 };
 
 impl Stamp {
-    /// Whether it was not marked as used for this long before `now`. What claims to come from later than tomorrow was marked by a
-    /// clock that was wrong, and would else be the last that goes, for ever.
+    /// Whether it was not marked as used for this long before `now`. What claims to come from later was used just now: one of two
+    /// clocks is wrong, and if that is ours, all that others use claims so.
     pub(crate) fn is_unused_for(&self, time: Duration, now: SystemTime) -> bool {
-        let unused = nanoseconds(now).saturating_sub(self.mtime_ns);
-        let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-        unused >= nanoseconds(time) || unused < -nanoseconds(EXACTNESS)
+        nanoseconds(now).saturating_sub(self.mtime_ns) >= length(time)
     }
 
-    /// For an order by last use: what claims to come from later than tomorrow comes first.
+    /// Whether it claims to come from later than tomorrow. Unless it is marked anew, it will be the last that goes, for ever.
+    pub(crate) fn is_ahead_of(&self, now: SystemTime) -> bool {
+        self.mtime_ns.saturating_sub(nanoseconds(now)) > length(EXACTNESS)
+    }
+
+    /// Whether it is time to mark it as used.
+    pub(crate) fn wants_mark(&self, now: SystemTime) -> bool {
+        self.is_unused_for(EXACTNESS, now) || self.is_ahead_of(now)
+    }
+
+    /// For an order by last use.
     pub(crate) fn order_of_use(&self, now: SystemTime) -> i64 {
-        // Not used for the longest time there is: that is, by a clock that was wrong.
-        if self.is_unused_for(Duration::MAX, now) { i64::MIN } else { self.mtime_ns }
+        self.mtime_ns.min(nanoseconds(now))
     }
 
     /// When it was last marked as used.
@@ -43,11 +50,15 @@ impl Stamp {
     }
 }
 
+fn length(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
 impl Opened {
     /// Marks the file as used, if that was not done today. Whether it was done now: with the stamp that is known
     /// already, a file that is marked costs no system call.
     pub(crate) fn mark_used(&self) -> io::Result<bool> {
-        if !self.stamp.is_unused_for(EXACTNESS, SystemTime::now()) {
+        if !self.stamp.wants_mark(SystemTime::now()) {
             return Ok(false);
         }
         self.counters.file_changes.one();

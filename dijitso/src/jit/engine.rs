@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
 use super::derived::Derived;
@@ -50,6 +50,8 @@ pub(crate) struct Engine {
     context: Mutex<Option<Arc<Context>>>,
     sweep: Once,
     pub(super) tidy: Once,
+    /// How much was added to the cache when its upkeep was done last.
+    pub(super) kept_up: AtomicU64,
     /// The process that made it.
     pub(super) owner: u32,
     pub(super) build_ids: Mutex<HashMap<usize, Signature>>,
@@ -133,6 +135,7 @@ impl Engine {
             context: Mutex::default(),
             sweep: Once::new(),
             tidy: Once::new(),
+            kept_up: AtomicU64::new(0),
             owner: std::process::id(),
             build_ids: Mutex::default(),
             unwritable: Once::new(),

@@ -62,16 +62,19 @@ impl Jit {
         let engine = self.0.for_export()?;
         let any = specs.any();
         let (mut loaded, mut errors) = (Vec::with_capacity(any.len()), Vec::new());
-        for outcome in Batch::load(&engine, &any, Beforehand::default()) {
+        let beforehand = Beforehand { keeps: true, ..Beforehand::default() };
+        for outcome in Batch::load(&engine, &any, beforehand) {
             match outcome {
                 Ok((kernel, _)) => loaded.push(kernel),
                 Err(error) => errors.push(error),
             }
         }
-        match sealed::combined(errors) {
+        let exported = match sealed::combined(errors) {
             None => engine.write_site(&any, &loaded, path),
             Some(error) => Err(error),
-        }
+        };
+        engine.upkeep();
+        exported
     }
 }
 

@@ -144,6 +144,11 @@ impl Flights {
         std::ptr::from_ref(self).addr()
     }
 
+    /// Whether this thread runs a generator of this engine.
+    pub(super) fn is_working(&self) -> bool {
+        !self.stack().is_empty()
+    }
+
     /// This table's part of the thread's stack.
     fn stack(&self) -> Vec<Signature> {
         STACK.with_borrow(|stack| {

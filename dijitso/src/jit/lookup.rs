@@ -71,11 +71,27 @@ pub(super) enum Opened {
 
 impl Engine {
     /// Looks for a kernel by its spec: the generator does not run, no process is started.
-    fn look_up(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
+    ///
+    /// Whether the index knows it comes with the answer: then it also knows what it was made from.
+    fn look_up(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> (Found, bool) {
         let key = self.index_key(spec);
-        let Some(mut index) = self.store.index(&key) else {
-            return Found::Miss("not in the cache".to_owned());
-        };
+        match self.store.index(&key) {
+            None => (Found::Miss("not in the cache".to_owned()), false),
+            Some(index) => {
+                let known = !index.variants.is_empty();
+                (self.look_into(index, &key, spec, verified, compiler), known)
+            }
+        }
+    }
+
+    fn look_into(
+        &self,
+        mut index: Index,
+        key: &Signature,
+        spec: &AnySpec,
+        verified: &mut Verified,
+        compiler: Whose,
+    ) -> Found {
         let digest = match compiler {
             Whose::Own => self.compiler_digest(),
             Whose::Builder(digest) => digest,
@@ -88,7 +104,7 @@ impl Engine {
                 continue;
             }
             let below = Below::Recorded(&mut *verified, 0);
-            match self.open_variant(spec.name(), &spec.at(), &key, &mut index, position, below) {
+            match self.open_variant(spec.name(), &spec.at(), key, &mut index, position, below) {
                 Opened::Loaded(loaded) => {
                     if digest.is_none() && !self.is_sealed() {
                         self.no_compiler.call_once(|| {
@@ -99,7 +115,7 @@ impl Engine {
                             );
                         });
                     }
-                    verified.opened.insert((key, loaded.content), loaded.clone());
+                    verified.opened.insert((*key, loaded.content), loaded.clone());
                     if self.config.generator.check.value
                         && let Err(error) = self.check(spec, &loaded)
                     {
@@ -121,8 +137,8 @@ impl Engine {
     pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
         let start = self.trace.begin();
         let found = match self.look_up(spec, verified, compiler) {
-            Found::Miss(reason) => self.look_up_sites(spec, reason),
-            found => found,
+            (Found::Miss(reason), known) => self.look_up_sites(spec, reason, known),
+            (found, _) => found,
         };
         self.trace.did("lookup", start, || spec.at());
         found

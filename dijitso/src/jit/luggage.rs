@@ -95,7 +95,7 @@ impl Engine {
             specs.iter().zip(forced).filter(|(_, forced)| **forced).map(|(spec, _)| spec.signature());
         let parts =
             specs.iter().zip(parts).filter_map(|(spec, parts)| Some((spec.signature(), parts.clone()?)));
-        let beforehand = Beforehand { forced: forced.collect(), parts: parts.collect() };
+        let beforehand = Beforehand { forced: forced.collect(), parts: parts.collect(), keeps: true };
         let outcomes = Batch::load(self, specs, beforehand);
         self.note_loads(specs, &outcomes);
         (outcomes, collecting.luggage())

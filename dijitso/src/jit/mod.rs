@@ -280,6 +280,7 @@ impl Engine {
         let _acting = self.act();
         let outcomes = Batch::load(self, specs, Beforehand::default());
         self.note_loads(specs, &outcomes);
+        self.upkeep();
         outcomes
     }
 }

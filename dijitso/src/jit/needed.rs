@@ -293,9 +293,11 @@ impl Engine {
     /// Where another process of this machine finds a loaded kernel's file, which was verified when it was loaded.
     pub(crate) fn mappable(&self, loaded: &Loaded) -> Option<PathBuf> {
         let path = loaded.path.get()?;
-        let own = *path == self.store.entry_path(&loaded.content) && self.store.loadable_in_place();
-        let site = || self.on_site(&loaded.content).is_some_and(|(site, _)| self.maps_from(site));
-        self.in_place(own || site()).then(|| path.clone())
+        let here = match *path == self.store.entry_path(&loaded.content) {
+            true => self.store.loadable_in_place(),
+            false => self.on_site(&loaded.content).is_some_and(|(site, _)| self.maps_from(site)),
+        };
+        self.in_place(here).then(|| path.clone())
     }
 }
 

@@ -16,9 +16,12 @@ use crate::source::AnySpec;
 
 impl Engine {
     /// Looks for a kernel in the site caches, in their order; `reason` says why the user's own cache has none.
-    pub(super) fn look_up_sites(&self, spec: &AnySpec, reason: String) -> Found {
+    ///
+    /// If it is `known` to that, what was imported into it is not asked: whoever exports kernels and imports them again would
+    /// else get what the index has just refused, because a header or a file that a flag names has changed.
+    pub(super) fn look_up_sites(&self, spec: &AnySpec, reason: String, known: bool) -> Found {
         let mut reasons = vec![reason];
-        for site in self.sites.iter() {
+        for site in self.sites.iter().filter(|site| !(known && site.is_own())) {
             if !site.open(&self.store, &self.unpacking_places()) {
                 continue;
             }

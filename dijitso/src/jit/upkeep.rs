@@ -1,17 +1,36 @@
-//! What is done for the cache once nobody waits for a kernel: its statistics, and the daily housekeeping.
+//! What is done for the cache once nobody waits for a kernel: its bound, its statistics, and the daily housekeeping.
+
+use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
 
 impl Engine {
+    /// What is due after a load. On several ranks: after the load of all, since all wait for whoever builds, and on every rank that
+    /// has put something into its cache, be it built or received. Where nothing was added it costs nothing.
+    pub(crate) fn upkeep(&self) {
+        // This is a part of another load, or others wait for what is built at the moment: then it is done after that.
+        if self.collection.is_wanted() || self.flights.is_working() {
+            return;
+        }
+        let added = self.counters.compiled.get() + self.counters.published.get();
+        if self.kept_up.swap(added, Ordering::Relaxed) != added {
+            self.record();
+            self.tidy();
+        }
+        self.store.evict_if_full();
+    }
+
     /// Adds what was done to the cache's statistics. A forked child has its parent's numbers, which the parent adds.
+    ///
+    /// Who is the first on this day does the housekeeping, too: a cache that is only read would else have none.
     pub(super) fn record(&self) {
-        if self.owner == std::process::id() {
-            self.store.record_all(&self.counters);
+        if self.owner == std::process::id() && self.store.record_all(&self.counters) {
+            self.tidy();
         }
     }
 
-    /// The daily housekeeping, once nobody waits for a kernel.
-    pub(super) fn tidy(&self) {
+    /// The daily housekeeping.
+    fn tidy(&self) {
         self.tidy.call_once(|| self.store.tidy_daily());
     }
 }

@@ -342,10 +342,13 @@ impl Work<'_, '_> {
 
     /// Whether it is gone, or would be.
     fn remove(&mut self, kind: CacheKind, path: &Path) -> bool {
-        let fs = self.clean.cache.store.fs();
-        let bytes = size(fs, path);
+        let store = &self.clean.cache.store;
+        let bytes = size(store.fs(), path);
         if !self.clean.dry_run {
-            let removed = if fs.is_directory_itself(path) { fs.remove_tree(path) } else { fs.remove(path) };
+            let removed = match store.fs().is_directory_itself(path) {
+                true => store.remove_tree(path),
+                false => store.fs().remove(path),
+            };
             if let Err(error) = removed {
                 self.removed.failed.push((path.to_owned(), error.to_string()));
                 return false;

@@ -9,6 +9,7 @@ use super::{Cache, Entry};
 use crate::cache::site::{self, Exported};
 use crate::cache::{Defect, SiteExport};
 use crate::error::{Error, Result};
+use crate::fs::Published;
 use crate::signature::Signature;
 
 /// How long another export to the same place, or an import, is waited for.
@@ -74,11 +75,41 @@ impl Cache {
         self.export_signed(&signatures, path.as_ref())
     }
 
-    /// The same by signature, so that of a large cache not all is in memory at once.
+    /// The same by signature.
     pub(crate) fn export_signed(&self, chosen: &[Signature], path: &Path) -> Result<Exported> {
+        self.export_all(chosen, self.with_dependencies(chosen)?, path)
+    }
+
+    /// Writes what can be written of these: what is gone, or linked to what is gone, is left out with a warning. By signature,
+    /// so that of a large cache not all is in memory at once.
+    #[cfg(feature = "cli")]
+    pub(crate) fn export_what_is_whole(&self, chosen: &[Signature], path: &Path) -> Result<Exported> {
+        let mut all: BTreeMap<Signature, Going> = BTreeMap::new();
+        let mut whole = Vec::with_capacity(chosen.len());
+        for signature in chosen {
+            match all.contains_key(signature) {
+                true => whole.push(*signature),
+                false => match self.add_with_dependencies(*signature, &all) {
+                    Ok(more) => {
+                        all.extend(more);
+                        whole.push(*signature);
+                    }
+                    Err(error @ Error::Entry { .. }) => log::warn!("left out: {error}"),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        self.export_all(&whole, all, path)
+    }
+
+    fn export_all(
+        &self,
+        chosen: &[Signature],
+        all: BTreeMap<Signature, Going>,
+        path: &Path,
+    ) -> Result<Exported> {
         let path = absolute("cannot export to", path)?;
         let mut export = SiteExport::default();
-        let all = self.with_dependencies(chosen)?;
         for (signature, Going { spec, links }) in &all {
             let place = self.place(signature);
             let added = export.add_entry(self.store.fs(), &place, signature, links.clone());
@@ -102,11 +133,23 @@ impl Cache {
 
     fn with_dependencies(&self, chosen: &[Signature]) -> Result<BTreeMap<Signature, Going>> {
         let mut all: BTreeMap<Signature, Going> = BTreeMap::new();
+        for signature in chosen {
+            all.extend(self.add_with_dependencies(*signature, &all)?);
+        }
+        Ok(all)
+    }
+
+    /// An entry and all that it is linked to, without what is among `known`.
+    fn add_with_dependencies(
+        &self,
+        chosen: Signature,
+        known: &BTreeMap<Signature, Going>,
+    ) -> Result<BTreeMap<Signature, Going>> {
+        let mut all: BTreeMap<Signature, Going> = BTreeMap::new();
         // Each with the one that is linked to it.
-        let mut todo: Vec<(Signature, Option<Signature>)> =
-            chosen.iter().map(|signature| (*signature, None)).collect();
+        let mut todo: Vec<(Signature, Option<Signature>)> = vec![(chosen, None)];
         while let Some((signature, above)) = todo.pop() {
-            if all.contains_key(&signature) {
+            if all.contains_key(&signature) || known.contains_key(&signature) {
                 continue;
             }
             let Some(entry) = self.entry(&signature)? else {
@@ -161,9 +204,15 @@ impl Cache {
                 path: path.clone(),
                 problem: format!("its entry {} is not used: {defect}", signature.short()),
             })?;
-            if self.store.publish(&signature, entry.as_slice()).map_err(write)? == crate::fs::Published::New {
-                new += 1;
-                bytes += entry.len() as u64;
+            match self.store.publish(&signature, entry.as_slice()).map_err(write)? {
+                Published::New => {
+                    new += 1;
+                    bytes += entry.len() as u64;
+                }
+                // It was there, and is used from now on: who imports it wants to find it.
+                Published::Existing => {
+                    let _ = self.store.fs().mark_used(&self.store.entry_path(&signature));
+                }
             }
         }
         incoming.lead_here(&self.store, PATIENCE).map_err(write)?;

@@ -53,7 +53,7 @@ impl<'s> Bin<'s> {
             );
             let removed = match is_file || !fs.is_directory_itself(path) {
                 true => fs.remove_if_there(path),
-                false => fs.remove_tree(path).map(|()| true),
+                false => self.store.remove_tree(path).map(|()| true),
             };
             if let Ok(false) = removed {
                 return false;

@@ -1,12 +1,13 @@
 //! Making room when somebody asks for it.
 
+use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::growth::{self, Amount, Bound};
 use super::scan::{Aged, FOLDERS, Folders, What};
 use super::tidy::Tidy;
 use super::{Bin, select};
-use crate::cache::{Cache, Lock, Removed, site};
+use crate::cache::{Cache, Removed, site};
 use crate::stats::Stats;
 
 /// As long somebody else may take to make room.
@@ -102,12 +103,10 @@ impl Gc {
         let refused = self.cache.refuses_removal();
         let exists = refused.is_none() && self.cache.exists();
         // Two at once would both count what only one of them removes.
-        let lock = match exists && !self.dry_run {
-            true => waited_for(PATIENCE, || store.try_lock_named("evict")),
-            false => Some(Lock::none()),
-        };
-        let refused = refused.or_else(|| lock.is_none().then(|| BUSY.to_owned()));
-        if exists && lock.is_some() {
+        let guard = (exists && !self.dry_run).then(|| waited_for(PATIENCE, || store.guard("evict")));
+        let busy = guard.as_ref().is_some_and(|guard| guard.as_ref().is_err_and(is_busy));
+        let refused = refused.or_else(|| busy.then(|| BUSY.to_owned()));
+        if exists && !busy {
             let noted = growth::read(store.fs(), &store.growth_path()).unwrap_or_default();
             let now = match self.dry_run {
                 true => SystemTime::now(),
@@ -141,7 +140,7 @@ impl Gc {
             amount = amount.plus(folders.look(folder, &mut files));
         }
         let gone = match self.bound.is_exceeded_by(amount) {
-            true => select::least_recently_used(&mut files, amount, self.bound.target()),
+            true => select::least_recently_used(&mut files, amount, self.bound.target(), now),
             false => 0,
         };
         let is_old = |file: &Aged| {
@@ -157,13 +156,18 @@ impl Gc {
     }
 }
 
-fn waited_for<T>(patience: Duration, attempt: impl Fn() -> Option<T>) -> Option<T> {
+fn waited_for<T>(patience: Duration, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     let deadline = Instant::now() + patience;
     loop {
-        let got = attempt();
-        if got.is_some() || Instant::now() >= deadline {
-            return got;
+        match attempt() {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            decided => return decided,
         }
-        std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+fn is_busy(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }

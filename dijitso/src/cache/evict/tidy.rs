@@ -35,6 +35,8 @@ pub(super) struct Tidy<'b, 's> {
     bin: &'b mut Bin<'s>,
     folders: Folders<'s>,
     now: SystemTime,
+    /// Whether what was not used for long goes.
+    pub(super) by_age: bool,
     /// What was read and removed, and the most of it that may be done.
     done: usize,
     most: usize,
@@ -46,7 +48,16 @@ pub(super) struct Tidy<'b, 's> {
 impl<'b, 's> Tidy<'b, 's> {
     pub(super) fn new(bin: &'b mut Bin<'s>, now: SystemTime) -> Tidy<'b, 's> {
         let folders = Folders::of(bin.store);
-        Tidy { bin, folders, now, done: 0, most: usize::MAX, sets: HashSet::new(), illegible: false }
+        Tidy {
+            bin,
+            folders,
+            now,
+            by_age: true,
+            done: 0,
+            most: usize::MAX,
+            sets: HashSet::new(),
+            illegible: false,
+        }
     }
 
     /// As much as one program may be asked to do.
@@ -77,13 +88,19 @@ impl<'b, 's> Tidy<'b, 's> {
         files.retain(|file| !self.bin.is_gone(&file.what));
         for file in &files {
             let Aged { stamp, what } = *file;
+            if stamp.is_ahead_of(self.now) && !self.bin.dry_run {
+                // By a clock that was wrong; from today on it ages like all others.
+                let _ = self.bin.store.fs().mark_used(&what.path(self.bin.store));
+            }
             let goes = match what {
                 What::Entry(_) => false,
                 // Its modification time is that of the entry it was.
-                What::Aside(_) => self.now.checked_sub(ASIDE).is_some_and(|then| !stamp.changed_after(then)),
+                What::Aside(_) => {
+                    self.by_age && self.now.checked_sub(ASIDE).is_some_and(|then| !stamp.changed_after(then))
+                }
                 What::Index(key) => {
                     let index = self.read_index(&key);
-                    let goes = stamp.is_unused_for(UNREAD, self.now)
+                    let goes = self.is_unused_for(UNREAD, &stamp)
                         || (self.is_settled(&stamp) && self.leads_nowhere(&index));
                     match index {
                         Ok(Some(index)) if !goes => {
@@ -142,7 +159,7 @@ impl<'b, 's> Tidy<'b, 's> {
         });
         bundles.sort_unstable_by_key(|(_, stamp)| std::cmp::Reverse(stamp.mtime_ns));
         for (at, (path, stamp)) in bundles.into_iter().enumerate() {
-            if at >= FAILURES || stamp.is_unused_for(OLD_FAILURE, self.now) {
+            if at >= FAILURES || self.is_unused_for(OLD_FAILURE, &stamp) {
                 self.remove(CacheKind::Failure, &path);
             }
         }
@@ -180,7 +197,7 @@ impl<'b, 's> Tidy<'b, 's> {
     fn sets(&mut self, whole: bool) {
         for (set, path, stamp) in self.signed(&self.bin.store.sets_dir()) {
             let unnamed = whole && self.is_settled(&stamp) && !self.sets.contains(&set);
-            if unnamed || stamp.is_unused_for(UNREAD_SET, self.now) {
+            if unnamed || self.is_unused_for(UNREAD_SET, &stamp) {
                 self.remove(CacheKind::Toolchain, &path);
             }
         }
@@ -188,7 +205,7 @@ impl<'b, 's> Tidy<'b, 's> {
 
     fn sites(&mut self) {
         for (_, path, stamp) in self.signed(&self.bin.store.sites_dir()) {
-            if stamp.is_unused_for(UNREAD, self.now) {
+            if self.is_unused_for(UNREAD, &stamp) {
                 self.remove(CacheKind::Site, &path);
             }
         }
@@ -231,6 +248,10 @@ impl<'b, 's> Tidy<'b, 's> {
             let _ = self.bin.store.fs().each_in(dir, &mut |name, stamp| files.push((dir.join(name), stamp)));
         }
         files
+    }
+
+    fn is_unused_for(&self, time: Duration, stamp: &Stamp) -> bool {
+        self.by_age && stamp.is_unused_for(time, self.now)
     }
 
     fn is_settled(&self, stamp: &Stamp) -> bool {

@@ -34,15 +34,13 @@ impl Incoming {
     pub(in crate::cache) fn open(store: &Store, path: &Path) -> Result<Incoming, String> {
         let fs = store.fs();
         check_installed(path)?;
+        // What is beyond the bound would be evicted at once.
+        let largest = if store.bound.size == 0 { u64::MAX } else { store.bound.size };
         let (root, unpacked) = match is_archive(path) {
             false => (path.to_owned(), None),
             true => {
                 store.create().map_err(|error| format!("there is no place to unpack it: {error}"))?;
-                let scratch = {
-                    // What is beyond the bound would be evicted at once.
-                    let largest = if store.bound.size == 0 { u64::MAX } else { store.bound.size };
-                    unpack::into_scratch(fs, path, &[store.tmp_dir()], largest)?
-                };
+                let scratch = unpack::into_scratch(fs, path, &[store.tmp_dir()], largest)?;
                 (scratch.path().to_owned(), Some(scratch))
             }
         };
@@ -59,10 +57,15 @@ impl Incoming {
             .read_at_most(&name, table::LARGEST)
             .map_err(|error| format!("its table cannot be read: {error}"))?;
         let incoming = Incoming { fs: fs.clone(), v1, table: Table::decode(bytes)?, _unpacked: unpacked };
+        let mut total = 0u64;
         for content in incoming.contents() {
             let path = entry_path(&incoming.v1, &content);
-            if fs.exists(&path) {
+            if let Ok(Some(stamp)) = fs.stamp(&path) {
                 check_installed(&path)?;
+                total = total.saturating_add(stamp.size);
+                if total > largest {
+                    return Err(format!("its content has more than {largest} bytes"));
+                }
             }
             Archive::open(fs, &path, &content)
                 .map_err(|defect| format!("its entry {} is not used: {defect}", content.short()))?;

@@ -9,7 +9,6 @@ use super::super::archive::Archive;
 use super::pack::{self, Packed};
 use super::table::Table;
 use super::{TABLE, entry_path};
-use crate::fs::used::EXACTNESS;
 use crate::fs::{Fs, Scratch, Stamp, check_installed};
 use crate::signature::{Signature, Signer};
 
@@ -28,8 +27,10 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
         return Err("it is not a file".to_owned());
     }
     let root = store.sites_dir().join(key(path, &archive.stamp).to_hex());
-    if let Ok(Some(stamp)) = fs.stamp(&root) {
-        if stamp.is_unused_for(EXACTNESS, SystemTime::now()) {
+    // Without a table something else has removed a part of it.
+    let is_whole = fs.is_file(&root.join("v1").join(TABLE));
+    if let (true, Ok(Some(stamp))) = (is_whole, fs.stamp(&root)) {
+        if stamp.wants_mark(SystemTime::now()) {
             let _ = fs.mark_used(&root);
         }
         return Ok(Unpacked { root, scratch: None });
@@ -41,7 +42,7 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
     let scratch = Scratch::new(fs, &candidates)
         .map_err(|error| format!("there is no place where it could be unpacked: {error}"))?;
     unpack(fs, archive.into_reader(), scratch.path(), u64::MAX)?;
-    if scratch.path().parent() == Some(&*store.tmp_dir()) && keep(fs, scratch.path(), &root).is_ok() {
+    if scratch.path().parent() == Some(&*store.tmp_dir()) && keep(store, scratch.path(), &root).is_ok() {
         return Ok(Unpacked { root, scratch: None });
     }
     Ok(Unpacked { root: scratch.path().to_owned(), scratch: Some(scratch) })
@@ -79,11 +80,17 @@ fn key(path: &Path, stamp: &Stamp) -> Signature {
 }
 
 /// Gives an unpacked archive its name, unless another process was first.
-fn keep(fs: &Fs, from: &Path, to: &Path) -> io::Result<()> {
+fn keep(store: &Store, from: &Path, to: &Path) -> io::Result<()> {
+    let fs = store.fs();
     to.parent().map_or(Ok(()), |parent| fs.create_dir_all_private(parent))?;
+    let is_whole = || fs.is_file(&to.join("v1").join(TABLE));
     match fs.rename(from, to) {
-        Err(_) if fs.exists(to) => Ok(()),
-        result => result,
+        Err(_) if is_whole() => Ok(()),
+        Err(_) => {
+            store.remove_tree(to)?;
+            fs.rename(from, to).or_else(|error| if is_whole() { Ok(()) } else { Err(error) })
+        }
+        Ok(()) => Ok(()),
     }
 }
 

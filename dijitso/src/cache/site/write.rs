@@ -108,6 +108,11 @@ impl SiteExport {
         durable: bool,
     ) -> io::Result<u64> {
         let v1 = root.join("v1");
+        if fs.exists(&v1.join("tmp")) && !fs.exists(&v1.join(TABLE)) {
+            // With a table it would be a site cache, from which no command removes anything.
+            let text = "it is a cache, which programs fill by themselves; export to a directory of its own";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         fs.create_dir_all_public(&v1)?;
         let mut written = 0;
         for (content, path) in &self.entries {

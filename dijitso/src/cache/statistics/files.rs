@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::activity::{Activity, DayStatistics, Statistics};
 use super::date::{before, date, is_date};
 use crate::cache::Store;
-use crate::cache::lock::Lock;
-use crate::fs::{Token, is_component};
+use crate::fs::is_component;
 
 const SUMMARY: &str = "summary";
+/// What whoever changes more than the end of a file holds.
+const GUARD: &str = "statistics";
 /// The end of the name of a file that is being folded.
 const CLOSED: &str = ".closed";
 /// Nobody adds to the file of a day that is so many days over.
@@ -41,17 +42,6 @@ struct Summary {
     taken: BTreeMap<String, u64>,
 }
 
-/// Held by whoever changes more than the end of a file.
-enum Guard {
-    Lock {
-        _lock: Lock,
-    },
-    /// Where locks mean nothing, a name that only one can create.
-    Token {
-        _token: Token,
-    },
-}
-
 impl Store {
     pub(in crate::cache) fn statistics(&self) -> Statistics {
         // Whoever folds in between has moved what is counted from one place to the other: then once more.
@@ -74,15 +64,18 @@ impl Store {
             return Ok(());
         }
         let deadline = Instant::now() + PATIENCE;
-        let mut guard = self.statistics_guard();
-        while guard.is_none() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-            guard = self.statistics_guard();
-        }
         // Whoever folds would write again what was removed.
-        let Some(_guard) = guard else {
-            let text = "another program is folding them, and takes long; try again later";
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        let _guard = loop {
+            match self.guard(GUARD) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let text = "another program is folding them, and takes long; try again later";
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+                }
+                guard => break guard?,
+            }
         };
         let dir = self.statistics_dir();
         // What is not named as ours is somebody else's.
@@ -106,7 +99,7 @@ impl Store {
         if old.is_empty() {
             return Ok(());
         }
-        let Some(_guard) = self.statistics_guard() else { return Ok(()) };
+        let _guard = self.guard(GUARD)?;
         // What cannot be read, or not be understood, is not replaced: it may be what a newer version counted.
         let mut summary: Summary = match self.fs().read_at_most(&dir.join(SUMMARY), LARGEST) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
@@ -163,13 +156,6 @@ impl Store {
 
     fn summary_bytes(&self) -> Vec<u8> {
         self.fs().read_at_most(&self.statistics_dir().join(SUMMARY), LARGEST).unwrap_or_default()
-    }
-
-    fn statistics_guard(&self) -> Option<Guard> {
-        match self.is_shared() {
-            true => self.token("statistics").ok().map(|token| Guard::Token { _token: token }),
-            false => self.try_lock_named("statistics").map(|lock| Guard::Lock { _lock: lock }),
-        }
     }
 }
 

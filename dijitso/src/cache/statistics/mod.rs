@@ -77,39 +77,41 @@ impl Cache {
 }
 
 impl Store {
-    /// Adds what a program did to what was done today, as far as it was not added before.
-    pub(crate) fn record_all(&self, counters: &Counters) {
+    /// Adds what a program did to what was done today, as far as it was not added before. Whether that was the first of the
+    /// day (of this machine, on a network file system).
+    pub(crate) fn record_all(&self, counters: &Counters) -> bool {
+        let mut first = false;
         counters.record_with(|all, new| {
             // Who only uses what is in memory leaves no trace on any disk; of others that counts, too.
             let counts = Activity::of(all).concerns_the_disk() && Activity::of(new) != Activity::default();
-            if counts {
-                self.record(new);
-            }
+            first = counts && self.record(new);
             counts
         });
+        first
     }
 
     /// Adds to what was done today. That this is not possible is nobody's business.
-    pub(in crate::cache) fn record(&self, done: &Stats) {
+    pub(in crate::cache) fn record(&self, done: &Stats) -> bool {
         let activity = Activity::of(done);
         if activity == Activity::default() {
-            return;
+            return false;
         }
-        let Ok(json) = serde_json::to_string(&activity) else { return };
+        let Ok(json) = serde_json::to_string(&activity) else { return false };
         let line = format!("\n{json}");
         let path = self.statistics_dir().join(files::name_for(SystemTime::now(), self.is_shared()));
-        let append = || self.fs().append(&path, line.as_bytes(), Absent::Create);
-        let appended = append().or_else(|error| {
+        let append = |absent| self.fs().append(&path, line.as_bytes(), absent);
+        let appended = append(Absent::Refuse).map(|()| false).or_else(|error| {
             // A cache that is not there is not created for this.
             if error.kind() != std::io::ErrorKind::NotFound || !self.fs().exists(self.v1()) {
                 return Err(error);
             }
             self.fs().create_dir_all_private(&self.statistics_dir())?;
-            append()
+            append(Absent::Create).map(|()| true)
         });
-        if let Err(error) = appended {
+        appended.unwrap_or_else(|error| {
             log::debug!("cannot count in {}: {error}", path.display());
-        }
+            false
+        })
     }
 }
 

@@ -22,6 +22,7 @@
 //! A cache is a convenience: what goes wrong with it is a miss or a warning, never the program's failure.
 //! The one exception is a directory that others could tamper with.
 
+mod guard;
 mod indices;
 mod ours;
 mod places;
@@ -45,7 +46,7 @@ use super::lock::Lock;
 use crate::config::Cache;
 use crate::config::params::Network;
 use crate::error::Error;
-use crate::fs::{Content, Descent, Fs, Kind, Mount, Published, check_trusted};
+use crate::fs::{Content, Descent, Fs, Kind, Mount, Published, Scratch, check_trusted};
 use crate::signature::Signature;
 
 pub(super) use ours::bundle;
@@ -286,6 +287,18 @@ impl Store {
                 attempt()
             }
             result => result,
+        }
+    }
+
+    /// Removes a directory with all that is in it, at once for whoever looks for it: what is killed in the middle of this leaves a
+    /// working directory, and no half of what was there.
+    pub(super) fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        let Ok(scratch) = Scratch::new(&self.fs, &[self.tmp_dir()]) else { return self.fs.remove_tree(path) };
+        match self.fs.rename(path, &scratch.path().join("gone")) {
+            Ok(()) => self.fs.remove_tree(scratch.path()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // Something else is mounted there.
+            Err(_) => self.fs.remove_tree(path),
         }
     }
 

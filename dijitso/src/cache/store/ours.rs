@@ -102,7 +102,7 @@ fn is_folder(name: &str) -> bool {
 fn is_temporary(name: &str) -> bool {
     name.starts_with("new-")
         || name.starts_with("shared-")
-        || name == "statistics"
+        || matches!(name, "evict" | "statistics")
         || is_working_directory(name)
 }
 

@@ -66,6 +66,8 @@ pub(super) struct Beforehand {
     pub(super) forced: HashSet<Signature>,
     /// Their generators have run.
     pub(super) parts: HashMap<Signature, Arc<Parts>>,
+    /// All that is loaded is needed at the end, or others wait for it: no room is made in the cache before that.
+    pub(super) keeps: bool,
 }
 
 struct Node<'e> {
@@ -101,7 +103,7 @@ struct Node<'e> {
 }
 
 impl<'e> Batch<'e> {
-    /// The outcome of every spec, in their order.
+    /// The outcome of every spec, in their order. The caller sees to the cache's [`upkeep`](Engine::upkeep) then.
     pub(super) fn load(engine: &'e Engine, specs: &[&AnySpec], beforehand: Beforehand) -> Vec<Outcome> {
         let mut batch = Batch {
             engine,
@@ -123,13 +125,7 @@ impl<'e> Batch<'e> {
             no_compiler: None,
         };
         let numbers: Vec<usize> = specs.iter().map(|spec| batch.node(spec)).collect();
-        let compiled = engine.counters.compiled.get();
         batch.run();
-        if engine.counters.compiled.get() > compiled {
-            engine.record();
-            engine.tidy();
-        }
-        engine.store.evict_if_full();
         let outcome = |number: usize| batch.nodes[number].outcome.clone();
         numbers
             .into_iter()
@@ -152,8 +148,10 @@ impl<'e> Batch<'e> {
             if let Some((number, ended)) = self.pool.next(patience) {
                 self.pause = SHORTEST;
                 self.ended(number, ended);
-                // Who waits for this kernel has it by now.
-                self.engine.store.evict_if_full();
+                if !self.beforehand.keeps {
+                    // Who waits for this kernel has it by now.
+                    self.engine.store.evict_if_full();
+                }
                 continue;
             }
             let idle = self.pool.is_idle() && self.ready.is_empty() && self.signed.is_empty();

@@ -2,7 +2,7 @@
 
 mod tidying;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -154,18 +154,24 @@ fn a_large_cache_is_seen_in_parts() {
 
 #[test]
 fn who_cannot_evict_publishes_all_the_same() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = bounded(&dir, 1000, 0);
-    let other = store.try_lock_named("evict").unwrap();
-    for n in 0..10 {
-        publish(&store, n, 1000);
+    for network in [Network::No, Network::Yes] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut params = params();
+        (params.network.value, params.max_size.value) = (network, 1000);
+        let open = || Store::open(&dir.path().join("cache"), &Fs::new(Default::default()), &params).unwrap();
+        let (store, another) = (open(), open());
+        store.create_softly();
+        let other = another.guard("evict").unwrap();
+        for n in 0..10 {
+            publish(&store, n, 1000);
+            store.evict_if_full();
+        }
+        assert!(held(&store).0 > 10_000, "{network:?}");
+        drop(other);
+        publish(&store, 10, 1000);
         store.evict_if_full();
+        assert!(held(&store).0 <= 1000, "{network:?}");
     }
-    assert!(held(&store).0 > 10_000);
-    drop(other);
-    publish(&store, 10, 1000);
-    store.evict_if_full();
-    assert!(held(&store).0 <= 1000);
 }
 
 #[test]

@@ -190,16 +190,49 @@ fn the_daily_housekeeping_is_bounded_whatever_there_is() {
 }
 
 #[test]
-fn what_a_wrong_clock_has_marked_goes_first() {
+fn what_a_wrong_clock_has_marked_is_used_today() {
     let dir = tempfile::tempdir().unwrap();
     let store = bounded(&dir, 0, 0);
     let paths = [0, 1, 2].map(|n| publish(&store, n, 1000));
     let later = SystemTime::now() + DAY * 40;
-    std::fs::File::open(&paths[1]).unwrap().set_modified(later).unwrap();
-    look(&store).gc().max_files(5).run();
-    assert!(!paths[1].exists(), "else it would be the last one for forty days");
-    // Whose clock was ahead when it did the housekeeping keeps nobody from doing it.
-    std::fs::File::create(store.v1().join("tidied")).unwrap().set_modified(later).unwrap();
+    let move_to = |path: &Path, time| std::fs::File::open(path).unwrap().set_modified(time).unwrap();
+    move_to(&paths[1], later);
+    age(&paths[0], DAY);
+    // Who sees all others' files in the future has a clock that is behind: it must not remove what they use.
+    look(&store).gc().max_files(5).max_age(DAY * 2).run();
+    assert_eq!(paths.each_ref().map(|path| path.exists()), [false, true, true]);
+    // From now on it ages: else it would be the last that goes for forty days.
+    let marked = std::fs::metadata(&paths[1]).unwrap().modified().unwrap();
+    assert!(marked < SystemTime::now() + DAY);
+}
+
+/// An index file that nobody read for forty days goes; not if all looks like that because nobody was here, or a clock was moved.
+#[test]
+fn nothing_goes_by_its_age_while_time_is_in_doubt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = bounded(&dir, 0, 0);
+    publish(&store, 1, 100);
+    let (unread, tidied) = (store.index_path(&signature(1 | 1 << 31)), store.v1().join("tidied"));
+    age(&unread, DAY * 40);
+    let last = |time: SystemTime| std::fs::File::create(&tidied).unwrap().set_modified(time).unwrap();
+    let now = SystemTime::now();
+    let nobody_was_here = || {
+        std::fs::remove_file(&tidied).unwrap_or_default();
+        store.tidy_daily();
+    };
+    nobody_was_here();
+    for (time, what) in [(now + DAY * 40, "a clock that was ahead"), (now - DAY * 20, "three weeks away")] {
+        last(time);
+        store.tidy_daily();
+        assert!(unread.exists(), "{what}");
+        let is_now = tidied.metadata().unwrap().modified().unwrap();
+        assert!(is_now > now - DAY && is_now < now + DAY, "{what}");
+    }
+    last(now - DAY * 2);
+    store.tidy_daily();
+    assert!(!unread.exists(), "the next day it goes");
+    // What leads nowhere goes at any age, and housekeeping is done whatever the last clock said.
+    last(now + DAY * 40);
     store.add_variant(&signature(9), variant(VariantOutcome::Content(signature(99)))).unwrap();
     age(&store.index_path(&signature(9)), DAY);
     store.tidy_daily();
