@@ -251,6 +251,10 @@ impl<'a, C: Communicator + ?Sized> Collective<'a, C> {
         let outcome = self.run(&mut member, any);
         // Also after an error: until then something may have been built, or received.
         member.engine.upkeep();
+        if !Arc::ptr_eq(&member.engine, self.jit.engine()) {
+            // Which keeps the statistics of both.
+            self.jit.engine().upkeep();
+        }
         outcome?;
         let obtained = |at: &usize| {
             let missing =

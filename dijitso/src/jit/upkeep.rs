@@ -20,11 +20,13 @@ impl Engine {
         self.store.evict_if_full();
     }
 
-    /// Adds what was done to the cache's statistics. A forked child has its parent's numbers, which the parent adds.
+    /// Adds what was done to the cache's statistics. A forked child has its parent's numbers, which the parent adds; and a derived
+    /// engine those of its base, which adds them to its own cache.
     ///
     /// Who is the first on this day does the housekeeping, too: a cache that is only read would else have none.
-    pub(super) fn record(&self) {
-        if self.owner == std::process::id() && self.store.record_all(&self.counters) {
+    fn record(&self) {
+        let mine = self.owner == std::process::id() && self.base.is_none();
+        if mine && self.store.record_all(&self.counters) {
             self.tidy();
         }
     }

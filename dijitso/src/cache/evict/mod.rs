@@ -18,12 +18,15 @@
 //!   memory (1.5 MB), whatever the size of the cache. For every kernel that is added, between two evictions of a cache that
 //!   is seen whole, the files of five kernels are looked at; ccache's counters in each folder would cost a lock and a write for each.
 //!
+//! So a cache of more files than [`SAMPLE`] goes down to 80 % in the part that was seen, and is at the bound as a whole: the next look
+//! comes sooner, at another part, and costs as much for each kernel that is added.
+//!
 //! Only names are removed: what is mapped stays mapped. Whoever looks for a removed entry builds it again, also if it is one that
 //! others are linked to. With the least recently used first, what was used in the last minutes goes only if more than 80 % of
 //! the bound was used in them; then the bound comes first.
 //!
-//! One process at a time evicts; on network file systems, where locks mean nothing, two that do so remove from different folders
-//! mostly, and a file that is gone is no error.
+//! One process at a time evicts. On network file systems, where locks mean nothing, the name of an empty file says who; an hour
+//! later that one is taken for killed. If two do it at once, they remove from different folders mostly, and a file that is gone is no error.
 
 mod automatic;
 mod bin;
