@@ -198,6 +198,28 @@ fn named(what: &str, pid: u32, tid: u64, name: &str) -> Value {
     json!({ "name": what, "cat": "dijitso", "ph": "M", "pid": pid, "tid": tid, "args": { "name": name } })
 }
 
+/// Why a trace cannot be written to this file, as far as that can be told before.
+#[cfg(feature = "cli")]
+pub(crate) fn refusal(path: &Path) -> Option<String> {
+    let fs = Fs::new(Arc::default());
+    if !fs.exists(path) {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let there =
+            parent.is_none_or(|parent| fs.is_directory_itself(parent) || fs.exists(&parent.join(".")));
+        return (!there).then(|| "its directory does not exist".to_owned());
+    }
+    let head = fs.is_file(path).then(|| fs.read_head(path, 512));
+    match head {
+        // A pipe, a device.
+        None => fs.exists(&path.join(".")).then(|| "it is a directory".to_owned()),
+        Some(Ok(head)) if head.is_empty() || is_trace(&head) => None,
+        Some(Ok(_)) => {
+            Some("there is a file of this name that is no trace, and it is left as it is".to_owned())
+        }
+        Some(Err(error)) => Some(error.to_string()),
+    }
+}
+
 /// Whether a file that begins so is a trace of ours.
 fn is_trace(head: &[u8]) -> bool {
     let first = head.strip_prefix(b"[\n").and_then(|rest| rest.split(|b| *b == b'\n').next());

@@ -261,7 +261,7 @@ fn a_bomb_is_refused_before_it_fills_anything() {
     let size = 300 << 20;
     let import = || {
         let client = Cli::new(&place).args(["import", "bomb.tar.gz"]).env("DIJITSO_MAX_SIZE", "100M");
-        client.run().failed(1, "more than 1");
+        client.run().failed(1, "more than 83886080 bytes");
         nothing_came_of_it(&place);
     };
     extended(&good, &bomb, |into| {

@@ -105,6 +105,10 @@ fn on_a_terminal_one_is_asked() {
     assert!(on_terminal(&place, 80, "clean --kernel axpy", "\n").ok().out.contains("Nothing was removed."));
     let yes = on_terminal(&place, 80, "clean --kernel axpy", "y\n").ok().out;
     assert!(yes.contains("Removed 2 kernels"), "{yes}");
+    // Where it cannot be asked, it must be said.
+    on_terminal(&place, 80, "--quiet clean --kernel k00001", "").failed(2, "");
+    on_terminal(&place, 80, "clean --kernel k00001 2>log", "").failed(2, "");
+    assert!(std::fs::read_to_string(place.path("log")).unwrap().contains("--yes"));
     let unasked = on_terminal(&place, 80, "clean --kernel k00001 --yes", "").ok().out;
     assert!(unasked.contains("Removed 1 kernel") && !unasked.contains("[y/N]"), "{unasked}");
     on_terminal(&place, 80, "clean", "y\n").ok();

@@ -310,3 +310,25 @@ fn what_is_done_is_told_on_demand() {
     let detailed = run(&place, "build f.cpp -vv").ok().err;
     assert!(detailed.lines().any(|line| line.starts_with("debug: ")), "{detailed}");
 }
+
+#[test]
+fn kernels_are_named_in_all_ways_everywhere() {
+    let (place, _, cache) = filled();
+    let axpy = cache.find("axpy(Plain)").unwrap();
+    for name in ["axpy(Plain)", &axpy.signature().short(), &axpy.signature().to_hex()] {
+        let shown = Cli::new(&place).args(["show", "--signatures", name]).run().ok().out;
+        assert_eq!(shown.trim(), axpy.signature().to_hex(), "{name}");
+    }
+    let files = run(&place, "show --files --categories src axpy").ok().out;
+    assert!(files.contains("  src  ") && !files.contains("  lib  "), "{files}");
+    Cli::new(&place).args(["clean", "--kernel", "axpy(Plain)"]).run().ok();
+    assert_eq!(cache.find("axpy").unwrap().description(), "axpy(Unrolled(2))");
+}
+
+#[test]
+fn a_directory_that_is_named_must_be_a_cache() {
+    let place = Place::new();
+    for words in ["verify", "gc", "clean --all", "stats"] {
+        run(&place, &format!("{words} --cache-dir no/such/cache")).failed(1, "there is no cache in");
+    }
+}

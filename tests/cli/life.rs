@@ -4,7 +4,7 @@ use dijitso_tests::kernels;
 use serde_json::{Value, json};
 
 use super::{Cli, assert_golden, assert_schema, filled, run};
-use crate::harness::{CLIENT, Place};
+use crate::harness::{CLIENT, Place, files};
 
 /// What two programs did: one that builds two kernels, and one that finds them.
 fn used() -> Place {
@@ -54,11 +54,12 @@ fn the_page_is_one_file_that_asks_nobody_for_anything() {
         .unwrap();
     run(&place, "stats --html page.html").ok();
     let page = std::fs::read_to_string(place.path("page.html")).unwrap();
-    assert!(page.matches("<svg").count() == 3 && page.ends_with("</html>\n"), "{page}");
+    assert!(page.matches("<svg").count() == 4 && page.ends_with("</html>\n"), "{page}");
     for part in [
         "asked for",
         "compilers and linkers",
         "How the cache grew",
+        "What is there now",
         "The slowest kernels",
         "not in the cache",
         "k00001(1)",
@@ -68,7 +69,11 @@ fn the_page_is_one_file_that_asks_nobody_for_anything() {
     for stranger in ["http", "src=", "url(", "@import", "<script", "<link"] {
         assert!(!page.contains(stranger), "{stranger}");
     }
+    run(&place, "stats --html page.html").ok();
     run(&place, "stats --html nowhere/page.html").failed(1, "nowhere/page.html");
+    place.write("notes.html", "<!doctype html>precious");
+    run(&place, "stats --html notes.html").failed(1, "no page of statistics");
+    assert_eq!(std::fs::read_to_string(place.path("notes.html")).unwrap(), "<!doctype html>precious");
 }
 
 #[test]
@@ -98,10 +103,18 @@ fn an_import_keeps_the_bound() {
     let (place, _, _) = filled();
     run(&place, "export all.tar.gz").ok();
     let other = Place::new();
+    other.jit().load_all(&[3, 4, 5].map(kernels::number)).unwrap();
+    for file in files(&other.cache().join("v1")) {
+        let earlier = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        std::fs::File::open(&file).unwrap().set_modified(earlier).unwrap();
+    }
     let archive = place.path("all.tar.gz").display().to_string();
-    Cli::new(&other).env("DIJITSO_MAX_FILES", "2").args(["import", &archive]).run().ok();
-    let left = other.entries().len();
-    assert!(left <= 2, "{left}");
+    Cli::new(&other).env("DIJITSO_MAX_FILES", "8").args(["import", &archive]).run().ok();
+    // The nine files of what was there go first, and not all of them.
+    let left = files(&other.cache().join("v1")).iter().filter(|file| file.extension().is_some()).count();
+    assert!((6..=8).contains(&left), "{left}");
+    assert!(run(&other, "show --signatures").ok().out.lines().count() >= 6);
+    assert!(run(&other, "stats --json").ok().json()["total"]["evicted"].as_u64().unwrap() > 0);
 }
 
 #[test]
@@ -112,7 +125,7 @@ fn a_cache_is_brought_within_its_bound_on_demand() {
     assert_eq!(would.lines().filter(|line| line.starts_with("entry ")).count(), 6);
     assert_eq!(cache.entries().count(), 6);
     let nothing = run(&place, "gc").ok().out;
-    assert!(nothing.contains("; 6 kernels, "), "{nothing}");
+    assert!(nothing.contains("; left: 6 kernels, "), "{nothing}");
     let quiet = run(&place, "gc --max-size 1K --dry-run --quiet").ok().out;
     assert_eq!(quiet.lines().count(), 1, "{quiet}");
     assert_golden("gc", &place, &run(&place, "gc --max-size 1G --max-age 1d").ok().out);
@@ -124,7 +137,7 @@ fn a_cache_is_brought_within_its_bound_on_demand() {
             "cache": "string", "dry_run": "boolean", "bytes": "number", "shortened": "number",
             "removed": [{ "kind": "string", "path": "string", "bytes": "number" }],
             "failed": [{ "path": "string", "problem": "string" }],
-            "left": { "kernels": "number", "bytes": "number" },
+            "left": { "kernels": "number", "bytes": "number", "total_bytes": "number" },
         }),
     );
     assert_eq!((&answer["left"]["kernels"], cache.entries().count()), (&json!(0), 0));
@@ -148,4 +161,10 @@ fn a_program_is_traced_as_if_it_ran_alone() {
     let failed = Cli::new(&place).args(["trace", "out.json", "false"]).run();
     assert_eq!(failed.status, 1, "the program's own status");
     run(&place, "trace out.json /no/such/program").failed(1, "cannot run /no/such/program");
+    // Said before the program runs, which perhaps tells nobody.
+    place.write("notes.txt", "precious");
+    run(&place, "trace notes.txt true").failed(1, "is no trace");
+    run(&place, "trace nowhere/out.json true").failed(1, "does not exist");
+    run(&place, "trace . true").failed(1, "directory");
+    run(&place, "trace /dev/null true").ok();
 }

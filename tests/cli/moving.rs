@@ -160,8 +160,29 @@ fn what_is_beyond_the_bound_is_not_imported() {
         let other = Place::new();
         let from = place.path(from).display().to_string();
         let cli = Cli::new(&other).env("DIJITSO_MAX_SIZE", "20000");
-        cli.args(["import", &from]).run().failed(1, "more than 20000 bytes");
+        cli.args(["import", &from]).run().failed(1, "more than 16000 bytes, 80 % of what");
         assert_eq!(other.entries().len(), 0);
+        let cli = Cli::new(&other).env("DIJITSO_MAX_FILES", "7");
+        cli.args(["import", &from]).run().failed(1, "6 kernels, more than 5");
+    }
+}
+
+/// An archive has heads and padding, too, which count for nothing.
+#[test]
+fn what_just_fits_is_imported_and_counted() {
+    let (place, _, _) = filled();
+    let bytes = run(&place, "export site --json").ok().json()["bytes"].as_u64().unwrap();
+    run(&place, "export all.tar.gz").ok();
+    for from in ["all.tar.gz", "site"] {
+        let other = Place::new();
+        let cli = Cli::new(&other).env("DIJITSO_MAX_SIZE", (bytes * 130 / 100).to_string());
+        cli.args(["import", &place.path(from).display().to_string()]).run().ok();
+        assert_eq!(other.entries().len(), 6, "{from}");
+        let stats = run(&other, "stats --json").ok().json();
+        assert_eq!(
+            (&stats["total"]["published"], &stats["total"]["published_bytes"]),
+            (&json!(6), &json!(bytes))
+        );
     }
 }
 
@@ -192,12 +213,47 @@ fn what_was_imported_is_not_asked_when_the_cache_knows_better() {
     assert_eq!(load(), (1, 0));
     place.write("state.h", "#define STATE 2\n");
     assert_eq!((load(), load()), ((2, 1), (2, 0)));
+    // Nor where the index of this program, or for these flags, knows nothing.
+    place.write("state.h", "#define STATE 3\n");
+    let jit = place.builder().cxxflag("-DOTHER").build().unwrap();
+    assert_eq!((jit.load(&spec).unwrap().call(), jit.stats().compiled), (3, 1));
+    std::fs::remove_dir_all(place.path("cache/v1/index")).unwrap();
+    assert_eq!(load(), (3, 1));
     place.write("state.h", "#define STATE 1\n");
-    assert_eq!(load(), (1, 0));
+    assert_eq!(load().0, 1);
     // On another machine, where nobody knows, it is what it was when it was exported.
     let other = Place::new();
     Cli::new(&other).args(["import", &place.path("all.tar.gz").display().to_string()]).run().ok();
     assert_eq!(other.jit().load(&spec).unwrap().origin(), KernelOrigin::Site);
+}
+
+/// A farm has built again what a cache knows of earlier: by another compiler, or without the entry.
+#[test]
+fn what_was_imported_helps_where_the_cache_only_lacks_it() {
+    let (place, farm) = (Place::new(), Place::new());
+    let spec = kernels::number(1);
+    place.jit().load(&spec).unwrap();
+    std::fs::remove_file(&place.entries()[0]).unwrap();
+    farm.builder().cxxflag("-DFARM").build().unwrap().load(&spec).unwrap();
+    run(&farm, "export all.tar.gz").ok();
+    Cli::new(&place).args(["import", &farm.path("all.tar.gz").display().to_string()]).run().ok();
+    let jit = place.jit();
+    assert_eq!((jit.load(&spec).unwrap().origin(), jit.stats().compiled), (KernelOrigin::Site, 0));
+}
+
+#[test]
+fn what_is_linked_to_an_import_is_built_anew_when_that_changed() {
+    let place = Place::new();
+    place.write("n.h", "#define N 1\n");
+    place.write("low.cpp", "#include \"n.h\"\nextern \"C\" int low() { return N; }\n");
+    let low = run(&place, "build low.cpp --json").ok().json();
+    run(&place, "export all.tar.gz").ok();
+    run(&place, "import all.tar.gz").ok();
+    assert!(!place.path("cache/v1/imported").exists(), "the cache has built all of it");
+    place.write("n.h", "#define N 2\n");
+    let again = run(&place, "build low.cpp --json").ok().json();
+    assert_ne!(low["signature"], again["signature"]);
+    assert_eq!(again["origin"], "built");
 }
 
 #[test]
@@ -222,6 +278,11 @@ fn what_is_linked_to_something_that_was_removed_is_left_out() {
     assert!(said.err.contains("left out") && said.err.contains("successor"), "{said:?}");
     assert_eq!((&said.json()["kernels"], &said.json()["entries"]), (&json!(4), &json!(4)));
     run(&place, "export named.tar.gz successor").failed(1, "is not in this cache");
+    // So is what is damaged.
+    damage(cache.find("k00001").unwrap().path(), 100);
+    let damaged = run(&place, "export damaged.tar.gz --json").ok();
+    assert!(damaged.err.contains("its library is damaged"), "{damaged:?}");
+    assert_eq!(damaged.json()["kernels"], json!(3));
     let other = Place::new();
     Cli::new(&other).args(["import", &place.path("all.tar.gz").display().to_string()]).run().ok();
     assert_eq!(other.entries().len(), 4);
@@ -235,6 +296,9 @@ fn a_cache_is_not_exported_into_a_cache() {
     for cache in [place.cache(), other.cache()] {
         let said = Cli::new(&place).args(["export", &cache.display().to_string()]).run();
         said.failed(1, "it is a cache");
+        let inside = cache.join("v1/all.tar.gz").display().to_string();
+        let said = Cli::new(&place).args(["export", &inside]).run();
+        assert!(said.status == 1 || cache != place.cache(), "{said:?}");
         assert!(!cache.join("v1/table").exists());
     }
     run(&place, "clean --all").ok();

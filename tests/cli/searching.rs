@@ -93,6 +93,28 @@ fn functions_are_printed_as_they_are_written() {
     assert_schema(&answer, &json!({ "functions": [function] }));
     assert_eq!(answer["functions"][0]["text"], helper);
     run(&place, "grepfunction --signature outer outer").ok();
+    let numbered = run(&place, "grepfunction --linenumbers helper").ok().out;
+    assert!(
+        numbered.contains("    2: static int helper(int a) {\n") && numbered.contains("    5: }\n"),
+        "{numbered}"
+    );
+    let matching = run(&place, "grepfunction --regexmode --no-body (help|out)er").ok().out;
+    let at = |text: &str| matching.find(text);
+    assert!(
+        at("static int helper(int a)") < at("extern \"C\" int outer()") && at("helper").is_some(),
+        "{matching}"
+    );
+    run(&place, "grepfunction --regexmode elp").failed(1, "");
+    run(&place, "grepfunction --regexmode (").failed(2, "no regular expression");
+    let counted = run(&place, "grepfunction --regexmode --countonly .*er --json").ok().json();
+    assert_eq!(counted["files"][0]["count"], 2);
+    let file = json!({ "signature": "signature", "kernel": "string", "file": "string" });
+    assert_schema(
+        &run(&place, "grepfunction --filesonly helper --json").ok().json(),
+        &json!({ "files": [file] }),
+    );
+    assert!(run(&place, "grepfunction --countonly helper").ok().out.trim_end().ends_with(".cpp: 1"));
+    assert!(run(&place, "grepfunction --filesonly helper").ok().out.trim_end().ends_with(".cpp"));
 }
 
 #[test]

@@ -32,6 +32,17 @@ impl Global {
     }
 }
 
+impl Global {
+    /// The same. Whoever names a directory means one: with a typing mistake nothing would be found wrong with it.
+    pub(super) fn cache_that_is_there(&self, screen: &mut Screen) -> Result<Cache, Trouble> {
+        let cache = self.cache(screen)?;
+        match self.cache_dir.is_some() && !cache.exists() {
+            true => Err(Trouble::Failed(format!("there is no cache in {}", text::path(cache.dir())))),
+            false => Ok(cache),
+        }
+    }
+}
+
 fn absolute(dir: &std::path::Path) -> Result<PathBuf> {
     std::path::absolute(dir).map_err(|error| Error::io("cannot find", dir, &error))
 }

@@ -30,7 +30,7 @@ pub(super) struct Clean {
     /// Only what was not used for so long
     #[arg(long, value_parser = age, value_name = "AGE")]
     unused_for: Option<Duration>,
-    /// Only kernels of this name; several times for several
+    /// Only kernels of this name, or with these arguments; several times for several
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
     /// Only the kernel with this signature, or its beginning; several times for several
@@ -76,10 +76,13 @@ impl Kinds {
 
 impl Clean {
     pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
-        let cache = global.cache(screen)?;
+        let cache = global.cache_that_is_there(screen)?;
         let chosen = self.chosen(&cache)?;
         if !(self.all || self.dry_run || self.has_condition() || screen.asks()) {
             return Err(Trouble::Usage("say what to remove, or --all for all kernels".to_owned()));
+        }
+        if !self.dry_run && !self.yes && screen.cannot_ask() {
+            return Err(Trouble::Usage("say --yes: the question cannot be asked".to_owned()));
         }
         if !self.dry_run && !self.yes && screen.asks() {
             let would = self.cleaning(&cache, &chosen).dry_run(true).run();
@@ -115,7 +118,7 @@ impl Clean {
         for kernel in &self.kernel {
             if failures.iter().all(|failure| failure.kernel() != kernel) {
                 let found = cache.find_all(kernel)?;
-                if found.iter().all(|entry| entry.name() != kernel) {
+                if found.iter().all(|entry| entry.name() != kernel && entry.description() != kernel) {
                     let problem =
                         format!("no kernel is named `{kernel}`; for signatures there is --signature");
                     return Err(Error::Entry { query: kernel.clone(), problem, candidates: Vec::new() });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Global;
 use super::clean::{amount, failures, files};
-use super::measures::{age, bytes, size};
+use super::measures::{age, bytes, count, size};
 use super::screen::{Screen, Tone};
 use super::text::{line, path};
 use super::trouble::{Answer, DONE, FAILED};
@@ -28,7 +28,7 @@ pub(super) struct Gc {
 
 impl Gc {
     pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
-        let cache = global.cache(screen)?;
+        let cache = global.cache_that_is_there(screen)?;
         let mut gc = cache.gc().dry_run(self.dry_run);
         gc = self.max_size.into_iter().fold(gc, |gc, bytes| gc.max_size(bytes));
         gc = self.max_files.into_iter().fold(gc, |gc, files| gc.max_files(files));
@@ -43,7 +43,7 @@ impl Gc {
                 "bytes": removed.bytes,
                 "shortened": removed.shortened,
                 "failed": failures(&removed),
-                "left": { "kernels": left.entries.files, "bytes": left.total().bytes },
+                "left": { "kernels": left.entries.files, "bytes": left.entries.bytes + left.index.bytes, "total_bytes": left.total().bytes },
             }))?;
         } else {
             let detailed = self.dry_run && !screen.is_quiet();
@@ -56,8 +56,9 @@ impl Gc {
                 ))?;
             }
             let verb = if self.dry_run { "Would remove" } else { "Removed" };
-            let (kernels, now) = (left.entries.files, size(left.total().bytes));
-            let there = format!("{kernels} kernels, {now} are there");
+            let kernels = count(left.entries.files, "kernel", "kernels");
+            let there =
+                format!("left: {kernels}, with the index {}", size(left.entries.bytes + left.index.bytes));
             screen.line(format_args!("{verb} {} from {}; {there}.", amount(&removed), path(cache.dir())))?;
             for (file, problem) in &removed.failed {
                 let text = format!("not removed: {}: {}", path(file), line(problem));

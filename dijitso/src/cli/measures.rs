@@ -104,10 +104,10 @@ mod tests {
     #[test]
     fn sizes_are_read() {
         assert_eq!(
-            ["0", "500M", "5G", "2 GiB", "10kB"].map(bytes),
-            [0, 500 << 20, 5 << 30, 2 << 30, 10_000].map(Ok)
+            ["0", "500M", "5g", "2 GiB", "10kB", "1.5G", "1.4 GB"].map(bytes),
+            [0, 500 << 20, 5 << 30, 2 << 30, 10_000, 3 << 29, 1_400_000_000].map(Ok)
         );
-        for wrong in ["", "G", "5X", "-1", "99999999T", "1.5G"] {
+        for wrong in ["", "G", "5X", "-1", "99999999T", "1.G", ".5G", "1.2.3G", "1.2345G"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }

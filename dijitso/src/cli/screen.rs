@@ -157,6 +157,11 @@ impl Screen {
         !self.quiet && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    /// Whether somebody is at a terminal whom we cannot ask.
+    pub(super) fn cannot_ask(&self) -> bool {
+        io::stdin().is_terminal() && !self.asks()
+    }
+
     /// Asks for a yes.
     pub(super) fn confirm(&mut self, question: &str) -> io::Result<bool> {
         self.out.flush()?;

@@ -1,6 +1,7 @@
 //! `dijitso show`
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::io;
 
 use clap::ValueEnum;
@@ -8,13 +9,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Global;
-use super::choose::{Categories, word};
+use super::choose::{self, Categories, word};
 use super::measures::{ago, count, size, unix};
 use super::screen::{Screen, Tone, cut};
 use super::text::{line, path};
 use super::trouble::{Answer, DONE};
-use crate::cache::{Cache, Category, Damaged, Listed, Listing, Summary, Usage};
-use crate::error::Error;
+use crate::cache::{Cache, Category, Damaged, Entry, Listed, Listing, Summary, Usage};
+use crate::signature::Signature;
 
 /// List what is in the cache, and how much it is
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub(super) struct Show {
     /// Leave the summary out
     #[arg(long)]
     no_summary: bool,
-    /// Only kernels of this name
+    /// Only these kernels: names, with arguments, or signatures
     #[arg(value_name = "KERNEL")]
     kernels: Vec<String>,
 }
@@ -58,12 +59,9 @@ impl Show {
         // Of all, whatever is listed of it.
         let summary = (!self.no_summary && !self.signatures).then(|| cache.summary_of(&listing));
         if !self.kernels.is_empty() {
-            for kernel in &self.kernels {
-                if listing.entries.iter().all(|entry| entry.name != *kernel) {
-                    return Err(unknown(&cache, kernel).into());
-                }
-            }
-            listing.entries.retain(|entry| self.kernels.contains(&entry.name));
+            let named = choose::entries(&cache, &self.kernels)?;
+            let named: HashSet<Signature> = named.iter().map(Entry::signature).collect();
+            listing.entries.retain(|entry| named.contains(&entry.signature));
         }
         self.sort(&mut listing.entries);
         listing.entries.truncate(self.limit.unwrap_or(usize::MAX));
@@ -116,11 +114,10 @@ impl Show {
             // Removed since it was listed, or damaged and reported as that.
             let Ok(Some(entry)) = cache.entry(&listed.signature) else { continue };
             screen.line(screen.toned(Tone::Name, line(entry.description())))?;
-            screen.line(format_args!(
-                "    {:>9}  lib    {}",
-                size(entry.sizes().library),
-                path(entry.path())
-            ))?;
+            if self.categories.0.contains(&Category::Library) {
+                let library = size(entry.sizes().library);
+                screen.line(format_args!("    {library:>9}  lib    {}", path(entry.path())))?;
+            }
             for file in entry.files().iter().filter(|file| self.categories.0.contains(&file.category)) {
                 let (bytes, word) = (size(file.bytes), word(file.category));
                 screen.line(format_args!("    {bytes:>9}  {word:<7}{}", line(&file.name)))?;
@@ -281,19 +278,6 @@ pub(super) fn damaged(damaged: &Damaged) -> Value {
         "signature": damaged.signature.map(|signature| signature.to_hex()),
         "problem": damaged.problem,
     })
-}
-
-/// What the library says of a name that it does not know.
-fn unknown(cache: &Cache, kernel: &str) -> Error {
-    match cache.find_all(kernel) {
-        Err(error) => error,
-        // It knows something else by that name.
-        Ok(found) => Error::Entry {
-            query: kernel.to_owned(),
-            problem: format!("no kernel is named `{kernel}`; a signature is, of:"),
-            candidates: found.iter().map(|entry| entry.description().to_owned()).collect(),
-        },
-    }
 }
 
 const HEADS: [&str; 6] = ["SIGNATURE", "SIZE", "BUILT", "USED", "KERNEL", "COMPILER"];

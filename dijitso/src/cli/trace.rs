@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use super::Global;
 use super::screen::Screen;
-use super::text::line;
+use super::text::{line, path};
 use super::trouble::{Answer, Trouble};
 use crate::error::Error;
+use crate::trace::refusal;
 
 /// Run a program and write what it does with kernels, when and for how long, to a file for Perfetto
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,9 @@ impl Trace {
         let file =
             std::path::absolute(&self.file).map_err(|error| Error::io("cannot write", &self.file, &error))?;
         let program = self.program.first().cloned().unwrap_or_default();
+        if let Some(why) = refusal(&file) {
+            return Err(Trouble::Failed(format!("no trace can be written to {}: {why}", path(&file))));
+        }
         screen.flush()?;
         let mut command = std::process::Command::new(&program);
         command.args(&self.program[1..]).env("DIJITSO_TRACE", file);

@@ -11,7 +11,7 @@ use super::clean::{amount, failures};
 use super::measures::count;
 use super::screen::{Screen, Tone};
 use super::text::{line, path};
-use super::trouble::{Answer, DONE, FAILED, Trouble};
+use super::trouble::{Answer, DONE, FAILED};
 use crate::cache::{Cache, Integrity, Problem, ProblemKind, Removed};
 
 /// Check every byte of the cache: digests, archives, symbols, dependencies, the index
@@ -24,11 +24,7 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
-        let cache = global.cache(screen)?;
-        // Whoever names a directory means one; with a typing mistake nothing would be found wrong with it.
-        if global.cache_dir.is_some() && !cache.exists() {
-            return Err(Trouble::Failed(format!("there is no cache in {}", path(cache.dir()))));
-        }
+        let cache = global.cache_that_is_there(screen)?;
         let found = verified(&cache, screen);
         let repaired = self.repair.then(|| cache.repair(&found));
         if screen.is_json() {

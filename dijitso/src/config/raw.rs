@@ -150,20 +150,28 @@ impl Raw<'_> {
 /// A size as people write it. None for what is none, or more than there are bytes.
 pub(crate) fn bytes(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale: u64 = match unit.trim() {
         "" | "B" => 1,
         // As `truncate -s` and `head -c` read them.
-        "K" | "KiB" => 1 << 10,
-        "M" | "MiB" => 1 << 20,
-        "G" | "GiB" => 1 << 30,
-        "T" | "TiB" => 1 << 40,
+        "K" | "k" | "KiB" => 1 << 10,
+        "M" | "m" | "MiB" => 1 << 20,
+        "G" | "g" | "GiB" => 1 << 30,
+        "T" | "t" | "TiB" => 1 << 40,
         "KB" | "kB" => 1_000,
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
         "TB" => 1_000_000_000_000,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(scale)
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    // In thousandths: what is finer nobody means.
+    let thousandths = match part.len() {
+        0 if number.contains('.') => return None,
+        0..=3 => format!("{part:0<3}").parse::<u64>().ok()?,
+        _ => return None,
+    };
+    let whole = whole.parse::<u64>().ok()?.checked_mul(scale)?;
+    whole.checked_add(u64::try_from(u128::from(thousandths) * u128::from(scale) / 1000).ok()?)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Fs, Opened};
+use super::{Fs, Opened, Stamp};
 use crate::stats::Counters;
 
 #[derive(Debug)]
@@ -62,6 +62,12 @@ impl Directory {
         let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         u64::try_from(stat.st_size).ok()
     }
+
+    /// What is known of one of them without opening it; `None` if it is gone.
+    pub(crate) fn stamp(&self, name: &OsString) -> Option<Stamp> {
+        self.counters.file_stats.one();
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| Stamp::of(&stat))
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +85,7 @@ mod tests {
         assert_eq!(open.names().unwrap(), ["a", "b"]);
         assert_eq!(open.names().unwrap().len(), 2, "as often as one asks");
         assert_eq!(open.open_unnoticed(&"a".into()).unwrap().read_at(0, 1).unwrap(), b"a");
+        assert_eq!(open.stamp(&"b".into()), fs.stamp(&dir.path().join("b")).unwrap());
         assert_eq!((open.size(&"b".into()), open.size(&"c".into())), (Some(1), None));
         assert!(open.open_unnoticed(&"c".into()).is_err());
         let link = dir.path().join("link");

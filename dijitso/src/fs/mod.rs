@@ -122,6 +122,13 @@ impl Fs {
         self.open(path)?.read_at_most(limit)
     }
 
+    /// The first bytes of a file.
+    #[cfg(feature = "cli")]
+    pub(crate) fn read_head(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        file.read_at(0, most.min(file.stamp.size))
+    }
+
     /// The file's SHA-256, without holding it in memory.
     pub(crate) fn digest(&self, path: &Path) -> io::Result<Signature> {
         self.stamp_and_digest(path).map(|(_, digest)| digest)

@@ -221,7 +221,7 @@ mod tests {
         std::thread::scope(|scope| {
             // One after the other, and not so fast that nobody else gets a turn; it ends with us, however we end.
             scope.spawn(move || {
-                while done.recv_timeout(std::time::Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout)
+                while done.recv_timeout(std::time::Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout)
                 {
                     Scratch::sweep_all(&fs(), sweeping, Kind::Local, |_| true);
                 }

@@ -14,7 +14,7 @@ pub(crate) struct Token {
     fs: Fs,
     path: PathBuf,
     /// Tells a sweep that somebody still needs it.
-    _lock: OwnedFd,
+    lock: OwnedFd,
     /// A forked child must not remove its parent's file.
     owner: u32,
 }
@@ -30,13 +30,23 @@ impl Fs {
         let lock = rustix::fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)?;
         // A sweep that comes before the lock removes the file. Then it is not seen, which costs an unnecessary copy.
         let _ = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive);
-        Ok(Token { fs: self.clone(), path: path.to_owned(), _lock: lock, owner: std::process::id() })
+        Ok(Token { fs: self.clone(), path: path.to_owned(), lock, owner: std::process::id() })
+    }
+}
+
+impl Token {
+    /// Whether the name still means this file: somebody may have taken us for killed, and have one of their own there.
+    fn is_named(&self) -> bool {
+        match (rustix::fs::fstat(&self.lock), rustix::fs::lstat(&self.path)) {
+            (Ok(open), Ok(named)) => open.st_ino == named.st_ino && open.st_dev == named.st_dev,
+            _ => false,
+        }
     }
 }
 
 impl Drop for Token {
     fn drop(&mut self) {
-        if self.owner == std::process::id() {
+        if self.owner == std::process::id() && self.is_named() {
             let _ = self.fs.remove(&self.path);
         }
     }
@@ -58,6 +68,12 @@ mod tests {
         assert!(fs.exists(&path));
         drop(token);
         assert!(!fs.exists(&path));
+        let robbed = fs.token(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let thief = fs.token(&path).unwrap();
+        drop(robbed);
+        assert!(fs.exists(&path), "it is somebody else's");
+        drop(thief);
         assert!(fs.token(Path::new("/no/such/directory/token")).is_err());
     }
 

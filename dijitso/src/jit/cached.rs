@@ -96,7 +96,7 @@ impl Engine {
         let report = Report { lookup: start.elapsed(), ..Report::default() };
         match self.open_entry(&meta.name, &at, &variant, content, dependencies, report) {
             Opened::Loaded(loaded) => Ok(loaded),
-            Opened::Unusable(why) => Err(Error::Load { kernel: at, problem: why }),
+            Opened::Unusable(why) | Opened::Changed(why) => Err(Error::Load { kernel: at, problem: why }),
             Opened::Failed(error) => Err(error),
         }
     }

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::time::Instant;
 
 use super::derived::Derived;
 use super::flags::Flags;
@@ -49,7 +50,8 @@ pub(crate) struct Engine {
     /// `None` until a kernel is wanted that is not part of the program.
     context: Mutex<Option<Arc<Context>>>,
     sweep: Once,
-    pub(super) tidy: Once,
+    /// When it was last asked whether the cache is to be tidied.
+    pub(super) tidied: Mutex<Option<Instant>>,
     /// How much was added to the cache when its upkeep was done last.
     pub(super) kept_up: AtomicU64,
     /// The process that made it.
@@ -134,7 +136,7 @@ impl Engine {
             environment,
             context: Mutex::default(),
             sweep: Once::new(),
-            tidy: Once::new(),
+            tidied: Mutex::default(),
             kept_up: AtomicU64::new(0),
             owner: std::process::id(),
             build_ids: Mutex::default(),

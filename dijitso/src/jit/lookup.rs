@@ -7,7 +7,9 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::memory;
 use super::opening::Opening;
-use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, unit_key};
+use crate::cache::{
+    Defect, Dependency, Holds, Index, Site, SiteKernel, Variant, VariantOutcome, VerifiedEntry, unit_key,
+};
 use crate::compile::Unit;
 use crate::error::{Error, Result};
 use crate::kernel::Loaded;
@@ -66,20 +68,22 @@ enum Below<'a> {
 pub(super) enum Opened {
     Loaded(Arc<Loaded>),
     Unusable(String),
+    /// Something that it was made from is not what it was.
+    Changed(String),
     Failed(Error),
 }
 
 impl Engine {
     /// Looks for a kernel by its spec: the generator does not run, no process is started.
     ///
-    /// Whether the index knows it comes with the answer: then it also knows what it was made from.
+    /// Whether something that it was made from has changed comes with a miss.
     fn look_up(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> (Found, bool) {
         let key = self.index_key(spec);
         match self.store.index(&key) {
             None => (Found::Miss("not in the cache".to_owned()), false),
             Some(index) => {
-                let known = !index.variants.is_empty();
-                (self.look_into(index, &key, spec, verified, compiler), known)
+                let mut changed = false;
+                (self.look_into(index, &key, spec, verified, (compiler, &mut changed)), changed)
             }
         }
     }
@@ -90,7 +94,7 @@ impl Engine {
         key: &Signature,
         spec: &AnySpec,
         verified: &mut Verified,
-        compiler: Whose,
+        (compiler, changed): (Whose, &mut bool),
     ) -> Found {
         let digest = match compiler {
             Whose::Own => self.compiler_digest(),
@@ -128,6 +132,10 @@ impl Engine {
                 Opened::Unusable(why) => {
                     reason.get_or_insert(why);
                 }
+                Opened::Changed(why) => {
+                    *changed = true;
+                    reason.get_or_insert(why);
+                }
             }
         }
         Found::Miss(reason.unwrap_or_else(|| "not in the cache".to_owned()))
@@ -137,7 +145,7 @@ impl Engine {
     pub(super) fn look_in_caches(&self, spec: &AnySpec, verified: &mut Verified, compiler: Whose) -> Found {
         let start = self.trace.begin();
         let found = match self.look_up(spec, verified, compiler) {
-            (Found::Miss(reason), known) => self.look_up_sites(spec, reason, known),
+            (Found::Miss(reason), changed) => self.look_up_sites(spec, reason, changed),
             (found, _) => found,
         };
         self.trace.did("lookup", start, || spec.at());
@@ -197,7 +205,7 @@ impl Engine {
                     return InUnit::Hit(loaded);
                 }
                 Opened::Failed(error) => return InUnit::Failed(error),
-                Opened::Unusable(why) => log::debug!("{}: {why}", unit.at),
+                Opened::Unusable(why) | Opened::Changed(why) => log::debug!("{}: {why}", unit.at),
             }
         }
         InUnit::Miss
@@ -230,7 +238,7 @@ impl Engine {
                     log::debug!("cannot refresh the index of {at}: {error}");
                 }
             }
-            Holds::No(change) => return Opened::Unusable(change.to_string()),
+            Holds::No(change) => return Opened::Changed(change.to_string()),
         }
         let variant = &index.variants[position];
         let mut dependencies = Vec::with_capacity(variant.dependencies.len());
@@ -240,7 +248,7 @@ impl Engine {
                 for dependency in &variant.dependencies {
                     if !dependency.linked {
                         if let Err(why) = self.holds(dependency, verified, depth + 1) {
-                            return Opened::Unusable(format!("{}: {why}", dependency.name));
+                            return Opened::Changed(format!("{}: {why}", dependency.name));
                         }
                         continue;
                     }
@@ -248,6 +256,9 @@ impl Engine {
                         Opened::Loaded(loaded) => dependencies.push(loaded),
                         Opened::Unusable(why) => {
                             return Opened::Unusable(format!("{}: {why}", dependency.name));
+                        }
+                        Opened::Changed(why) => {
+                            return Opened::Changed(format!("{}: {why}", dependency.name));
                         }
                         failed @ Opened::Failed(_) => return failed,
                     }
@@ -273,8 +284,8 @@ impl Engine {
         let (mut index, position) = match self.recorded(dependency, depth) {
             Ok(found) => found,
             Err(why) => {
-                let Some((site, kernel)) = self.on_site(&dependency.content) else {
-                    return Opened::Unusable(why);
+                let Some((site, kernel)) = self.kept_on_site(dependency) else {
+                    return Opened::Changed(why);
                 };
                 return self.open_site_kernel(site, &kernel, name, name, depth);
             }
@@ -298,7 +309,7 @@ impl Engine {
         }
         let (index, position) = match self.recorded(dependency, depth) {
             Ok(found) => found,
-            Err(why) => return self.on_site(&dependency.content).map(|_| ()).ok_or(why),
+            Err(why) => return self.kept_on_site(dependency).map(|_| ()).ok_or(why),
         };
         let variant = &index.variants[position];
         if let Holds::No(change) = variant.inputs.holds(&self.store) {
@@ -309,6 +320,14 @@ impl Engine {
         }
         verified.holding.insert(place);
         Ok(())
+    }
+
+    /// Where a site cache has what the index does not know. What it knows has changed if it is not that any more, whatever was
+    /// imported.
+    fn kept_on_site(&self, dependency: &Dependency) -> Option<(&Site, SiteKernel)> {
+        let found = self.on_site(&dependency.content)?;
+        let knows_better = found.0.is_own() && self.store.index(&dependency.key).is_some();
+        (!knows_better).then_some(found)
     }
 
     /// Where the index has what a dependency was when its dependent was built.

@@ -17,11 +17,10 @@ use crate::source::AnySpec;
 impl Engine {
     /// Looks for a kernel in the site caches, in their order; `reason` says why the user's own cache has none.
     ///
-    /// If it is `known` to that, what was imported into it is not asked: whoever exports kernels and imports them again would
-    /// else get what the index has just refused, because a header or a file that a flag names has changed.
-    pub(super) fn look_up_sites(&self, spec: &AnySpec, reason: String, known: bool) -> Found {
+    /// If it `changed` since, what was imported is not asked: it would be what the index has just refused, or older.
+    pub(super) fn look_up_sites(&self, spec: &AnySpec, reason: String, changed: bool) -> Found {
         let mut reasons = vec![reason];
-        for site in self.sites.iter().filter(|site| !(known && site.is_own())) {
+        for site in self.sites.iter().filter(|site| !(changed && site.is_own())) {
             if !site.open(&self.store, &self.unpacking_places()) {
                 continue;
             }
@@ -41,7 +40,9 @@ impl Engine {
                         return Found::Hit(loaded, KernelOrigin::Site);
                     }
                     Opened::Failed(error) => return Found::Failed(error),
-                    Opened::Unusable(why) => reasons.push(format!("in {path}, but {why}")),
+                    Opened::Unusable(why) | Opened::Changed(why) => {
+                        reasons.push(format!("in {path}, but {why}"));
+                    }
                 }
             }
         }
@@ -81,12 +82,14 @@ impl Engine {
             };
             match self.open_site_kernel(site, &below, &below.name, &below.name, depth + 1) {
                 Opened::Loaded(loaded) => dependencies.push(loaded),
-                Opened::Unusable(why) => return Opened::Unusable(format!("{}: {why}", below.name)),
+                Opened::Unusable(why) | Opened::Changed(why) => {
+                    return Opened::Unusable(format!("{}: {why}", below.name));
+                }
                 failed @ Opened::Failed(_) => return failed,
             }
         }
         let read = match site.is_own() {
-            false => site.read(&kernel.content),
+            false => site.read(&kernel.content, &self.store, &self.unpacking_places()),
             // As any other of the cache, so that it counts as used.
             true => {
                 self.store.read(&kernel.content).map(|entry| (entry, self.store.entry_path(&kernel.content)))

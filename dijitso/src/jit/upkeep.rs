@@ -1,6 +1,8 @@
 //! What is done for the cache once nobody waits for a kernel: its bound, its statistics, and the daily housekeeping.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 
@@ -31,9 +33,20 @@ impl Engine {
         }
     }
 
-    /// The daily housekeeping.
+    /// The daily housekeeping. Whether it is due is asked once an hour: programs run for months.
     fn tidy(&self) {
-        self.tidy.call_once(|| self.store.tidy_daily());
+        const HOUR: Duration = Duration::from_secs(3600);
+        let due = {
+            let mut asked = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = asked.is_none_or(|asked| asked.elapsed() >= HOUR);
+            if due {
+                *asked = Some(Instant::now());
+            }
+            due
+        };
+        if due {
+            self.store.tidy_daily();
+        }
     }
 }
 

@@ -86,7 +86,8 @@ impl<'a> Clean<'a> {
         self
     }
 
-    /// Only the kernels of this name, and their failures; of several names each.
+    /// Only the kernels of this name (`axpy`), and their failures, or those with these arguments (`axpy(Unrolled(8))`); of several
+    /// names each.
     pub fn kernel(mut self, name: impl Into<String>) -> Clean<'a> {
         self.kernels.push(name.into());
         self
@@ -170,8 +171,8 @@ impl<'a> Clean<'a> {
             && self.matching.is_empty()
     }
 
-    fn fits(&self, name: &str, built: SystemTime, used: SystemTime) -> bool {
-        (self.kernels.is_empty() || self.kernels.iter().any(|kernel| kernel == name))
+    fn fits(&self, names: &[&str], built: SystemTime, used: SystemTime) -> bool {
+        (self.kernels.is_empty() || self.kernels.iter().any(|kernel| names.contains(&kernel.as_str())))
             && self.before.is_none_or(|before| built <= before)
             && self.unused_since.is_none_or(|since| used <= since)
     }
@@ -191,7 +192,7 @@ impl Work<'_, '_> {
     fn entries(&mut self) {
         for entry in self.clean.cache.entries().flatten() {
             let used = entry.last_used().unwrap_or_else(|| entry.built());
-            let fits = self.clean.fits(entry.name(), entry.built(), used);
+            let fits = self.clean.fits(&[entry.name(), entry.description()], entry.built(), used);
             if fits
                 && self.clean.wants(CacheKind::Entry)
                 && self.clean.matching.iter().all(|holds| holds(&entry))
@@ -237,7 +238,7 @@ impl Work<'_, '_> {
     fn failures(&mut self) {
         for failure in self.clean.cache.failures().unwrap_or_default() {
             let (name, when) = (failure.kernel(), failure.when());
-            if self.clean.fits(name, when, when) && self.remove(CacheKind::Failure, failure.path()) {
+            if self.clean.fits(&[name], when, when) && self.remove(CacheKind::Failure, failure.path()) {
                 self.bundles.insert(failure.path().to_owned());
             }
         }

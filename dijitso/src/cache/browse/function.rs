@@ -56,6 +56,44 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The functions in these parts whose names, without namespace, `wanted` says yes to.
+    #[cfg(feature = "cli")]
+    pub(crate) fn functions_named(
+        &self,
+        wanted: &dyn Fn(&str) -> bool,
+        categories: &[Category],
+    ) -> Result<Vec<Function>> {
+        let mut found = Vec::new();
+        let texts = [Category::Source, Category::Header].map(|c| categories.contains(&c).then_some(c));
+        for file in self.files().iter().filter(|file| texts.contains(&Some(file.category))) {
+            let text = self.read(file)?;
+            let mut of_file: Vec<Function> = Vec::new();
+            for name in names_before_brackets(&code_only(&text)).into_iter().filter(|name| wanted(name)) {
+                of_file.extend(functions(&file.name, &text, &name));
+            }
+            of_file.sort_by_key(|function| function.line);
+            found.extend(of_file);
+        }
+        Ok(found)
+    }
+}
+
+/// Names that stand before a bracket, each once: those of all functions are among them.
+#[cfg(feature = "cli")]
+fn names_before_brackets(code: &str) -> std::collections::BTreeSet<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let name_before = |(at, _): (usize, &str)| {
+        let before = code[..at].trim_end();
+        let start = before
+            .rfind(|c: char| !is_word(c))
+            .map_or(0, |n| n + before[n..].chars().next().map_or(1, char::len_utf8));
+        let name = &before[start..];
+        (!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())).then(|| name.to_owned())
+    };
+    code.match_indices('(').filter_map(name_before).collect()
+}
+
 impl Cache {
     /// [`Entry::extract_function`] in all entries, one after the other; entries without it are left out.
     ///

@@ -80,7 +80,7 @@ impl Cache {
         self.export_all(chosen, self.with_dependencies(chosen)?, path)
     }
 
-    /// Writes what can be written of these: what is gone, or linked to what is gone, is left out with a warning. By signature,
+    /// Writes what can be written of these: what is gone or damaged, or linked to that, is left out with a warning. By signature,
     /// so that of a large cache not all is in memory at once.
     #[cfg(feature = "cli")]
     pub(crate) fn export_what_is_whole(&self, chosen: &[Signature], path: &Path) -> Result<Exported> {
@@ -89,17 +89,38 @@ impl Cache {
         for signature in chosen {
             match all.contains_key(signature) {
                 true => whole.push(*signature),
-                false => match self.add_with_dependencies(*signature, &all) {
-                    Ok(more) => {
-                        all.extend(more);
-                        whole.push(*signature);
+                false => {
+                    match self.add_with_dependencies(*signature, &all).and_then(|more| self.intact(more)) {
+                        Ok(more) => {
+                            all.extend(more);
+                            whole.push(*signature);
+                        }
+                        Err(error @ (Error::Entry { .. } | Error::Damaged { .. })) => {
+                            log::warn!("left out: {}: {error}", signature.short());
+                        }
+                        Err(error) => return Err(error),
                     }
-                    Err(error @ Error::Entry { .. }) => log::warn!("left out: {error}"),
-                    Err(error) => return Err(error),
-                },
+                }
             }
         }
         self.export_all(&whole, all, path)
+    }
+
+    /// These, if every byte of each is what it should be.
+    #[cfg(feature = "cli")]
+    fn intact(&self, going: BTreeMap<Signature, Going>) -> Result<BTreeMap<Signature, Going>> {
+        for signature in going.keys() {
+            self.store.archive(signature).map_err(|defect| self.cannot_be_read(signature, &defect))?;
+        }
+        Ok(going)
+    }
+
+    fn cannot_be_read(&self, signature: &Signature, defect: &Defect) -> Error {
+        let path = self.place(signature);
+        match defect {
+            Defect::Unreadable(error) => Error::io("cannot read", &path, error),
+            defect => Error::Damaged { path, problem: defect.to_string() },
+        }
     }
 
     fn export_all(
@@ -109,14 +130,15 @@ impl Cache {
         path: &Path,
     ) -> Result<Exported> {
         let path = absolute("cannot export to", path)?;
+        if path.starts_with(self.store.v1()) {
+            let text = "it lies in the cache, where only dijitso puts files; choose another place";
+            return Err(Error::io("cannot export to", &path, &std::io::Error::other(text)));
+        }
         let mut export = SiteExport::default();
         for (signature, Going { spec, links }) in &all {
             let place = self.place(signature);
             let added = export.add_entry(self.store.fs(), &place, signature, links.clone());
-            added.map_err(|defect| match defect {
-                Defect::Unreadable(error) => Error::io("cannot read", &place, &error),
-                defect => Error::Damaged { path: place.clone(), problem: defect.to_string() },
-            })?;
+            added.map_err(|defect| self.cannot_be_read(signature, &defect))?;
             export.add_spec(*spec, signature);
         }
         // These last, in their order.
@@ -198,6 +220,7 @@ impl Cache {
         let incoming = site::Incoming::open(&self.store, &path)
             .map_err(|problem| Error::Damaged { path: path.clone(), problem })?;
         let (mut new, mut bytes) = (0, 0);
+        let counters = self.store.fs().counters();
         let write = |error: std::io::Error| Error::io("cannot write to the cache", self.dir(), &error);
         for signature in incoming.contents() {
             let entry = incoming.read(&signature).map_err(|defect: Defect| Error::Damaged {
@@ -208,6 +231,7 @@ impl Cache {
                 Published::New => {
                     new += 1;
                     bytes += entry.len() as u64;
+                    counters.published(entry.len() as u64);
                 }
                 // It was there, and is used from now on: who imports it wants to find it.
                 Published::Existing => {
@@ -217,6 +241,7 @@ impl Cache {
         }
         incoming.lead_here(&self.store, PATIENCE).map_err(write)?;
         self.store.evict_if_full();
+        self.store.record_all(counters);
         Ok(Imported { path, entries: incoming.contents().count(), new, bytes })
     }
 }

@@ -1,19 +1,15 @@
 //! Eviction as a cache is filled: noticed by whoever adds, done by one.
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::growth::{self, Amount};
 use super::scan::{self, Aged, FOLDERS, Folders};
-use super::tidy::Tidy;
 use super::{Bin, SAMPLE, SAMPLE_OF_NETWORK, select};
 use crate::cache::Store;
 
 /// Looks that one call takes, each at other folders: what is too much by far, because the bound was lowered, goes by and by.
 const ROUNDS: usize = 4;
-/// Half as long as what nobody uses is kept.
-const AWAY: Duration = Duration::from_secs(15 * 24 * 3600);
 
 impl Store {
     /// Takes note of a new file.
@@ -47,6 +43,7 @@ impl Store {
         let noted = growth::read(self.fs(), &growth).unwrap_or_default();
         // Whoever keeps the files has just said what time it is, by the note that led here.
         let now = self.fs().stamp(&growth).ok().flatten().map_or_else(SystemTime::now, |stamp| stamp.used());
+        let today = self.today_at(now);
         let sample = if self.is_shared() { SAMPLE_OF_NETWORK } else { SAMPLE };
         let mut bin = Bin::new(self);
         let there_are = Folders::of(self);
@@ -78,6 +75,7 @@ impl Store {
             for file in &files[..gone] {
                 bin.evict(file);
             }
+            bin.correct(&files[gone..], today);
             there = there.minus(bin.evicted.minus(evicted));
             // Else nothing can be removed.
             if bin.evicted == evicted || !self.bound.is_exceeded_by(there) {
@@ -95,40 +93,5 @@ impl Store {
         if let Err(error) = self.replace(&self.growth_path(), &growth::counted(amount)) {
             log::debug!("cannot say how much is in {}: {error}", self.root().display());
         }
-    }
-
-    /// Says that the day's housekeeping is done, and what time it is for whoever keeps the files: a clock of ours that is a month ahead would
-    /// have everything removed that others use.
-    pub(super) fn begin_tidying(&self) -> std::io::Result<SystemTime> {
-        let path = self.tidied_path();
-        self.replace(&path, b"")?;
-        Ok(self.fs().stamp(&path)?.map_or_else(SystemTime::now, |stamp| stamp.used()))
-    }
-
-    fn tidied_path(&self) -> PathBuf {
-        self.v1().join("tidied")
-    }
-
-    /// The housekeeping that no bound asks for: once a day, by whoever comes first and has added something, in some of the folders.
-    pub(crate) fn tidy_daily(&self) {
-        let path = self.tidied_path();
-        let now = SystemTime::now();
-        let Ok(last) = self.fs().stamp(&path) else { return };
-        if last.is_some_and(|last| !last.wants_mark(now)) {
-            return;
-        }
-        let Ok(_guard) = self.guard("evict") else { return };
-        if !self.is_tagged_by_now() {
-            return;
-        }
-        // First, so that nobody else begins, and not again today whatever goes wrong.
-        let Ok(now) = self.begin_tidying() else { return };
-        let mut bin = Bin::new(self);
-        let mut tidy = Tidy::new(&mut bin, now);
-        // Else a clock was moved, or nobody was here for so long that all looks unused; who is here now marks what they use.
-        tidy.by_age = last.is_some_and(|last| !last.is_unused_for(AWAY, now) && !last.is_ahead_of(now));
-        tidy.some();
-        self.fold_statistics(now);
-        log::debug!("cache {}: tidied, {:?} less", self.root().display(), bin.evicted);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::daily::Today;
 use super::growth::Amount;
 use super::scan::{Aged, What};
 use crate::cache::{CacheKind, Removed, RemovedFile, Store};
@@ -34,6 +35,15 @@ impl<'s> Bin<'s> {
             if self.dry_run {
                 self.gone.insert(*what);
             }
+        }
+    }
+
+    /// Marks what claims to have been used later than tomorrow, by a clock that was wrong, as used today: from now on it ages
+    /// like all others.
+    pub(super) fn correct(&self, stay: &[Aged], today: Today) {
+        let wrong = stay.iter().filter(|file| today.is_certain && file.stamp.is_ahead_of(today.now));
+        for file in wrong.filter(|_| !self.dry_run) {
+            let _ = self.store.fs().mark_used(&file.what.path(self.store));
         }
     }
 

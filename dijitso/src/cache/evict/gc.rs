@@ -1,8 +1,9 @@
 //! Making room when somebody asks for it.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use super::daily::Today;
 use super::growth::{self, Amount, Bound};
 use super::scan::{Aged, FOLDERS, Folders, What};
 use super::tidy::Tidy;
@@ -108,19 +109,19 @@ impl Gc {
         let refused = refused.or_else(|| busy.then(|| BUSY.to_owned()));
         if exists && !busy {
             let noted = growth::read(store.fs(), &store.growth_path()).unwrap_or_default();
-            let now = match self.dry_run {
-                true => SystemTime::now(),
-                false => store.begin_tidying().unwrap_or_else(|_| SystemTime::now()),
+            let today = match self.dry_run {
+                true => Today::by_our_clock(),
+                false => store.begin_tidying().unwrap_or_else(|_| Today::by_our_clock()),
             };
-            let left = self.evict(&mut bin, now);
+            let left = self.evict(&mut bin, today);
             let evicted = bin.evicted;
-            Tidy::new(&mut bin, now).all();
+            Tidy::new(&mut bin, today).all();
             if !self.dry_run {
                 // What was added meanwhile was seen in part; to count all of it makes the next look a little earlier.
                 let added = growth::read(store.fs(), &store.growth_path()).unwrap_or_default().minus(noted);
                 store.set_growth(left.minus(bin.evicted.minus(evicted)).plus(added));
                 site::forget_gone(store);
-                store.fold_statistics(now);
+                store.fold_statistics(today.now);
                 let Amount { bytes, files } = bin.evicted;
                 store.record(&Stats { evicted: files, evicted_bytes: bytes, ..Stats::default() });
             }
@@ -131,7 +132,7 @@ impl Gc {
     }
 
     /// Returns how much is left.
-    fn evict(&self, bin: &mut Bin<'_>, now: SystemTime) -> Amount {
+    fn evict(&self, bin: &mut Bin<'_>, today: Today) -> Amount {
         let store = bin.store;
         let mut files: Vec<Aged> = Vec::new();
         let mut amount = Amount::default();
@@ -140,11 +141,11 @@ impl Gc {
             amount = amount.plus(folders.look(folder, &mut files));
         }
         let gone = match self.bound.is_exceeded_by(amount) {
-            true => select::least_recently_used(&mut files, amount, self.bound.target(), now),
+            true => select::least_recently_used(&mut files, amount, self.bound.target(), today.now),
             false => 0,
         };
         let is_old = |file: &Aged| {
-            self.max_age.is_some_and(|age| file.stamp.is_unused_for(age, now))
+            self.max_age.is_some_and(|age| file.stamp.is_unused_for(age, today.now))
                 && matches!(file.what, What::Entry(_) | What::Aside(_))
         };
         for (at, file) in files.iter().enumerate() {
@@ -152,6 +153,7 @@ impl Gc {
                 bin.evict(file);
             }
         }
+        bin.correct(&files[gone..], today);
         amount.minus(bin.evicted)
     }
 }

@@ -66,7 +66,7 @@ impl Bound {
     }
 
     /// What may remain.
-    pub(super) fn target(self) -> Bound {
+    pub(in crate::cache) fn target(self) -> Bound {
         // At least 1: 0 would be without bound.
         let part = |n: u64| if n == 0 { 0 } else { (u128::from(n) * u128::from(KEPT) / 100).max(1) as u64 };
         Bound { size: part(self.size), files: part(self.files) }

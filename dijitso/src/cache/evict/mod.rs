@@ -30,6 +30,7 @@
 
 mod automatic;
 mod bin;
+mod daily;
 mod gc;
 mod growth;
 mod scan;

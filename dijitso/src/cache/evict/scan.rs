@@ -64,9 +64,7 @@ impl<'s> Folders<'s> {
     pub(super) fn look(&self, number: usize, files: &mut Vec<Aged>) -> Amount {
         let mut amount = Amount::default();
         let name = format!("{number:02x}");
-        for (folders, dir, in_index) in
-            [(&self.entries, self.store.v1(), false), (&self.index, &*self.store.index_dir(), true)]
-        {
+        for (folders, dir, in_index) in self.both() {
             if !folders.contains(OsStr::new(&name)) {
                 continue;
             }
@@ -83,8 +81,45 @@ impl<'s> Folders<'s> {
         }
         amount
     }
+
+    /// Of the files in the folders with this number that are `wanted`, so many as chance has it: only these cost a question each.
+    pub(super) fn look_at_some(
+        &self,
+        number: usize,
+        most: usize,
+        wanted: impl Fn(&What) -> bool,
+    ) -> Vec<Aged> {
+        let mut found = Vec::new();
+        let name = format!("{number:02x}");
+        for (folders, dir, in_index) in self.both() {
+            if !folders.contains(OsStr::new(&name)) {
+                continue;
+            }
+            let Ok(directory) = self.store.fs().directory_at(&dir.join(&name)) else { continue };
+            let mut files: Vec<(OsString, What)> = Vec::new();
+            for file in directory.names().unwrap_or_default() {
+                if let Some(what) = what(&file, &name, in_index).filter(&wanted) {
+                    files.push((file, what));
+                }
+            }
+            shuffle(&mut files);
+            files.truncate(most.saturating_sub(found.len()));
+            let looked = files
+                .iter()
+                .filter_map(|(file, what)| directory.stamp(file).map(|stamp| Aged { stamp, what: *what }));
+            found.extend(looked);
+        }
+        found
+    }
+
+    /// Those of entries, and of the index.
+    fn both(&self) -> [(&HashSet<OsString>, PathBuf, bool); 2] {
+        let (entries, index) = (self.store.v1().to_owned(), self.store.index_dir());
+        [(&self.entries, entries, false), (&self.index, index, true)]
+    }
 }
 
+/// What a folder has by this name; what is not named as a file of a cache is none of ours.
 fn what(file: &OsStr, folder: &str, in_index: bool) -> Option<What> {
     let file = file.to_str().filter(|file| file.starts_with(folder))?;
     let signature = |digits: &str| Signature::from_hex(digits).filter(|s| s.to_hex() == digits);

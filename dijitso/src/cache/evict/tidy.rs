@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Bin;
+use super::daily::Today;
 use super::scan::{self, Aged, Folders, What};
 use crate::cache::browse::size;
 use crate::cache::store::bundle;
@@ -18,7 +19,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// So old is what nobody can be about to use any more: an index names what it needs a moment after that.
 const SETTLED: Duration = Duration::from_secs(3600);
 /// An index file that nobody reads belongs to a program that was rebuilt since, or that nobody runs; the same holds for unpacked archives.
-const UNREAD: Duration = DAY.saturating_mul(30);
+pub(super) const UNREAD: Duration = DAY.saturating_mul(30);
 /// A set is read whenever an index file that names it is.
 const UNREAD_SET: Duration = DAY.saturating_mul(32);
 /// Whoever wants to know what was wrong with an entry has looked by then.
@@ -34,9 +35,7 @@ const READ_FROM_NETWORK: usize = 250;
 pub(super) struct Tidy<'b, 's> {
     bin: &'b mut Bin<'s>,
     folders: Folders<'s>,
-    now: SystemTime,
-    /// Whether what was not used for long goes.
-    pub(super) by_age: bool,
+    today: Today,
     /// What was read and removed, and the most of it that may be done.
     done: usize,
     most: usize,
@@ -46,18 +45,9 @@ pub(super) struct Tidy<'b, 's> {
 }
 
 impl<'b, 's> Tidy<'b, 's> {
-    pub(super) fn new(bin: &'b mut Bin<'s>, now: SystemTime) -> Tidy<'b, 's> {
+    pub(super) fn new(bin: &'b mut Bin<'s>, today: Today) -> Tidy<'b, 's> {
         let folders = Folders::of(bin.store);
-        Tidy {
-            bin,
-            folders,
-            now,
-            by_age: true,
-            done: 0,
-            most: usize::MAX,
-            sets: HashSet::new(),
-            illegible: false,
-        }
+        Tidy { bin, folders, today, done: 0, most: usize::MAX, sets: HashSet::new(), illegible: false }
     }
 
     /// As much as one program may be asked to do.
@@ -83,20 +73,18 @@ impl<'b, 's> Tidy<'b, 's> {
     }
 
     fn folder(&mut self, number: usize) {
-        let mut files: Vec<Aged> = Vec::new();
-        self.folders.look(number, &mut files);
-        files.retain(|file| !self.bin.is_gone(&file.what));
+        // Another part of a large folder every day.
+        let files = self.folders.look_at_some(number, self.most - self.done, |what| {
+            !matches!(what, What::Entry(_)) && !self.bin.is_gone(what)
+        });
         for file in &files {
             let Aged { stamp, what } = *file;
-            if stamp.is_ahead_of(self.now) && !self.bin.dry_run {
-                // By a clock that was wrong; from today on it ages like all others.
-                let _ = self.bin.store.fs().mark_used(&what.path(self.bin.store));
-            }
             let goes = match what {
                 What::Entry(_) => false,
                 // Its modification time is that of the entry it was.
                 What::Aside(_) => {
-                    self.by_age && self.now.checked_sub(ASIDE).is_some_and(|then| !stamp.changed_after(then))
+                    let then = self.today.now.checked_sub(ASIDE);
+                    self.today.is_certain && then.is_some_and(|then| !stamp.changed_after(then))
                 }
                 What::Index(key) => {
                     let index = self.read_index(&key);
@@ -251,10 +239,10 @@ impl<'b, 's> Tidy<'b, 's> {
     }
 
     fn is_unused_for(&self, time: Duration, stamp: &Stamp) -> bool {
-        self.by_age && stamp.is_unused_for(time, self.now)
+        self.today.is_certain && stamp.is_unused_for(time, self.today.now)
     }
 
     fn is_settled(&self, stamp: &Stamp) -> bool {
-        stamp.is_unused_for(SETTLED, self.now)
+        stamp.is_unused_for(SETTLED, self.today.now)
     }
 }

@@ -10,8 +10,11 @@ use std::time::Duration;
 use super::super::Store;
 use super::super::archive::Archive;
 use super::super::entry::{self, Defect};
+use super::super::index::VariantOutcome;
+use super::super::unit_key;
+use super::pack::Most;
 use super::rows::Rows;
-use super::table::{self, Table};
+use super::table::{self, SiteKernel, Table};
 use super::write::{extended, lock};
 use super::{TABLE, entry_path, is_archive, unpack};
 use crate::fs::{Fs, Scratch, check_installed};
@@ -19,6 +22,10 @@ use crate::signature::Signature;
 
 /// The table of what was imported, below `v1`.
 pub(in crate::cache) const IMPORTED: &str = "imported";
+
+const KEPT_BYTES: &str = ", 80 % of what the cache may hold; raise cache.max_size (DIJITSO_MAX_SIZE)";
+const KEPT_FILES: &str =
+    ", 80 % of the files that the cache may have; raise cache.max_files (DIJITSO_MAX_FILES)";
 
 /// What is to be taken in, verified.
 pub(in crate::cache) struct Incoming {
@@ -34,13 +41,13 @@ impl Incoming {
     pub(in crate::cache) fn open(store: &Store, path: &Path) -> Result<Incoming, String> {
         let fs = store.fs();
         check_installed(path)?;
-        // What is beyond the bound would be evicted at once.
-        let largest = if store.bound.size == 0 { u64::MAX } else { store.bound.size };
+        let (bytes, files) = store.most_at_once();
+        let most = Most { bytes, why: KEPT_BYTES };
         let (root, unpacked) = match is_archive(path) {
             false => (path.to_owned(), None),
             true => {
                 store.create().map_err(|error| format!("there is no place to unpack it: {error}"))?;
-                let scratch = unpack::into_scratch(fs, path, &[store.tmp_dir()], largest)?;
+                let scratch = unpack::into_scratch(fs, path, &[store.tmp_dir()], most)?;
                 (scratch.path().to_owned(), Some(scratch))
             }
         };
@@ -57,14 +64,18 @@ impl Incoming {
             .read_at_most(&name, table::LARGEST)
             .map_err(|error| format!("its table cannot be read: {error}"))?;
         let incoming = Incoming { fs: fs.clone(), v1, table: Table::decode(bytes)?, _unpacked: unpacked };
+        let kernels = incoming.contents().count();
+        if kernels as u64 > files {
+            return Err(format!("it has {kernels} kernels, more than {files}{KEPT_FILES}"));
+        }
         let mut total = 0u64;
         for content in incoming.contents() {
             let path = entry_path(&incoming.v1, &content);
             if let Ok(Some(stamp)) = fs.stamp(&path) {
                 check_installed(&path)?;
                 total = total.saturating_add(stamp.size);
-                if total > largest {
-                    return Err(format!("its content has more than {largest} bytes"));
+                if total > most.bytes {
+                    return Err(most.exceeded());
                 }
             }
             Archive::open(fs, &path, &content)
@@ -93,8 +104,25 @@ impl Incoming {
         self.fs.create_dir_all_private(&locks)?;
         let _lock = lock(&self.fs, &locks, patience)?;
         let table = store.v1().join(IMPORTED);
-        let rows = extended(&self.fs, &table, Rows::of(&self.table))?;
+        let mut rows = Rows::of(&self.table);
+        rows.forget(&self.known_to(store));
+        let rows = extended(&self.fs, &table, rows)?;
+        if rows.is_empty() && !self.fs.exists(&table) {
+            return Ok(());
+        }
         store.replace(&table, &rows.encode())
+    }
+
+    /// What the cache has built itself: of these its index knows what they were made from, and specs lead to them by that. The
+    /// table would lead to them whatever has changed since.
+    fn known_to(&self, store: &Store) -> HashSet<Signature> {
+        let known = |kernel: &SiteKernel| {
+            let outcome = VariantOutcome::Content(kernel.content);
+            let index = store.index_seen(&unit_key(&kernel.unit));
+            matches!(index, Ok(Some(index)) if index.variants.iter().any(|variant| variant.outcome == outcome))
+        };
+        let kernels = (0..self.table.kernels).filter_map(|number| self.table.kernel(number));
+        kernels.filter(known).map(|kernel| kernel.content).collect()
     }
 }
 

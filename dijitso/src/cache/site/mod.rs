@@ -18,7 +18,7 @@ mod write;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 use once_cell::sync::OnceCell;
 
@@ -33,6 +33,7 @@ use super::entry::{self, Defect, VerifiedEntry};
 use crate::fs::{Fs, Kind, Mount, Scratch, check_installed};
 use crate::signature::Signature;
 use import::IMPORTED;
+use pack::Most;
 use table::Table;
 
 /// The site caches of one `Jit`, in the order of the search.
@@ -47,6 +48,8 @@ pub(crate) struct Site {
     own: bool,
     fs: Fs,
     opened: OnceCell<Result<Open, String>>,
+    /// Whether what is missing of an unpacked archive was unpacked once more.
+    restored: Once,
     /// Entries that were warned about.
     warned: Mutex<HashSet<Signature>>,
 }
@@ -83,7 +86,14 @@ impl Sites {
 
 impl Site {
     fn new(path: PathBuf, own: bool, fs: &Fs) -> Site {
-        Site { path, own, fs: fs.clone(), opened: OnceCell::new(), warned: Mutex::default() }
+        Site {
+            path,
+            own,
+            fs: fs.clone(),
+            opened: OnceCell::new(),
+            restored: Once::new(),
+            warned: Mutex::default(),
+        }
     }
 
     /// Whether it is worth a word: somebody named it, or imported something.
@@ -141,8 +151,43 @@ impl Site {
         self.known()?.table.of_content(content)
     }
 
-    /// Reads and verifies the library of an entry; also where it is.
-    pub(crate) fn read(&self, content: &Signature) -> Result<(VerifiedEntry, PathBuf), Defect> {
+    /// Reads and verifies the library of an entry; also where it is. What somebody has removed from an unpacked archive, or damaged,
+    /// is unpacked once more, beside `store` or in one of `places`.
+    pub(crate) fn read(
+        &self,
+        content: &Signature,
+        store: &Store,
+        places: &[PathBuf],
+    ) -> Result<(VerifiedEntry, PathBuf), Defect> {
+        let read = self.read_once(content);
+        if !matches!(read, Err(Defect::Missing | Defect::Corrupt { .. })) || !is_archive(&self.path) {
+            return read;
+        }
+        self.restored.call_once(|| self.restore(store, places));
+        self.read_once(content)
+    }
+
+    fn restore(&self, store: &Store, places: &[PathBuf]) {
+        let Some(open) = self.known() else { return };
+        let places: Vec<PathBuf> = [store.tmp_dir()].into_iter().chain(places.iter().cloned()).collect();
+        let restored = unpack::into_scratch(&self.fs, &self.path, &places, Most::ANY).map(|scratch| {
+            let from = scratch.path().join("v1");
+            let lost =
+                |content: &Signature| entry::read(&self.fs, &entry_path(&open.v1, content), content).is_err();
+            for content in open.table.contents().filter(lost) {
+                let to = entry_path(&open.v1, &content);
+                let made = to.parent().map_or(Ok(()), |dir| self.fs.create_dir_all_private(dir));
+                if let Err(error) = made.and_then(|()| self.fs.rename(&entry_path(&from, &content), &to)) {
+                    log::debug!("cannot restore {}: {error}", to.display());
+                }
+            }
+        });
+        if let Err(problem) = restored {
+            log::debug!("site cache {}: {problem}", self.path.display());
+        }
+    }
+
+    fn read_once(&self, content: &Signature) -> Result<(VerifiedEntry, PathBuf), Defect> {
         let Some(open) = self.known() else { return Err(Defect::Missing) };
         let path = entry_path(&open.v1, content);
         let file = entry::open(&self.fs, &path)?;

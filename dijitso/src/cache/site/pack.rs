@@ -1,5 +1,6 @@
 //! The archive form of a site cache: reproducible when written, and believed in nothing when read.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write as _};
 use std::path::{Component, Path};
 
@@ -14,6 +15,8 @@ use crate::signature::Signature;
 /// The largest file and the largest content of an archive that is unpacked: beyond what anybody means.
 const LARGEST_FILE: u64 = 1 << 30;
 const LARGEST: u64 = 1 << 36;
+/// Heads and padding may be a quarter of the files, and this.
+const OVERHEAD: u64 = 1 << 20;
 
 /// Packs files, which come with their names, one after the other; the same files always give the same bytes.
 pub(super) fn pack<W: io::Write>(
@@ -45,19 +48,39 @@ pub(super) enum Packed {
     Entry(Signature),
 }
 
+/// How much may be in an archive or a directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    pub(super) bytes: u64,
+    /// Why not more, and what to do about it: the rest of a sentence.
+    pub(super) why: &'static str,
+}
+
+impl Most {
+    pub(super) const ANY: Most = Most { bytes: LARGEST, why: "" };
+
+    pub(super) fn exceeded(self) -> String {
+        format!("its content has more than {} bytes{}", self.bytes, self.why)
+    }
+}
+
 /// Hands every file to `take`; an error says in words why the archive is refused.
 ///
 /// Only what [`pack`] writes is accepted, whoever packed it: files of the known names, and the directories
-/// they are in; and at most `largest` bytes in all.
+/// they are in; and at most so many bytes in all.
 pub(super) fn unpack(
     archive: impl Read,
-    largest: u64,
+    most: Most,
     mut take: impl FnMut(Packed, Vec<u8>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let largest = largest.min(LARGEST);
-    let mut content = MultiGzDecoder::new(archive).take(largest);
+    let largest = most.bytes.min(LARGEST);
+    let left = Cell::new(largest.saturating_add(largest / 4).saturating_add(OVERHEAD));
+    let mut content = Bounded { inner: MultiGzDecoder::new(archive), left: &left };
     let mut total = 0u64;
-    let illegible = |error: io::Error| format!("it is no intact archive: {error}");
+    let illegible = |error: io::Error| match left.get() {
+        0 => most.exceeded(),
+        _ => format!("it is no intact archive: {error}"),
+    };
     let mut tar = tar::Archive::new(&mut content);
     // Without the extensions for long names and the like, which are read into memory however long they are: the names
     // of a site cache are short. What other programs note beside a file (times in fractions of seconds) is passed over.
@@ -77,27 +100,43 @@ pub(super) fn unpack(
             return Err(format!("`{shown}` in it is no file of a site cache"));
         };
         let size = entry.size();
-        let most = if packed == Packed::Table { table::LARGEST } else { LARGEST_FILE };
-        if size > most {
+        let sensible = if packed == Packed::Table { table::LARGEST } else { LARGEST_FILE };
+        if size > sensible {
             return Err(format!("`{shown}` in it has {size} bytes"));
         }
         total = total.saturating_add(size);
         if total > largest {
-            return Err(format!("its content has more than {largest} bytes"));
+            return Err(most.exceeded());
         }
         let mut bytes = Vec::new();
         entry.take(size).read_to_end(&mut bytes).map_err(illegible)?;
         if bytes.len() as u64 != size {
-            return Err(format!("it is truncated in `{shown}`"));
+            return Err(if left.get() == 0 {
+                most.exceeded()
+            } else {
+                format!("it is truncated in `{shown}`")
+            });
         }
         take(packed, bytes)?;
     }
     // Up to its checksum.
     io::copy(&mut content, &mut io::sink()).map_err(illegible)?;
-    if content.limit() == 0 {
-        return Err(format!("its content has more than {largest} bytes"));
+    if left.get() == 0 { Err(most.exceeded()) } else { Ok(()) }
+}
+
+/// Ends after so many bytes as are left.
+struct Bounded<'l, R> {
+    inner: R,
+    left: &'l Cell<u64>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left.get()).unwrap_or(usize::MAX).min(into.len());
+        let read = self.inner.read(&mut into[..most])?;
+        self.left.set(self.left.get() - read as u64);
+        Ok(read)
     }
-    Ok(())
 }
 
 /// Leads downwards only.
@@ -134,7 +173,7 @@ mod tests {
 
     fn names(archive: &[u8]) -> Result<Vec<(Packed, usize)>, String> {
         let mut found = Vec::new();
-        unpack(archive, u64::MAX, |name, bytes| {
+        unpack(archive, Most::ANY, |name, bytes| {
             found.push((name, bytes.len()));
             Ok(())
         })?;
@@ -179,7 +218,7 @@ mod tests {
             bad[at] ^= 0x10;
             // The last byte of the compressed part has bits that mean nothing.
             let mut content = Vec::new();
-            let unpacked = unpack(&*bad, u64::MAX, |_, bytes| {
+            let unpacked = unpack(&*bad, Most::ANY, |_, bytes| {
                 content = bytes;
                 Ok(())
             });

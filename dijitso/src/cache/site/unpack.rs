@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use super::super::Store;
 use super::super::archive::Archive;
-use super::pack::{self, Packed};
+use super::pack::{self, Most, Packed};
 use super::table::Table;
 use super::{TABLE, entry_path};
+use crate::fs::used::EXACTNESS;
 use crate::fs::{Fs, Scratch, Stamp, check_installed};
 use crate::signature::{Signature, Signer};
 
@@ -30,7 +31,7 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
     // Without a table something else has removed a part of it.
     let is_whole = fs.is_file(&root.join("v1").join(TABLE));
     if let (true, Ok(Some(stamp))) = (is_whole, fs.stamp(&root)) {
-        if stamp.wants_mark(SystemTime::now()) {
+        if stamp.is_unused_for(EXACTNESS, SystemTime::now()) {
             let _ = fs.mark_used(&root);
         }
         return Ok(Unpacked { root, scratch: None });
@@ -41,28 +42,23 @@ pub(super) fn unpacked(fs: &Fs, path: &Path, store: &Store, places: &[PathBuf]) 
     candidates.extend_from_slice(places);
     let scratch = Scratch::new(fs, &candidates)
         .map_err(|error| format!("there is no place where it could be unpacked: {error}"))?;
-    unpack(fs, archive.into_reader(), scratch.path(), u64::MAX)?;
+    unpack(fs, archive.into_reader(), scratch.path(), Most::ANY)?;
     if scratch.path().parent() == Some(&*store.tmp_dir()) && keep(store, scratch.path(), &root).is_ok() {
         return Ok(Unpacked { root, scratch: None });
     }
     Ok(Unpacked { root: scratch.path().to_owned(), scratch: Some(scratch) })
 }
 
-/// The content of the archive at `path`, in the first of `places`, for as long as what is returned is held; if it has at most
-/// `largest` bytes.
-pub(super) fn into_scratch(
-    fs: &Fs,
-    path: &Path,
-    places: &[PathBuf],
-    largest: u64,
-) -> Result<Scratch, String> {
+/// The content of the archive at `path`, in the first of `places`, for as long as what is returned is held; if it is no more
+/// than `most`.
+pub(super) fn into_scratch(fs: &Fs, path: &Path, places: &[PathBuf], most: Most) -> Result<Scratch, String> {
     let archive = fs.open(path).map_err(|error| format!("it cannot be read: {error}"))?;
     if !archive.regular {
         return Err("it is not a file".to_owned());
     }
     let scratch = Scratch::new(fs, places)
         .map_err(|error| format!("there is no place where it could be unpacked: {error}"))?;
-    unpack(fs, archive.into_reader(), scratch.path(), largest)?;
+    unpack(fs, archive.into_reader(), scratch.path(), most)?;
     Ok(scratch)
 }
 
@@ -95,10 +91,10 @@ fn keep(store: &Store, from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Writes what is in an archive below `root`, and verifies every byte of it.
-fn unpack(fs: &Fs, archive: impl io::Read, root: &Path, largest: u64) -> Result<(), String> {
+fn unpack(fs: &Fs, archive: impl io::Read, root: &Path, most: Most) -> Result<(), String> {
     let v1 = root.join("v1");
     let mut has_table = false;
-    pack::unpack(archive, largest, |packed, bytes| {
+    pack::unpack(archive, most, |packed, bytes| {
         let path = match &packed {
             Packed::Table => v1.join(TABLE),
             Packed::Entry(content) => entry_path(&v1, content),

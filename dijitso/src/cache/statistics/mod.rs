@@ -84,19 +84,21 @@ impl Store {
         counters.record_with(|all, new| {
             // Who only uses what is in memory leaves no trace on any disk; of others that counts, too.
             let counts = Activity::of(all).concerns_the_disk() && Activity::of(new) != Activity::default();
-            first = counts && self.record(new);
-            counts
+            // What could not be added (a full disk) is added the next time.
+            let added = if counts { self.record(new) } else { None };
+            first = added == Some(true);
+            added.is_some()
         });
         first
     }
 
-    /// Adds to what was done today. That this is not possible is nobody's business.
-    pub(in crate::cache) fn record(&self, done: &Stats) -> bool {
+    /// Adds to what was done today, and says whether that was the first. That this is not possible is nobody's business: `None`.
+    pub(in crate::cache) fn record(&self, done: &Stats) -> Option<bool> {
         let activity = Activity::of(done);
         if activity == Activity::default() {
-            return false;
+            return Some(false);
         }
-        let Ok(json) = serde_json::to_string(&activity) else { return false };
+        let json = serde_json::to_string(&activity).ok()?;
         let line = format!("\n{json}");
         let path = self.statistics_dir().join(files::name_for(SystemTime::now(), self.is_shared()));
         let append = |absent| self.fs().append(&path, line.as_bytes(), absent);
@@ -108,10 +110,15 @@ impl Store {
             self.fs().create_dir_all_private(&self.statistics_dir())?;
             append(Absent::Create).map(|()| true)
         });
-        appended.unwrap_or_else(|error| {
-            log::debug!("cannot count in {}: {error}", path.display());
-            false
-        })
+        match appended {
+            Ok(first) => Some(first),
+            // A part of it is there, which nobody can read; once more, and it would perhaps be counted twice.
+            Err(error) if error.kind() == std::io::ErrorKind::WriteZero => Some(false),
+            Err(error) => {
+                log::debug!("cannot count in {}: {error}", path.display());
+                None
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Work on a whole cache that only one may do at a time.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::Store;
@@ -34,8 +36,7 @@ impl Store {
             return Ok(Guard::Lock { _lock: lock });
         }
         let token = match self.token(name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.is_left_behind(name) => {
-                self.fs().remove(&self.tmp_dir().join(name))?;
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.took_away(name) => {
                 self.token(name)
             }
             result => result,
@@ -46,9 +47,28 @@ impl Store {
         })
     }
 
-    fn is_left_behind(&self, name: &str) -> bool {
-        let stamp = self.fs().stamp(&self.tmp_dir().join(name));
-        stamp.is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.is_unused_for(KILLED, SystemTime::now())))
+    /// Removes the token of somebody who was killed. Not that of whoever was faster in doing so: it goes back.
+    fn took_away(&self, name: &str) -> bool {
+        let (fs, token) = (self.fs(), self.tmp_dir().join(name));
+        let Ok(Some(left)) = fs.stamp(&token) else { return false };
+        let Some((now, aside)) = self.now_and_a_name() else { return false };
+        if !left.is_unused_for(KILLED, now) || fs.rename(&token, &aside).is_err() {
+            return false;
+        }
+        // The name is the only thing about it that changed.
+        let is_it = fs.stamp(&aside).is_ok_and(|found| found.is_some_and(|found| found.ino == left.ino));
+        let _ = if is_it { fs.remove(&aside) } else { fs.rename(&aside, &token) };
+        is_it
+    }
+
+    /// The time of whoever keeps the files, and a name that nobody has.
+    fn now_and_a_name(&self) -> Option<(SystemTime, PathBuf)> {
+        let name = format!("new-{:016x}", RandomState::new().hash_one(std::process::id()));
+        let path = self.tmp_dir().join(name);
+        let token = self.fs().token(&path).ok()?;
+        let now = self.fs().stamp(&path).ok()??.used();
+        drop(token);
+        Some((now, path))
     }
 }
 
@@ -74,7 +94,7 @@ mod tests {
             drop((other.guard("statistics").unwrap(), guard));
             let guard = other.guard("evict").unwrap();
             if network == Network::Yes {
-                age(&other.tmp_dir().join("evict"), KILLED);
+                age(&other.tmp_dir().join("evict"), KILLED + Duration::from_secs(60));
                 drop(one.guard("evict").unwrap());
             }
             drop(guard);

@@ -176,6 +176,13 @@ impl Store {
         }
     }
 
+    /// The most bytes and files that may remain when room is made: more at once would be evicted before it is used.
+    pub(in crate::cache) fn most_at_once(&self) -> (u64, u64) {
+        let Bound { size, files } = self.bound.target();
+        let or_any = |n: u64| if n == 0 { u64::MAX } else { n };
+        (or_any(size), or_any(files))
+    }
+
     /// Whether other machines may see it.
     pub(super) fn is_shared(&self) -> bool {
         self.mount().kind == Kind::Network

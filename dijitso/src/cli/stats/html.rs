@@ -33,13 +33,21 @@ table.bars{width:100%;border-collapse:collapse}.bars th{width:40%;font-weight:no
 .bar{background:var(--built);height:.9em;border-radius:2px}
 ";
 
+/// What such a page begins with.
+const BEGINNING: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+                         content=\"width=device-width\">\n<title>dijitso: ";
+
+/// Whether a file is a page of ours, by its beginning.
+pub(super) fn is_page(bytes: &[u8]) -> bool {
+    bytes.starts_with(BEGINNING.as_bytes())
+}
+
 pub(super) fn page(cache: &Cache, statistics: &Statistics) -> String {
     let listing = cache.list();
     let dir = html(&line(&cache.dir().to_string_lossy()));
     let total = statistics.total();
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\">\n<title>dijitso: {dir}</title>\n<style>\n{STYLE}</style></head><body>\n<h1>dijitso</h1><p>{dir}</p>\n"
+        "{BEGINNING}{dir}</title>\n<style>\n{STYLE}</style></head><body>\n<h1>dijitso</h1><p>{dir}</p>\n"
     );
     page += &facts(&total, &listing);
     if statistics.days.is_empty() {
@@ -86,11 +94,17 @@ fn by_day(statistics: &Statistics) -> String {
         Series { class: "built", name: "compiled for", values: of(|done| done.compile_time().as_secs_f64()) },
         Series { class: "saved", name: "saved", values: of(|done| done.saved_time().as_secs_f64()) },
     ];
+    let growth = [
+        Series { class: "saved", name: "added", values: of(|done| done.published_bytes as f64) },
+        Series { class: "built", name: "evicted", values: of(|done| done.evicted_bytes as f64) },
+    ];
     let (first, last) = (&days[0], &days[days.len() - 1]);
     format!(
-        "<h2>Kernels that were asked for</h2><p>{first} to {last}</p>\n{}\n<h2>Time of compilers and linkers</h2>\n{}\n",
+        "<h2>Kernels that were asked for</h2><p>{first} to {last}</p>\n{}\n<h2>Time of compilers and linkers</h2>\n{}\n\
+         <h2>How the cache grew</h2><p>Bytes of kernels that were added, and of what went to make room</p>\n{}\n",
         columns(&days, &kernels, plain),
         columns(&days, &times, seconds),
+        columns(&days, &growth, |bytes| size(bytes as u64)),
     )
 }
 
@@ -113,9 +127,7 @@ fn growth(listing: &Listing) -> String {
         })
         .collect();
     let chart = area(&days, &values, |bytes| size(bytes as u64));
-    format!(
-        "<h2>How the cache grew</h2><p>The kernels that are there now, by the day on which they were built</p>\n{chart}\n"
-    )
+    format!("<h2>What is there now</h2><p>By the day on which it was built</p>\n{chart}\n")
 }
 
 /// The days of a map, and those between them: as long as they are not too many for columns, or not of our calendar.

@@ -12,7 +12,7 @@ use super::Global;
 use super::measures::{count, duration, size};
 use super::screen::{Screen, Tone};
 use super::text::{line, path};
-use super::trouble::{Answer, DONE};
+use super::trouble::{Answer, DONE, Trouble};
 use crate::cache::{Activity, Cache, Statistics};
 use crate::error::Error;
 use crate::fs::Fs;
@@ -33,14 +33,20 @@ pub(super) struct Stats {
 
 impl Stats {
     pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
-        let cache = global.cache(screen)?;
+        let cache = global.cache_that_is_there(screen)?;
         let statistics = cache.statistics();
         if self.zero {
             cache.zero_statistics()?;
         }
         if let Some(file) = &self.html {
             let page = html::page(&cache, &statistics);
-            let written = Fs::new(Default::default()).write(file, page.as_bytes());
+            let fs = Fs::new(Default::default());
+            let theirs = || fs.read_head(file, 512).is_ok_and(|old| !old.is_empty() && !html::is_page(&old));
+            if fs.is_file(file) && theirs() {
+                let text = format!("{} is no page of statistics, and is left as it is", path(file));
+                return Err(Trouble::Failed(text));
+            }
+            let written = fs.write(file, page.as_bytes());
             written.map_err(|error| Error::io("cannot write", file, &error))?;
         }
         if screen.is_json() {
