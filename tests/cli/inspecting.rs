@@ -127,7 +127,7 @@ fn a_listing_is_there_for_programs() {
             "summary": {
                 "entries": usage, "total": usage, "parts": { "*": "number" }, "damaged": usage, "index": usage,
                 "failures": usage, "sources": usage, "sites": usage, "toolchains": usage, "statistics": usage,
-                "temporary": usage,
+                "temporary": usage, "index_is_estimated": "boolean",
             },
         }),
     );

@@ -149,7 +149,8 @@ impl Show {
             screen.line(format_args!("    {:<12}{:>9}", word(category), size(bytes)))?;
         }
         for (what, usage) in others(summary).into_iter().filter(|(_, usage)| usage.files > 0) {
-            screen.line(format_args!("    {what:<12}{:>9}  ({})", size(usage.bytes), usage.files))?;
+            let about = if what == "index" && summary.index_is_estimated { ", by estimate" } else { "" };
+            screen.line(format_args!("    {what:<12}{:>9}  ({}{about})", size(usage.bytes), usage.files))?;
         }
         Ok(())
     }
@@ -225,6 +226,7 @@ impl Show {
         for (what, used) in others(summary) {
             all[what] = usage(used);
         }
+        all["index_is_estimated"] = summary.index_is_estimated.into();
         all
     }
 }

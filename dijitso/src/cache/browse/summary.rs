@@ -1,6 +1,7 @@
 //! What a cache holds, in numbers.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::listing::is_folder;
@@ -53,6 +54,8 @@ pub struct Summary {
     pub damaged: Usage,
     /// Index files; of a site cache, its table.
     pub index: Usage,
+    /// Whether the bytes of these were estimated by the sizes of 20,000 of them.
+    pub index_is_estimated: bool,
     /// Failures that are remembered in the index, so that an unchanged retry need not compile.
     pub remembered_failures: usize,
     /// Directories that failed builds left.
@@ -68,6 +71,9 @@ pub struct Summary {
     /// Files that are being written, or that killed programs left.
     pub temporary: Usage,
 }
+
+/// Index files whose sizes are asked for.
+const MEASURED: usize = 20_000;
 
 impl Summary {
     /// Everything together.
@@ -132,13 +138,7 @@ impl Cache {
         for path in &listing.set_aside {
             summary.damaged.add(size(fs, path));
         }
-        let index = store.index_dir();
-        let mut folders = fs.list(&index).unwrap_or_default();
-        folders.retain(|name| name.to_str().is_some_and(is_folder));
-        for usage in side_by_side(&folders, |folder| sizes_in(fs, &index.join(folder))) {
-            summary.index.files += usage.files;
-            summary.index.bytes = summary.index.bytes.saturating_add(usage.bytes);
-        }
+        (summary.index, summary.index_is_estimated) = index_of(fs, &store.index_dir());
         for table in site::table_of(store).into_iter().chain(site::imported(store).map(|(path, _)| path)) {
             summary.index.add(size(fs, &table));
         }
@@ -157,6 +157,35 @@ impl Cache {
         each(&mut summary.temporary, &store.locks_dir());
         summary
     }
+}
+
+/// How many index files there are, and how large they are; of more than [`MEASURED`] that is estimated by some folders, among which
+/// they are spread evenly, and `true` says so. There are two for each entry, and to ask for each would take as long as all the rest.
+fn index_of(fs: &Fs, index: &Path) -> (Usage, bool) {
+    let mut folders = fs.list(index).unwrap_or_default();
+    folders.retain(|name| name.to_str().is_some_and(is_folder));
+    let count = |folder: &OsString| {
+        fs.directory_at(&index.join(folder)).and_then(|dir| dir.count()).unwrap_or_default()
+    };
+    let counts: Vec<usize> = side_by_side(&folders, count);
+    let files = counts.iter().sum();
+    let mut seen = 0;
+    let enough = counts.iter().take_while(|count| {
+        seen += **count;
+        seen <= MEASURED
+    });
+    let enough = enough.count().clamp(1, folders.len().max(1)).min(folders.len());
+    let folders = &folders[..enough];
+    let mut measured = Usage::default();
+    for usage in side_by_side(folders, |folder| sizes_in(fs, &index.join(folder))) {
+        measured.files += usage.files;
+        measured.bytes = measured.bytes.saturating_add(usage.bytes);
+    }
+    if measured.files >= files || measured.files == 0 {
+        return (Usage { files: files.max(measured.files), ..measured }, false);
+    }
+    let bytes = u128::from(measured.bytes) * files as u128 / measured.files as u128;
+    (Usage { files, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }, true)
 }
 
 /// The files of a directory that has no further ones.

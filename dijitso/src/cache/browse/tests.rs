@@ -288,3 +288,25 @@ fn a_listing_reports_what_it_cannot_list() {
     assert_eq!(listing.damaged.len(), 3);
     assert!(errors.iter().all(|error| listing.damaged.contains(error)), "{errors:?}\n{:?}", listing.damaged);
 }
+
+#[test]
+fn of_a_large_index_the_size_is_estimated() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(dir.path()).unwrap();
+    let index = dir.path().join("v1/index");
+    for folder in 0..64 {
+        let folder = index.join(format!("{folder:02x}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in 0..350 {
+            std::fs::write(folder.join(file.to_string()), [0; 10]).unwrap();
+        }
+    }
+    let summary = cache.summary();
+    assert!(summary.index_is_estimated);
+    assert_eq!((summary.index.files, summary.index.bytes), (64 * 350, 64 * 3500));
+    std::fs::remove_dir_all(index.join("00")).unwrap();
+    (1..16).for_each(|folder| std::fs::remove_dir_all(index.join(format!("{folder:02x}"))).unwrap());
+    let summary = cache.summary();
+    assert!(!summary.index_is_estimated);
+    assert_eq!((summary.index.files, summary.index.bytes), (48 * 350, 48 * 3500));
+}

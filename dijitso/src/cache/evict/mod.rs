@@ -22,8 +22,8 @@
 //! comes sooner, at another part, and costs as much for each kernel that is added.
 //!
 //! Only names are removed: what is mapped stays mapped. Whoever looks for a removed entry builds it again, also if it is one that
-//! others are linked to. With the least recently used first, what was used in the last minutes goes only if more than 80 % of
-//! the bound was used in them; then the bound comes first.
+//! others are linked to. Uses are marked once a day: if more than 80 % of the bound is used within a day,
+//! what was marked first goes first, though it may have been used a minute ago; then the bound comes first.
 //!
 //! One process at a time evicts. On network file systems, where locks mean nothing, the name of an empty file says who; an hour
 //! later that one is taken for killed. If two do it at once, they remove from different folders mostly, and a file that is gone is no error.
