@@ -7,9 +7,7 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::memory;
 use super::opening::Opening;
-use crate::cache::{
-    Defect, Dependency, Holds, Index, Site, SiteKernel, Variant, VariantOutcome, VerifiedEntry, unit_key,
-};
+use crate::cache::{Defect, Dependency, Holds, Index, Variant, VariantOutcome, VerifiedEntry, unit_key};
 use crate::compile::Unit;
 use crate::error::{Error, Result};
 use crate::kernel::Loaded;
@@ -320,14 +318,6 @@ impl Engine {
         }
         verified.holding.insert(place);
         Ok(())
-    }
-
-    /// Where a site cache has what the index does not know. What it knows has changed if it is not that any more, whatever was
-    /// imported.
-    fn kept_on_site(&self, dependency: &Dependency) -> Option<(&Site, SiteKernel)> {
-        let found = self.on_site(&dependency.content)?;
-        let knows_better = found.0.is_own() && self.store.index(&dependency.key).is_some();
-        (!knows_better).then_some(found)
     }
 
     /// Where the index has what a dependency was when its dependent was built.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::lookup::{DEEPEST, Found, Opened};
 use super::opening::Opening;
-use crate::cache::{Defect, Site, SiteKernel};
+use crate::cache::{Defect, Dependency, Site, SiteKernel};
 use crate::error::Error;
 use crate::kernel::Loaded;
 use crate::report::{KernelOrigin, Report};
@@ -56,6 +56,14 @@ impl Engine {
             site.open(&self.store, &self.unpacking_places());
             Some((site, site.of_content(content)?))
         })
+    }
+
+    /// Where a site cache has what the index does not know. What it knows has changed if it is not that any more, whatever was
+    /// imported.
+    pub(super) fn kept_on_site(&self, dependency: &Dependency) -> Option<(&Site, SiteKernel)> {
+        let found = self.on_site(&dependency.content)?;
+        let knows_better = found.0.is_own() && self.store.index(&dependency.key).is_some();
+        (!knows_better).then_some(found)
     }
 
     pub(super) fn open_site_kernel(
