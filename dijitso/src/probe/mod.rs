@@ -26,6 +26,7 @@
 
 mod ask;
 mod batch;
+mod cmake;
 mod control;
 mod fact;
 mod fuse;
@@ -49,8 +50,9 @@ pub(crate) use batch::Progress;
 pub use probes::{Probes, ProbesBuilder};
 pub(crate) use questions::Note;
 pub use questions::{
-    Align, All, Compile, CompilerFlag, Constant, FirstOf, Found, Function, Header, Library, Link, LinkerFlag,
-    Macro, Mangling, Member, Naming, Preprocess, Program, Question, Questions, Ran, Run, Size, Type,
+    Align, All, CMakePackage, Compile, CompilerFlag, Constant, FirstOf, Found, FoundPackage, Function,
+    Header, Library, Link, LinkerFlag, Macro, Mangling, Member, Naming, Preprocess, Program, Question,
+    Questions, Ran, Run, Size, Type,
 };
 pub use session::Disagreement;
 pub use settings::Settings;
