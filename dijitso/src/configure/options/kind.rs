@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Declared;
+use super::{Declared, Download};
 
 /// An option of a configuration: a constant, with its type, its range and its help.
 ///
@@ -83,6 +83,7 @@ pub(in crate::configure) enum Kind {
     List(&'static str),
     /// Words for the link: `-L/x -lfoo`, `foo`, `/x/libfoo.a`.
     Library(&'static str),
+    Download,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,7 @@ pub(in crate::configure) enum Value {
     Text(String),
     Path(Option<PathBuf>),
     List(Vec<String>),
+    Download(Download),
 }
 
 mod sealed {
@@ -140,10 +142,11 @@ values! {
     String: Text;
     Option<PathBuf>: Path;
     Vec<String>: List;
+    Download: Download;
 }
 
 impl<T> Opt<T> {
-    const fn new(name: &'static str, help: &'static str, kind: Kind) -> Opt<T> {
+    pub(super) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Opt<T> {
         Opt { name, help, kind, variable: None, secret: false, value: PhantomData }
     }
 
@@ -359,6 +362,7 @@ impl Kind {
             }),
             Kind::List(default) => Value::List(list(default)),
             Kind::Library(default) => Value::List(words(default)),
+            Kind::Download => Value::Download(Download::No),
         }
     }
 
@@ -394,6 +398,16 @@ impl Kind {
             Kind::Path { must_be, .. } => located(text, must_be, path).map(|path| Value::Path(Some(path))),
             Kind::List(_) => Ok(Value::List(list(text))),
             Kind::Library(_) => Ok(Value::List(words(text))),
+            Kind::Download => match truth(text) {
+                Some(false) => Ok(Value::Download(Download::No)),
+                Some(true) => Ok(Value::Download(Download::Yes)),
+                None if text.is_empty() => refused("write `yes`, `no`, or a path or URL".to_owned()),
+                None if text.contains("://") => Ok(Value::Download(Download::From(text.to_owned()))),
+                None => {
+                    let path = located(text, MustBe::File, path)?;
+                    Ok(Value::Download(Download::From(path.to_string_lossy().into_owned())))
+                }
+            },
         }
     }
 
@@ -412,12 +426,13 @@ impl Kind {
             Kind::Path { .. } => "path".to_owned(),
             Kind::List(_) => "word,word,..".to_owned(),
             Kind::Library(_) => "library ..".to_owned(),
+            Kind::Download => "yes|no|path|URL".to_owned(),
         }
     }
 
     /// Whether the name alone means yes.
     pub(super) fn is_switch(&self) -> bool {
-        matches!(self, Kind::Bool(_) | Kind::Auto(_))
+        matches!(self, Kind::Bool(_) | Kind::Auto(_) | Kind::Download)
     }
 }
 
@@ -432,6 +447,7 @@ impl fmt::Display for Value {
             Value::Text(value) => f.write_str(value),
             Value::Path(path) => path.iter().try_for_each(|path| path.display().fmt(f)),
             Value::List(words) => f.write_str(&words.join(",")),
+            Value::Download(value) => value.fmt(f),
         }
     }
 }
@@ -517,6 +533,10 @@ mod tests {
         let text = Kind::Text { default: "a", pattern: "single|double|c++*" };
         assert_eq!(read(text, "c++20"), Ok(Value::Text("c++20".to_owned())));
         assert!(read(text, "triple").unwrap_err().contains("single, double, c++*"));
+        assert_eq!(read(Kind::Download, "no"), Ok(Value::Download(Download::No)));
+        let url = "https://example.org/x.tar.gz";
+        assert_eq!(read(Kind::Download, url), Ok(Value::Download(Download::From(url.to_owned()))));
+        assert!(read(Kind::Download, "/no/such.tar").unwrap_err().contains("not there"));
     }
 
     #[test]
