@@ -24,6 +24,9 @@ const BUSY: &str = "another program is making room in it, and takes long; try ag
 /// older than 30 days or beyond the last 100, sources and lists of headers that belong to nothing, what is known about compilers that
 /// are gone, and unpacked archives that were not used for 30 days.
 ///
+/// By age alone nothing goes but what [`max_age`](Gc::max_age) says, for a month after a clock was moved or the cache was not in use
+/// for two weeks: all looks unused then, until whoever uses it has marked it.
+///
 /// It may run while others use the cache: what is loaded stays loaded, and what is wanted later is built again.
 ///
 /// ccache: `--cleanup`, `--trim-max-size`, `--evict-older-than`. dijitso has no counterpart.
