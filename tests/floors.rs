@@ -13,11 +13,11 @@ const FLOORS: &[&[&str]] = &[
     &["error", "stats", "signature", "cxx", "report"],
     &["fs", "process", "config", "trace"],
     &["toolchain", "source"],
-    &["cache"],
+    &["cache", "probe"],
     &["compile", "library"],
     &["kernel", "prebuilt"],
     &["jit"],
-    &["distribute", "prebuild"],
+    &["distribute", "prebuild", "configure"],
     &["cli"],
     // What macro expansions call: it may use everything, and nothing may use it.
     &["private"],

@@ -256,6 +256,15 @@ pub enum Error {
         error: Arc<Error>,
     },
 
+    /// A configuration failed.
+    #[error("configure: {problem}")]
+    Configure {
+        /// Which module, which question, and why.
+        problem: String,
+        /// All that helps to find the cause, in at most 40 lines; for [`Error::report`].
+        card: String,
+    },
+
     /// The ranks of a collective call do not ask for the same.
     #[error("the ranks do not ask for the same: {problem}")]
     Mismatch {
@@ -299,6 +308,9 @@ impl Error {
         let mut text = format!("error: {self}\n");
         if let Error::Compile { command, .. } | Error::Link { command, .. } = self.innermost() {
             let _ = writeln!(text, "command: {command}");
+        }
+        if let Error::Configure { card, .. } = self.innermost() {
+            text.push_str(card);
         }
         text
     }

@@ -1,5 +1,6 @@
 //! The cache on disk: entries, the index that leads to them, and what they depend on.
 
+mod answers;
 mod archive;
 mod browse;
 mod bytes;
@@ -19,6 +20,7 @@ mod store;
 mod verifier;
 mod wire;
 
+pub(crate) use answers::Answer;
 pub(crate) use archive::Archive;
 pub use browse::{
     Cache, CacheKind, Category, Clean, Damaged, Difference, Entries, Entry, EntryFile, Extracted,
@@ -32,7 +34,7 @@ pub(crate) use entry::{Defect, EntryMeta, Headers, Texts, VerifiedEntry, encode,
 pub(crate) use evict::Bound;
 pub use evict::Gc;
 pub(crate) use index::{Dependency, Index, Variant, VariantOutcome, unit_key};
-pub(crate) use inputs::{Change, Holds, Inputs, asked_in};
+pub(crate) use inputs::{Change, Holds, Inputs, asked_in, look_again};
 pub(crate) use lock::Lock;
 pub(crate) use routes::{Routes, Sets};
 pub(crate) use script::{script, without_directory};

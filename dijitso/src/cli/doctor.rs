@@ -13,8 +13,10 @@ use crate::cache::{Cache, Lock, as_told};
 use crate::config::Config;
 use crate::config::origin::Flag;
 use crate::config::params::{BuildParams, CacheParams, Load, Params};
+use crate::configure::{Blas, Configure, OpenMp, Threads};
 use crate::fs::{Fs, Kind, Mount, Scratch, check_installed, check_trusted};
 use crate::jit::Jit;
+use crate::probe::Probes;
 use crate::source::{KernelSpec, Source};
 use crate::toolchain::cpu::Host;
 use crate::toolchain::which;
@@ -85,6 +87,7 @@ impl Doctor {
         findings.push(processor());
         findings.push(locks(&config, &fs, &root));
         findings.push(proc(&fs));
+        findings.extend(modules(&params));
         findings.push(mpi(&config));
         let sick = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
         match screen.is_json() {
@@ -331,6 +334,39 @@ fn proc(fs: &Fs) -> Finding {
         ),
         (true, None) => good("/proc", "mounted"),
     }
+}
+
+/// What the modules of `dijitso configure` say.
+fn modules(params: &Params) -> Vec<Finding> {
+    let mut probes = Probes::builder().without_cache();
+    if let Some(dir) = &params.cache.dir {
+        probes = probes.cache_dir(dir);
+    }
+    let run = Configure::new("dijitso").probes(probes).optional::<Threads>().optional::<OpenMp>();
+    let configuration = match run.optional::<Blas>().run() {
+        Ok(configuration) => configuration,
+        Err(failed) => {
+            return vec![note("configure", failed.to_string(), "`dijitso configure --log` tells more")];
+        }
+    };
+    let told = |check: &'static str, there: bool, text: String| match there {
+        true => good(check, text),
+        false => note(
+            check,
+            "not found",
+            "only programs that ask for it need it; `dijitso configure --log` tells why",
+        ),
+    };
+    let threads = configuration.get::<Threads>();
+    let openmp = configuration.get::<OpenMp>();
+    let blas = configuration.get::<Blas>();
+    let flags: Vec<String> = openmp.iter().flat_map(|openmp| openmp.flags.values().cloned()).collect();
+    let blas_text = blas.as_ref().map(|blas| format!("{} (from {})", blas.settings, blas.from));
+    vec![
+        told("threads", threads.is_some(), "a program with threads is linked".to_owned()),
+        told("OpenMP", openmp.is_some(), flags.first().cloned().unwrap_or_default()),
+        told("BLAS", blas.is_some(), blas_text.unwrap_or_default()),
+    ]
 }
 
 fn mpi(config: &Config) -> Finding {

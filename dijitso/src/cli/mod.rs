@@ -10,6 +10,7 @@ mod choose;
 mod clean;
 mod completions;
 mod config;
+mod configure;
 mod doctor;
 mod explain;
 mod export;
@@ -93,6 +94,7 @@ enum Command {
     Gc(gc::Gc),
     Trace(trace::Trace),
     Doctor(doctor::Doctor),
+    Configure(configure::Configure),
     Completions(completions::Completions),
     #[command(hide = true)]
     Man(completions::Man),
@@ -138,6 +140,7 @@ impl Command {
             Command::Gc(gc) => gc.run(global, screen),
             Command::Trace(trace) => trace.run(global, screen),
             Command::Doctor(doctor) => doctor.run(global, screen),
+            Command::Configure(configure) => configure.run(global, screen),
             Command::Completions(completions) => completions.run(screen),
             Command::Man(man) => man.run(screen),
         }

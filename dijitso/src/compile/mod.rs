@@ -5,8 +5,6 @@
 
 mod bench;
 mod bundle;
-mod depfile;
-mod diagnose;
 mod ended;
 mod job;
 mod linked;
@@ -16,8 +14,6 @@ mod questions;
 mod unit;
 
 pub(crate) use bench::Bench;
-pub(crate) use depfile::parse as prerequisites;
-pub(crate) use diagnose::{Trouble, trouble, undefined_symbols};
 pub(crate) use ended::{Built, Ended, Failed};
 pub(crate) use job::{EXPORTS, Job};
 pub(crate) use linked::{Linked, clash};

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use super::Layer;
 use super::keys::KEYS;
 use super::origin::Origin;
 use super::params::Params;
 use super::raw::Raw;
+use super::{Layer, Sourced};
 use crate::error::{Error, Result};
 
 /// A variable that changes what this library does, as the README lists it.
@@ -73,8 +73,11 @@ variables! {
     "DIJITSO_TIMEOUT": "seconds that one compiler or linker may run", "`600`";
     "DIJITSO_TRACE": "a file for a trace of all steps, see \"When something goes wrong\"", "none";
     "CXX": "the compiler, with words before it if need be (`ccache g++`)", "`c++`, `g++`, `clang++`";
+    "CC": "the C compiler of `configure` (kernels in C are compiled with `CXX`)", "`cc`, `gcc`, `clang`";
+    "FC": "the Fortran compiler of `configure`", "`gfortran`, `flang`";
     "CXXFLAGS": "flags for compiling C++", "none";
     "CFLAGS": "flags for compiling C", "none";
+    "FCFLAGS": "flags for compiling Fortran, of `configure`", "none";
     "CPPFLAGS": "flags for compiling either", "none";
     "LDFLAGS": "flags for linking", "none";
     "VIRTUAL_ENV": "an active virtualenv, which then holds the cache", "none";
@@ -146,6 +149,24 @@ impl Environment {
         COMPILER_VARIABLES.iter().filter_map(|name| Some((*name, self.0.get(name)?.clone()))).collect()
     }
 
+    /// The words of a variable, as a shell splits them.
+    ///
+    /// # Errors
+    /// A quote without its partner.
+    pub(crate) fn words(&self, name: &'static str) -> Result<Option<Sourced<Vec<String>>>> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let origin = environment(name);
+        let text = value.to_str().ok_or_else(|| Error::Config {
+            problem: format!("cannot use {name}: it must be valid UTF-8"),
+            origin: origin.to_string(),
+        })?;
+        let value = shlex::split(text).ok_or_else(|| Error::Config {
+            problem: format!("cannot use {name}: it has a quote without its partner"),
+            origin: origin.to_string(),
+        })?;
+        Ok((!value.is_empty()).then_some(Sourced { value, origin }))
+    }
+
     /// The parameters that variables set.
     pub(super) fn layer(&self) -> Result<Layer> {
         let mut layer = Layer::new(Params::default());
@@ -160,6 +181,26 @@ impl Environment {
         }
         Ok(layer)
     }
+}
+
+/// A variable that an option or a question of `configure` names, now. The table above has those that this library
+/// reads by itself.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn named(name: &str) -> Option<OsString> {
+    // A name with `=` or NUL is none, and the system's function may panic on it.
+    let sound = !name.is_empty() && !name.contains(['=', '\0']);
+    sound.then(|| std::env::var_os(name)).flatten()
+}
+
+/// The values of variables that seem to hold secrets, by their names, for whoever writes a log.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn secrets() -> Vec<String> {
+    const WORDS: [&str; 8] =
+        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "API_KEY", "PRIVATE_KEY"];
+    let is_secret = |name: &str| WORDS.iter().any(|word| name.to_ascii_uppercase().contains(word));
+    let held = std::env::vars_os().filter(|(name, _)| is_secret(&name.to_string_lossy()));
+    // Shorter ones would blacken innocent words.
+    held.filter_map(|(_, value)| value.into_string().ok()).filter(|value| value.len() >= 6).collect()
 }
 
 pub(super) fn environment(variable: &'static str) -> Origin {

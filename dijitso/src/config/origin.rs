@@ -31,6 +31,10 @@ pub enum Origin {
     Spec(String),
     /// The answer to a question that was put to the compiler, such as what `-march=native` means here.
     Probe(String),
+    /// An option of `configure`, by name.
+    Option(String),
+    /// A module or package of `configure`, with the place in its source that asked for it.
+    Module(String),
 }
 
 impl Origin {
@@ -41,7 +45,7 @@ impl Origin {
             Origin::ConfigFile(..) => 1,
             Origin::Environment(_) => 2,
             Origin::Builder => 3,
-            Origin::Spec(_) => 4,
+            Origin::Spec(_) | Origin::Option(_) | Origin::Module(_) => 4,
         }
     }
 }
@@ -55,6 +59,8 @@ impl fmt::Display for Origin {
             Origin::Environment(name) => write!(f, "environment variable {name}"),
             Origin::Builder => f.write_str("builder"),
             Origin::Spec(kernel) => write!(f, "source of kernel {kernel}"),
+            Origin::Option(name) => write!(f, "option --{name}"),
+            Origin::Module(module) => write!(f, "module {module}"),
             Origin::Probe(what) => write!(f, "asked of the compiler: {what}"),
         }
     }

@@ -224,6 +224,7 @@ mod tests {
             Error::Batch { first: Arc::new(compile.clone()), others: 3 },
             Error::Rank { rank: 3, error: Arc::new(Error::Batch { first: Arc::new(compile), others: 1 }) },
             Error::Mismatch { problem: word("rank 0 asks for a, rank 1 for b") },
+            Error::Configure { problem: word("module mpi: no"), card: word("| tried: mpicc") },
         ]
     }
 

@@ -12,6 +12,7 @@
 //! | [The command `dijitso`](command_line) | look inside, explain, clean, check, move, build from other languages |
 //! | [Errors](errors) | every [`Error`](crate::Error): what it means, what to do |
 //! | [Configuration](configuration) | parameters, flags with origins, processors, batch nodes |
+//! | [Probes and configure](configure) | what a machine has; modules, options, headers, packages; from BuildSystem |
 //! | [Security](security) | what is executed, and whom one has to trust |
 //! | [Clusters](clusters) | network homes, many processes, mixed processors |
 //! | [Moving from Python dijitso](from_python) | every name and parameter |
@@ -37,6 +38,7 @@ chapters! {
     command_line "command_line.md"
     errors "errors.md"
     configuration "configuration.md"
+    configure "configure.md"
     security "security.md"
     clusters "clusters.md"
     from_python "from_python.md"

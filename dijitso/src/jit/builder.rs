@@ -10,6 +10,7 @@ use crate::config::origin::Origin;
 use crate::config::params::{BuildOn, Cpu, Load, Network, Params, Profile};
 use crate::error::{Error, Result};
 use crate::prebuilt::{Prebuilt, Tables};
+use crate::toolchain::KernelCompiler;
 
 /// Sets parameters, then builds a [`Jit`]. What is not set here comes from the environment, then from
 /// the user's configuration file, then from the defaults.
@@ -171,6 +172,27 @@ impl JitBuilder {
     /// The compiler, with words before it if need be: `"ccache g++"`; quotes as in a shell (`cxx` in dijitso).
     pub fn cxx(mut self, command: impl Into<String>) -> Self {
         self.words = Some(command.into());
+        self
+    }
+
+    /// The compiler and the flags that a configuration found and tested.
+    ///
+    /// dijitso has no counterpart.
+    ///
+    /// ```no_run
+    /// use dijitso::{Jit, configure::{Configure, KernelCompiler}};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let configuration = Configure::new("Demo").with::<KernelCompiler>().run()?;
+    /// let compiler = configuration.get::<KernelCompiler>().unwrap();
+    /// let jit = Jit::builder().toolchain(&compiler).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn toolchain(mut self, compiler: &KernelCompiler) -> Self {
+        self.words = None;
+        self.params.build.cxx = Some(compiler.cxx.clone());
+        self.params.build.cxxflags.extend_from_slice(&compiler.cxxflags);
+        self.params.build.ldflags.extend_from_slice(&compiler.ldflags);
         self
     }
 

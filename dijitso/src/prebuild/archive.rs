@@ -7,11 +7,11 @@ use super::cargo::Cargo;
 use super::compiler::{Compiler, Compilers, TIMEOUT, cannot_start, own_flags, resolve};
 use super::plan::Plan;
 use super::symbols::Linked;
-use crate::compile::undefined_symbols;
 use crate::cxx::Language;
 use crate::error::{Error, Result};
 use crate::process::{Command, Running};
 use crate::signature::{Signature, Signer};
+use crate::toolchain::undefined_symbols;
 
 /// A library that the program is linked to.
 #[derive(Debug, Clone, PartialEq, Eq)]

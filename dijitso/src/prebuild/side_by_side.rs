@@ -10,12 +10,12 @@ use super::jobserver::{JobServer, Token};
 use super::plan::Plan;
 use super::searched::watchable;
 use super::shelf::{Record, Shelf};
-use crate::compile::{Trouble, prerequisites, symbol_name, trouble};
+use crate::compile::symbol_name;
 use crate::error::{Error, Result};
 use crate::process::{Command, Limits, Output, Running, wait_any};
 use crate::signature::{Sign as _, Signature, Signer};
 use crate::source::render;
-use crate::toolchain::{CpuFeatures, dialect};
+use crate::toolchain::{CpuFeatures, Trouble, depfile, dialect, trouble};
 
 /// One kernel, compiled for one processor.
 #[derive(Debug)]
@@ -230,7 +230,7 @@ impl All<'_> {
         let dir = self.shelf.dir(&symbol);
         let rule = self.cargo.fs.read(&dir.join(DEPENDENCIES)).unwrap_or_default();
         let read =
-            prerequisites(&rule).into_iter().filter(|path| path.is_absolute() && !path.starts_with(&dir));
+            depfile::parse(&rule).into_iter().filter(|path| path.is_absolute() && !path.starts_with(&dir));
         let read: Vec<PathBuf> = read.collect();
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         let problem = match trouble("compiler", &output, TIMEOUT) {

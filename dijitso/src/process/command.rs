@@ -21,6 +21,8 @@ pub(crate) struct Command {
     /// An absolute path.
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
+    /// Whether it inherits the environment.
+    pub(crate) inherits: bool,
     /// Changes to the inherited environment (`None` removes); `LC_ALL=C` is always set.
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     pub(crate) cwd: PathBuf,
@@ -29,7 +31,14 @@ pub(crate) struct Command {
 
 impl Command {
     pub(crate) fn new(program: impl Into<PathBuf>, cwd: &Path, timeout: Duration) -> Command {
-        Command { program: program.into(), args: Vec::new(), env: Vec::new(), cwd: cwd.to_owned(), timeout }
+        Command {
+            program: program.into(),
+            args: Vec::new(),
+            inherits: true,
+            env: Vec::new(),
+            cwd: cwd.to_owned(),
+            timeout,
+        }
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Command {
@@ -44,6 +53,13 @@ impl Command {
 
     pub(crate) fn set(mut self, name: impl Into<OsString>, value: Option<impl Into<OsString>>) -> Command {
         self.env.push((name.into(), value.map(Into::into)));
+        self
+    }
+
+    /// Lets it see nothing of the environment but what is set from now on: so what it says depends on nothing else.
+    pub(crate) fn alone(mut self) -> Command {
+        self.inherits = false;
+        self.env.clear();
         self
     }
 
@@ -89,6 +105,9 @@ impl Command {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.args).current_dir(&self.cwd).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if !self.inherits {
+            command.env_clear();
+        }
         command.env("LC_ALL", "C");
         for (name, value) in &self.env {
             match value {

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Language;
 use super::driver::{Driver, Found, Transcript, is_cc1, name_of, which};
-
 use super::loader;
 use super::native::{CPU_FLAG, Native, host_name};
 use super::predefined::{Predefined, question};
@@ -78,12 +78,12 @@ impl Asker<'_> {
     /// What `-march=native` means on this machine, and what is predefined for it.
     pub(super) fn native(&self) -> Result<(Native, Predefined), String> {
         // A compiler that knows no `native` has its default.
-        let words = match self.answer(self.start(compile_question(true))?) {
+        let words = match self.answer(self.start(compile_question(self.driver.language, true))?) {
             Ok(output) => Transcript::new(&output.stderr).compiler().unwrap_or_default(),
             Err(_) => Vec::new(),
         };
         let mut native = Native::read(&words).unwrap_or_else(unknown_native);
-        let running = self.start(predefined_question(&predefined_key(&native)))?;
+        let running = self.start(predefined_question(&predefined_key(self.driver.language, &native)))?;
         let predefined = self.settle(&mut native, running)?;
         Ok((native, predefined))
     }
@@ -93,11 +93,12 @@ impl Asker<'_> {
     fn settle(&self, native: &mut Native, running: Running) -> Result<Predefined, String> {
         let output = running.into_output();
         if output.status.success() {
-            return Predefined::read(predefined_key(native), &output, self.config);
+            return Predefined::read(predefined_key(self.driver.language, native), &output, self.config);
         }
         let said = String::from_utf8_lossy(&output.stderr);
         native.arch.retain(|flag| !said.contains(&format!("'{flag}'")));
-        self.predefined(predefined_key(native)).map_err(|error| format!("cannot preprocess: it {error}"))
+        self.predefined(predefined_key(self.driver.language, native))
+            .map_err(|error| format!("cannot preprocess: it {error}"))
     }
 
     /// What is predefined and searched with these flags; the first one of `key` is the language.
@@ -163,7 +164,7 @@ pub(super) fn characterise(
     let ask = Asker { driver, config, fs, counters };
     let known = old.map(Record::all_tools).unwrap_or_default();
 
-    let compile = ask.start(compile_question(true))?;
+    let compile = ask.start(compile_question(driver.language, true))?;
     let link = ask.start(link_question(&[]))?;
     let ld = format!("-print-prog-name={}", linker_name(&[&driver.words]));
     let (ld, cc1) = (ask.start([ld])?, ask.start(["-print-prog-name=cc1"])?);
@@ -183,7 +184,7 @@ pub(super) fn characterise(
     let mut compile = compile.into_output();
     // Some compilers do not know this processor, or know no `native` at all.
     if matches!(compile.status, Status::Exited(code) if code != 0) {
-        compile = ask.start(compile_question(false))?.into_output();
+        compile = ask.start(compile_question(driver.language, false))?.into_output();
     }
     let compile = ask.answered(compile)?;
     let transcript = Transcript::new(&compile.stderr);
@@ -201,7 +202,7 @@ pub(super) fn characterise(
         );
     }
 
-    let predefined = ask.start(predefined_question(&predefined_key(&native)))?;
+    let predefined = ask.start(predefined_question(&predefined_key(driver.language, &native)))?;
     let mut programs = Programs::default();
     programs.of_compile(&ask, &transcript, &compile_line);
     let of_compiler = programs.compiler.as_deref().and_then(|path| ask.libraries_of(path));
@@ -337,9 +338,9 @@ fn dirs<'a>(transcript: &'a Transcript, label: &str) -> impl Iterator<Item = &'a
     list.split(':').filter(|dir| dir.starts_with('/')).map(Path::new)
 }
 
-fn compile_question(native: bool) -> Vec<String> {
+fn compile_question(language: Language, native: bool) -> Vec<String> {
     let native = native.then(|| format!("{CPU_FLAG}native"));
-    let words = ["-###", "-x", "c++", "-c", INPUT, "-o", "/dev/null"];
+    let words = ["-###", "-x", language.dialect(), "-c", INPUT, "-o", "/dev/null"];
     native.into_iter().chain(words.map(str::to_owned)).collect()
 }
 
@@ -353,8 +354,8 @@ fn predefined_question(key: &[String]) -> Vec<String> {
 }
 
 /// The question that nearly every kernel will ask.
-fn predefined_key(native: &Native) -> Vec<String> {
-    std::iter::once("c++".to_owned()).chain(native.flags().cloned()).collect()
+fn predefined_key(language: Language, native: &Native) -> Vec<String> {
+    std::iter::once(language.dialect().to_owned()).chain(native.flags().cloned()).collect()
 }
 
 fn unknown_native() -> Native {

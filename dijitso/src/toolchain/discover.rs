@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
+use super::Language;
 use super::ask::characterise;
 use super::driver::{Driver, which};
 use super::record::{Record, Shelf};
 use super::tools::Now;
-use crate::config::Config;
+use crate::config::origin::Origin;
+use crate::config::{Config, Sourced};
 use crate::fs::Fs;
 use crate::stats::Counters;
-
-/// What is tried where nobody named a compiler.
-const CANDIDATES: [&str; 3] = ["c++", "g++", "clang++"];
 
 /// A compiler that works, and what is known about it.
 #[derive(Debug)]
@@ -22,19 +21,28 @@ pub(super) struct Discovered {
 }
 
 /// The first usable candidate, or every one with the reason why it was refused.
+///
+/// A compiler that was `named` is taken or refused; another one would be a surprise.
 pub(super) fn discover(
+    language: Language,
+    named: Option<&Sourced<Vec<String>>>,
     config: &Config,
     fs: &Fs,
     counters: &Counters,
     memo_dir: Option<&Path>,
 ) -> Result<Discovered, Vec<(String, String)>> {
     let mut refused = Vec::new();
-    for words in candidates(config) {
-        let name = match &config.build.cxx {
-            Some(cxx) => format!("{} ({})", words.join(" "), cxx.origin),
+    let candidates = match named {
+        Some(named) => vec![named.value.clone()],
+        None => language.candidates().iter().map(|name| vec![(*name).to_owned()]).collect(),
+    };
+    let origin = named.map_or(Origin::Default, |named| named.origin.clone());
+    for words in candidates {
+        let name = match named {
+            Some(named) => format!("{} ({})", words.join(" "), named.origin),
             None => words.join(" "),
         };
-        match try_candidate(&words, config, fs, counters, memo_dir) {
+        match try_candidate(language, &words, &origin, config, fs, counters, memo_dir) {
             Ok(found) => return Ok(found),
             Err(reason) => refused.push((name, reason)),
         }
@@ -42,16 +50,10 @@ pub(super) fn discover(
     Err(refused)
 }
 
-/// A compiler that was named is taken or refused; another one would be a surprise.
-fn candidates(config: &Config) -> Vec<Vec<String>> {
-    match &config.build.cxx {
-        Some(cxx) => vec![cxx.value.clone()],
-        None => CANDIDATES.iter().map(|name| vec![(*name).to_owned()]).collect(),
-    }
-}
-
 fn try_candidate(
+    language: Language,
     words: &[String],
+    origin: &Origin,
     config: &Config,
     fs: &Fs,
     counters: &Counters,
@@ -60,7 +62,7 @@ fn try_candidate(
     let path = config.path.clone().unwrap_or_default();
     let first = words.first().map(String::as_str).unwrap_or_default();
     let found = which(first, &path, fs)?;
-    let driver = Driver::new(words, found.path.clone(), config);
+    let driver = Driver::new(language, words, origin.clone(), found.path.clone(), config);
     let shelf = memo_dir.map(|dir| Shelf::new(dir, &driver, config));
     let mut old = shelf.as_ref().and_then(|shelf| shelf.read(fs));
     if let Some(record) = &mut old {

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Language;
 use super::native::selects_processor;
 use crate::config::Config;
 use crate::config::env::COMPILER_VARIABLES;
@@ -22,6 +23,7 @@ const UNWANTED: [&str; 5] =
 pub(crate) struct Driver {
     /// `["ccache", "g++"]`.
     pub(crate) words: Vec<String>,
+    pub(crate) language: Language,
     /// A processor named among the words (`g++ -march=native`): resolved and signed as a flag.
     pub(crate) processor: Vec<Flag>,
     /// What the first word resolves to, absolute.
@@ -31,11 +33,18 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(words: &[String], program: PathBuf, config: &Config) -> Driver {
+    /// `origin` is that of the words.
+    pub(crate) fn new(
+        language: Language,
+        words: &[String],
+        origin: Origin,
+        program: PathBuf,
+        config: &Config,
+    ) -> Driver {
         let (processor, words): (Vec<&String>, Vec<&String>) =
             words.iter().partition(|word| selects_processor(word));
-        let origin = config.build.cxx.as_ref().map_or(Origin::Default, |cxx| cxx.origin.clone());
         Driver {
+            language,
             words: words.into_iter().cloned().collect(),
             processor: processor.into_iter().map(|word| Flag::new(word, origin.clone())).collect(),
             program,
@@ -186,7 +195,7 @@ pub(crate) fn is_cc1(words: &[String]) -> bool {
 }
 
 fn is_gcc_cc1(words: &[String]) -> bool {
-    words.first().is_some_and(|word| matches!(name_of(word), "cc1plus" | "cc1"))
+    words.first().is_some_and(|word| matches!(name_of(word), "cc1plus" | "cc1" | "f951"))
 }
 
 /// The file name of a program.

@@ -132,6 +132,11 @@ impl Asked {
         })
     }
 
+    /// A question's own flags, with nothing of the configuration's.
+    pub(super) fn of_question(language: Language, compile: Vec<Flag>) -> Result<Asked> {
+        Ok(Asked { language, compile: words::checked(compile)?, link: Vec::new(), libraries: Vec::new() })
+    }
+
     /// Writes out `native`, adds what every kernel needs, and divides the flags between the two steps.
     pub(super) fn resolve(self, native: Option<&Native>) -> FlagSet {
         let all = native::write_out(self.compile, native);

@@ -38,14 +38,20 @@ pub(super) fn interpreter_of(program: &Path, fs: &Fs) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
-/// Name and path of each library in the loader's list.
+/// Name and path of each library in the loader's list, but the run-time libraries.
 pub(super) fn libraries(list: &[u8]) -> Vec<(String, PathBuf)> {
+    let mut libraries = all_libraries(list);
+    libraries.retain(|(name, _)| !RUNTIME.iter().any(|runtime| name.starts_with(runtime)));
+    libraries
+}
+
+/// Name and path of every library in the loader's list.
+pub(crate) fn all_libraries(list: &[u8]) -> Vec<(String, PathBuf)> {
     let text = String::from_utf8_lossy(list);
     let lines = text.lines().filter_map(|line| {
         let (name, rest) = line.trim().split_once(" => ")?;
         let path = Path::new(rest.rsplit_once(" (").map_or(rest, |(path, _)| path));
-        let runtime = RUNTIME.iter().any(|runtime| name.starts_with(runtime));
-        (path.is_absolute() && !runtime).then(|| (name.to_owned(), path.to_owned()))
+        path.is_absolute().then(|| (name.to_owned(), path.to_owned()))
     });
     lines.collect()
 }

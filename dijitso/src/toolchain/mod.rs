@@ -5,15 +5,20 @@
 //! calls show that nothing has changed.
 
 mod ask;
+mod configured;
 pub(crate) mod cpu;
+pub(crate) mod depfile;
+mod diagnose;
 mod discover;
 mod driver;
 mod flags;
+mod language;
 mod level;
 mod link;
 mod loader;
 mod native;
 mod predefined;
+mod question;
 mod record;
 pub(crate) mod search;
 mod template;
@@ -26,12 +31,17 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use configured::KernelCompiler;
 pub(crate) use cpu::CpuFeatures;
-#[cfg(feature = "cli")]
+pub(crate) use diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
 pub(crate) use driver::which;
 pub(crate) use flags::{FlagSet, STRICT_C, dialect};
+pub use language::Language;
 pub(crate) use level::native_digest;
 pub(crate) use link::{LinkNeeds, LinkRequest, traced_files};
+pub(crate) use loader::all_libraries;
+pub(crate) use native::host_name;
+pub(crate) use question::Surround;
 pub(crate) use record::{Family, memo_is_outdated};
 pub(crate) use search::{Place, SearchDir, SearchPath};
 pub(crate) use words::{checked as checked_flags, is_only_for_link};
@@ -41,13 +51,12 @@ use discover::Discovered;
 use driver::{Driver, text_of};
 use flags::{Asked, OfKernel};
 use link::Link;
-use native::host_name;
 use record::{Record, Shelf};
 use tools::Now;
 
-use crate::config::Config;
 use crate::config::origin::Origin;
-use crate::cxx::Language;
+use crate::config::{Config, Sourced};
+use crate::cxx;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::process::Command;
@@ -83,7 +92,20 @@ impl Toolchain {
         counters: &Counters,
         memo_dir: Option<&Path>,
     ) -> Result<Toolchain, Vec<(String, String)>> {
-        let Discovered { driver, record, shelf } = discover::discover(config, fs, counters, memo_dir)?;
+        Toolchain::of(Language::Cxx, config.build.cxx.as_ref(), config, fs, counters, memo_dir)
+    }
+
+    /// The same for any language, and a compiler that somebody `named` or one that is usual.
+    pub(crate) fn of(
+        language: Language,
+        named: Option<&Sourced<Vec<String>>>,
+        config: &Config,
+        fs: &Fs,
+        counters: &Counters,
+        memo_dir: Option<&Path>,
+    ) -> Result<Toolchain, Vec<(String, String)>> {
+        let Discovered { driver, record, shelf } =
+            discover::discover(language, named, config, fs, counters, memo_dir)?;
         Ok(Toolchain(Arc::new(Inner {
             driver,
             fs: fs.clone(),
@@ -166,7 +188,7 @@ impl Toolchain {
     /// `native` is, a linker of their choice, the content of files they name. Known before any generator
     /// runs.
     pub(crate) fn resolved_cpu(&self, config: &Config, counters: &Counters) -> Result<String> {
-        let flags = self.flags_of(config, Language::Cxx, None, counters)?;
+        let flags = self.flags_of(config, cxx::Language::Cxx, None, counters)?;
         let mut words = flags.predefined_key();
         words.extend(flags.files().iter().map(|(name, digest)| format!("{name}={digest}")));
         Ok(words.join(" "))
@@ -175,7 +197,7 @@ impl Toolchain {
     fn flags_of(
         &self,
         config: &Config,
-        language: Language,
+        language: cxx::Language,
         kernel: Option<&OfKernel<'_>>,
         counters: &Counters,
     ) -> Result<FlagSet> {
@@ -269,7 +291,7 @@ impl Toolchain {
     pub(crate) fn compile_command(
         &self,
         flags: &FlagSet,
-        language: Language,
+        language: cxx::Language,
         main: &str,
         object: &str,
         depfile: &str,
@@ -311,7 +333,7 @@ impl Toolchain {
     pub(crate) fn dependency_command(
         &self,
         flags: &FlagSet,
-        language: Language,
+        language: cxx::Language,
         main: &str,
         depfile: &str,
         cwd: &Path,

@@ -34,7 +34,9 @@ impl Predefined {
     pub(crate) fn read(key: Vec<String>, output: &Output, config: &Config) -> Result<Predefined, String> {
         let macros = String::from_utf8_lossy(&output.stdout);
         let has = |name: &str| macros.lines().any(|line| line.split(' ').nth(1) == Some(name));
-        if !has(ARCH_MACRO) || !has("__LP64__") || !has("__linux__") {
+        // Fortran's preprocessor tells nothing about the processor or the system.
+        let fortran = has("__GFORTRAN__") || has("__flang__");
+        if !fortran && (!has(ARCH_MACRO) || !has("__LP64__") || !has("__linux__")) {
             let this = std::env::consts::ARCH;
             return Err(format!(
                 "it makes code for another kind of machine than this program's (64-bit Linux, {this})"

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Language;
 use super::driver::Driver;
 use super::native::Native;
 use super::predefined::Predefined;
@@ -169,6 +170,9 @@ impl Shelf {
             signer.field(name, value);
         }
         signer.field("architecture", std::env::consts::ARCH);
+        if driver.language != Language::Cxx {
+            signer.field("language", driver.language.name());
+        }
         Shelf { dir: dir.to_owned(), file: dir.join(signer.finish().to_hex()) }
     }
 

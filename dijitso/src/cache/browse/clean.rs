@@ -288,6 +288,7 @@ impl Work<'_, '_> {
         }
         // Lists of the compiler's headers that no index names any more.
         if read && tidy {
+            sets.extend(store.sets_of_answers());
             let dir = store.sets_dir();
             for (set, path) in store.signed_in(&dir) {
                 let old = fs.stamp(&path).is_ok_and(|s| s.is_some_and(|s| !s.changed_after(ago(SETTLED))));

@@ -152,6 +152,7 @@ impl Cache {
         each(&mut summary.sites, &store.sites_dir());
         each(&mut summary.toolchains, &store.toolchains_dir());
         each(&mut summary.toolchains, &store.sets_dir());
+        each(&mut summary.toolchains, &store.answers_dir());
         each(&mut summary.statistics, &store.statistics_dir());
         each(&mut summary.temporary, &store.tmp_dir());
         each(&mut summary.temporary, &store.locks_dir());

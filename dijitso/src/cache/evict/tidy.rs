@@ -135,6 +135,7 @@ impl<'b, 's> Tidy<'b, 's> {
         self.failures();
         self.sources();
         self.toolchains();
+        self.answers();
         self.sets(whole);
         self.sites();
         self.temporary();
@@ -183,9 +184,21 @@ impl<'b, 's> Tidy<'b, 's> {
 
     /// Lists of the compiler's headers that no index names.
     fn sets(&mut self, whole: bool) {
+        if whole {
+            self.sets.extend(self.bin.store.sets_of_answers());
+        }
         for (set, path, stamp) in self.signed(&self.bin.store.sets_dir()) {
             let unnamed = whole && self.is_settled(&stamp) && !self.sets.contains(&set);
             if unnamed || self.is_unused_for(UNREAD_SET, &stamp) {
+                self.remove(CacheKind::Toolchain, &path);
+            }
+        }
+    }
+
+    /// Answers of compilers that nobody asked for.
+    fn answers(&mut self) {
+        for (_, path, stamp) in self.signed(&self.bin.store.answers_dir()) {
+            if stamp.is_unused_for(UNREAD, self.now) {
                 self.remove(CacheKind::Toolchain, &path);
             }
         }

@@ -23,6 +23,7 @@ use record::{Check, Record};
 
 pub(crate) use asked::asked_in;
 pub(crate) use change::Change;
+pub(crate) use sets::look_again;
 pub(super) use sets::{export as export_set, import as import_set};
 
 /// The files and absences that a kernel depends on.
@@ -59,6 +60,11 @@ impl Inputs {
             Check::Restamped(record) => Holds::Restamped(Inputs { record, system: self.system }),
             Check::No(reason) => Holds::No(reason),
         }
+    }
+
+    /// The files that are the user's own, and not the compiler's.
+    pub(crate) fn files(&self) -> Vec<std::path::PathBuf> {
+        self.record.files()
     }
 
     /// The set of system headers that these inputs refer to.

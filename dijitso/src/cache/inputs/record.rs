@@ -144,6 +144,13 @@ impl Record {
         get_names(&mut reader)
     }
 
+    /// The files in it, for whoever wants to be told when one changes.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let mut reader = Reader::new(&self.bytes);
+        let count = reader.u32().unwrap_or(0);
+        (0..count).map_while(|_| File::read(&mut reader)).map(|file| file.path.to_owned()).collect()
+    }
+
     /// Everything except the stamps, which differ from machine to machine.
     pub(super) fn identity(&self) -> Option<Signature> {
         let mut signer = Signer::quiet("dijitso file set");

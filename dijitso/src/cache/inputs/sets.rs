@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::change::Change;
@@ -30,19 +31,42 @@ type Verdict = Result<Arc<Set>, Change>;
 
 /// What is known about sets, in the whole process: they are named by their content, so it does not matter
 /// which cache they are in. It outlives the cache directory, too.
-static KNOWN: Mutex<Option<HashMap<Signature, Verdict>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<HashMap<Signature, Known>>> = Mutex::new(None);
 
-fn known() -> MutexGuard<'static, Option<HashMap<Signature, Verdict>>> {
+/// What was found, and during which [`LOOK`].
+#[derive(Debug, Clone)]
+struct Known {
+    verdict: Verdict,
+    look: u64,
+}
+
+/// How often somebody wanted everything to be looked at again.
+static LOOK: AtomicU64 = AtomicU64::new(0);
+
+fn known() -> MutexGuard<'static, Option<HashMap<Signature, Known>>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Every set is checked once more, when it is needed next: somebody may have installed something, and a configuration
+/// that is begun now must see it.
+pub(crate) fn look_again() {
+    LOOK.fetch_add(1, Ordering::Relaxed);
+}
+
+fn remember(signature: &Signature, verdict: Verdict, look: u64) {
+    known().get_or_insert_default().insert(*signature, Known { verdict, look });
 }
 
 /// The set, if it holds; else the reason why not. Looks at its files once per process.
 pub(super) fn check(store: &Store, signature: &Signature) -> Verdict {
-    if let Some(verdict) = known().as_ref().and_then(|known| known.get(signature)) {
-        return verdict.clone();
-    }
-    // What cannot be read is not remembered: the next build stores it again.
-    let record = read(store, signature)?;
+    let look = LOOK.load(Ordering::Relaxed);
+    let before = known().as_ref().and_then(|known| known.get(signature).cloned());
+    let record = match before {
+        Some(Known { verdict, look: then }) if then == look => return verdict,
+        Some(Known { verdict: Ok(set), .. }) => set.record.clone(),
+        // What cannot be read is not remembered: the next build stores it again.
+        _ => read(store, signature)?,
+    };
     let verdict = match record.check(store.fs(), store.is_shared(), &[]) {
         Check::Yes => Ok(record),
         Check::Restamped(record) => {
@@ -52,7 +76,7 @@ pub(super) fn check(store: &Store, signature: &Signature) -> Verdict {
         Check::No(reason) => Err(reason),
     };
     let verdict = verdict.map(|record| Arc::new(Set { names: record.names(), record }));
-    known().get_or_insert_default().insert(*signature, verdict.clone());
+    remember(signature, verdict.clone(), look);
     verdict
 }
 
@@ -60,7 +84,7 @@ pub(super) fn check(store: &Store, signature: &Signature) -> Verdict {
 pub(super) fn insert(record: Record) -> Option<Signature> {
     let signature = record.identity()?;
     let set = Arc::new(Set { names: record.names(), record });
-    known().get_or_insert_default().insert(signature, Ok(set));
+    remember(&signature, Ok(set), LOOK.load(Ordering::Relaxed));
     Some(signature)
 }
 
@@ -70,14 +94,14 @@ pub(super) fn keep(store: &Store, signature: &Signature) -> io::Result<()> {
     if store.fs().exists(&path) {
         return Ok(());
     }
-    let set = known().as_ref().and_then(|known| known.get(signature)?.as_ref().ok().cloned());
+    let set = known().as_ref().and_then(|known| known.get(signature)?.verdict.clone().ok());
     // Unknown here means that it was read from there a moment ago; then there is nothing to do about it.
     set.map_or(Ok(()), |set| store.replace(&path, &encode(&set.record)))
 }
 
 /// The set's file, for a cache on another machine; `None` if nobody here knows it any more.
 pub(in crate::cache) fn export(store: &Store, signature: &Signature) -> Option<Vec<u8>> {
-    let set = known().as_ref().and_then(|known| known.get(signature)?.as_ref().ok().cloned());
+    let set = known().as_ref().and_then(|known| known.get(signature)?.verdict.clone().ok());
     match set {
         Some(set) => Some(encode(&set.record)),
         None => read(store, signature).ok().map(|record| encode(&record)),

@@ -7,6 +7,7 @@
 //! <root>/v1/index/<2 hex>/<key>                       what a key led to
 //! <root>/v1/imported                                   which specs lead to entries that were imported
 //! <root>/v1/sets/<signature>                          headers of the compiler that many kernels share
+//! <root>/v1/probes/<key>                              what questions to compilers were answered
 //! <root>/v1/toolchains/                               what is known about compilers
 //! <root>/v1/failures/<kernel>-<unit>/                 bundles that reproduce failed builds
 //! <root>/v1/sources/<unit>/                           sources of kernels with debug information

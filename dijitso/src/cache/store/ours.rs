@@ -13,10 +13,11 @@ type IsOurs = fn(&str) -> bool;
 /// The file at the root that says whose directory it is.
 const TAG_NAME: &str = "CACHEDIR.TAG";
 /// What lies beside the folders of entries.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "index",
     "imported",
     "sets",
+    "probes",
     "toolchains",
     "failures",
     "sources",

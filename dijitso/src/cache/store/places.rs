@@ -47,6 +47,15 @@ impl Store {
         self.v1.join("sets")
     }
 
+    /// What questions to compilers were answered.
+    pub(in crate::cache) fn answers_dir(&self) -> PathBuf {
+        self.v1.join("probes")
+    }
+
+    pub(in crate::cache) fn answer_path(&self, key: &Signature) -> PathBuf {
+        self.answers_dir().join(key.to_hex())
+    }
+
     pub(in crate::cache) fn locks_dir(&self) -> PathBuf {
         self.v1.join("locks")
     }

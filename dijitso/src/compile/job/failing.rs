@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::super::bundle;
-use super::super::diagnose::{blames_the_text, trouble};
 use super::super::ended::{Ended, Failed};
 use super::{COMPILE_DEPS, EXPORTS, Job, Stage, Step};
 use crate::error::Error;
 use crate::process::{Command, Output};
+use crate::toolchain::{blames_the_text, trouble};
 
 impl Job {
     pub(in crate::compile) fn cannot_start(&self, command: &Command, error: &std::io::Error) -> Failed {

@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::bench::Bench;
-use super::depfile;
-use super::diagnose::{Trouble, trouble, undefined_symbols};
 use super::ended::{Built, Ended};
 use super::linked::Linked;
 use super::pack::Member;
@@ -22,7 +20,9 @@ use crate::error::Error;
 use crate::fs::Scratch;
 use crate::library::elf;
 use crate::process::{Command, Output};
-use crate::toolchain::{LinkRequest, traced_files};
+use crate::toolchain::{
+    LinkRequest, Trouble, depfile, traced_files, trouble, undefined_symbols,
+};
 
 /// What a job wants next.
 #[derive(Debug)]

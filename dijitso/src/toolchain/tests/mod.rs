@@ -16,6 +16,7 @@ use super::*;
 use crate::config::origin::Flag;
 use crate::config::params::{Cpu, Params, Profile};
 use crate::config::{Config, Sourced};
+use crate::cxx::Language;
 use crate::process::Output;
 
 /// A place to work, and everything `find` wants.

@@ -56,6 +56,20 @@ pub(crate) fn trouble(step: &str, output: &Output, timeout: Duration) -> Option<
     if has(&["internal compiler error", "PLEASE submit a bug report", "signal terminated program"]) {
         return Some(Trouble::Machine(format!("the {step} crashed on this text")));
     }
+    if has(&[
+        "license server",
+        "licence server",
+        "FLEXlm",
+        "FlexNet",
+        "Could not check out a license",
+        "license checkout",
+        "License checkout",
+        "valid license",
+    ]) {
+        return Some(Trouble::Machine(format!(
+            "the {step} has no licence to run now; look at its licence server and LM_LICENSE_FILE"
+        )));
+    }
     if text.trim().is_empty() && output.stdout.is_empty() {
         return Some(Trouble::Machine(format!("the {step} exited with status {code} and said nothing")));
     }
@@ -64,7 +78,7 @@ pub(crate) fn trouble(step: &str, output: &Output, timeout: Duration) -> Option<
 
 /// Whether a compiler's refusal names a place in a text, and nothing that may have passed by tomorrow: a
 /// wrapper's own complaint, or a file server's, must not keep a correct kernel from being built.
-pub(super) fn blames_the_text(log: &str) -> bool {
+pub(crate) fn blames_the_text(log: &str) -> bool {
     const PASSING: [&str; 10] = [
         "Stale file handle",
         "Input/output error",
@@ -127,6 +141,7 @@ mod tests {
             (Status::Exited(1), "g++: fatal error: Killed signal terminated program cc1plus"),
             (Status::Exited(1), "cc1plus: out of memory allocating 65536 bytes"),
             (Status::Exited(4), "internal compiler error: Segmentation fault"),
+            (Status::Exited(1), "Error: A license for Comp-CL could not be obtained.  FLEXlm error -15"),
             (Status::Exited(1), ""),
         ] {
             assert!(matches!(text(status, log), Some(Trouble::Machine(_))), "{status:?} {log}");

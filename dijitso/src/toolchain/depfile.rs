@@ -9,7 +9,7 @@ use crate::fs::Fs;
 
 /// Files that `lists` in `dir` name, and `more`, each once, without those in `dir` itself. Relative ones were
 /// not found, unless `shared` says that `dir` is one of several in which the compiler worked.
-pub(super) fn foreign(
+pub(crate) fn foreign(
     fs: &Fs,
     dir: &Path,
     lists: [&str; 2],

@@ -1,0 +1,240 @@
+//! The graph of modules, as it comes to be: who runs, who is done, who waits for whom.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::cx::Cx;
+use super::failed::{Failed, FailureKind};
+use super::log::Log;
+use super::module::{Child, Module, Order};
+use super::options::{Given, Options};
+use super::outputs::Outputs;
+use crate::probe::Probes;
+
+/// By type, and for children by key.
+pub(super) type Node = (TypeId, Option<String>);
+
+/// Everything of one configuration while it runs.
+pub(super) struct Framework {
+    pub(super) project: String,
+    pub(super) dir: Option<std::path::PathBuf>,
+    pub(super) probes: Probes,
+    pub(super) options: Options,
+    pub(super) given: Given,
+    pub(super) log: Log,
+    pub(super) outputs: Mutex<Outputs>,
+    pub(super) provided: Mutex<HashMap<TypeId, (Arc<dyn Any + Send + Sync>, String)>>,
+    nodes: Mutex<HashMap<Node, State>>,
+    /// In the order in which they were done.
+    results: Mutex<Vec<(String, Json)>>,
+    edges: Mutex<Vec<(String, String)>>,
+    registered: Vec<Registered>,
+}
+
+#[derive(Clone)]
+enum State {
+    Running,
+    Done(Arc<dyn Any + Send + Sync>),
+    Failed(Failed),
+}
+
+/// A module that the program named.
+#[derive(Clone)]
+pub(super) struct Registered {
+    pub(super) type_id: TypeId,
+    pub(super) name: &'static str,
+    pub(super) optional: bool,
+    pub(super) run: fn(&Framework, &[String]) -> Result<(), Failed>,
+    pub(super) order: fn(&mut Order),
+    pub(super) options: fn(&mut Options),
+}
+
+impl Registered {
+    pub(super) fn of<M: Module>(optional: bool) -> Registered {
+        Registered {
+            type_id: TypeId::of::<M>(),
+            name: M::NAME,
+            optional,
+            run: |framework, stack| framework.module::<M>(stack).map(|_| ()),
+            order: M::order,
+            options: |options| options.of_module::<M>(),
+        }
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered").field("name", &self.name).field("optional", &self.optional).finish()
+    }
+}
+
+impl Framework {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn new(
+        project: String,
+        dir: Option<std::path::PathBuf>,
+        probes: Probes,
+        options: Options,
+        given: Given,
+        log: Log,
+        outputs: Outputs,
+        registered: Vec<Registered>,
+    ) -> Framework {
+        Framework {
+            project,
+            dir,
+            probes,
+            options,
+            given,
+            log,
+            outputs: Mutex::new(outputs),
+            provided: Mutex::default(),
+            nodes: Mutex::default(),
+            results: Mutex::default(),
+            edges: Mutex::default(),
+            registered,
+        }
+    }
+
+    /// The modules that the program named, each after those that it said come before.
+    ///
+    /// # Errors
+    /// The first failure of one that is not optional; all others are configured nevertheless, because a person who has
+    /// one thing to mend wants to know the others.
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        let mut first = None;
+        for registered in &self.registered {
+            if let Err(failed) = (registered.run)(self, &[])
+                && !registered.optional
+            {
+                first.get_or_insert(failed);
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn module<M: Module>(&self, stack: &[String]) -> Result<Arc<M>, Failed> {
+        let node = (TypeId::of::<M>(), None);
+        self.earlier::<M>(stack)?;
+        self.node(node, M::NAME.to_owned(), stack, M::configure)
+    }
+
+    pub(super) fn child<C: Child>(&self, key: &C::Key, stack: &[String]) -> Result<Arc<C>, Failed> {
+        let text = key.to_string();
+        let name = format!("{}[{text}]", C::NAME);
+        self.node((TypeId::of::<C>(), Some(text)), name, stack, |cx| C::configure(key, cx))
+    }
+
+    /// What must come before a module, without being part of its result.
+    fn earlier<M: Module>(&self, stack: &[String]) -> Result<(), Failed> {
+        if lock(&self.nodes).contains_key(&(TypeId::of::<M>(), None)) {
+            return Ok(());
+        }
+        let mut order = Order::default();
+        M::order(&mut order);
+        for registered in &self.registered {
+            let mut theirs = Order::default();
+            (registered.order)(&mut theirs);
+            let first =
+                order.after.contains(&registered.type_id) || theirs.before.contains(&TypeId::of::<M>());
+            if first && registered.type_id != TypeId::of::<M>() {
+                let mut path = stack.to_vec();
+                path.push(M::NAME.to_owned());
+                if path.iter().any(|name| name == registered.name) {
+                    return Err(circle(&path, registered.name));
+                }
+                self.edge(registered.name, M::NAME);
+                // Whether it fails is no matter of this one.
+                let _ = (registered.run)(self, &path);
+            }
+        }
+        Ok(())
+    }
+
+    fn node<R: Any + Send + Sync + Serialize>(
+        &self,
+        node: Node,
+        name: String,
+        stack: &[String],
+        configure: impl FnOnce(&Cx<'_>) -> Result<R, Failed>,
+    ) -> Result<Arc<R>, Failed> {
+        if let Some(above) = stack.last() {
+            self.edge(&name, above);
+        }
+        let state = lock(&self.nodes).get(&node).cloned();
+        match state {
+            Some(State::Done(result)) => {
+                return result
+                    .downcast()
+                    .map_err(|_| Failed::new(FailureKind::Program, "a result of another type"));
+            }
+            Some(State::Failed(failed)) => return Err(failed),
+            Some(State::Running) => return Err(circle(stack, &name)),
+            None => {}
+        }
+        lock(&self.nodes).insert(node.clone(), State::Running);
+        let mut path = stack.to_vec();
+        path.push(name.clone());
+        self.log.begin(&name);
+        let cx = Cx::new(self, path);
+        let configured = configure(&cx).and_then(|result| match serde_json::to_value(&result) {
+            Ok(json) => Ok((result, json)),
+            Err(error) => Err(cx.fail(format!("its result cannot be written down: {error}"))),
+        });
+        let outcome = match configured {
+            Ok((result, json)) => {
+                let result = Arc::new(result);
+                lock(&self.results).push((name.clone(), json));
+                lock(&self.nodes).insert(node, State::Done(result.clone()));
+                Ok(result)
+            }
+            Err(failed) => {
+                let failed = failed.within(&name);
+                lock(&self.nodes).insert(node, State::Failed(failed.clone()));
+                Err(failed)
+            }
+        };
+        self.log.end(&name, outcome.as_ref().err());
+        outcome
+    }
+
+    fn edge(&self, first: &str, then: &str) {
+        let edge = (first.to_owned(), then.to_owned());
+        let mut edges = lock(&self.edges);
+        if !edges.contains(&edge) {
+            edges.push(edge);
+        }
+    }
+
+    /// Names and results, in the order in which they were done.
+    pub(super) fn results(&self) -> Vec<(String, Json)> {
+        lock(&self.results).clone()
+    }
+
+    /// Who had to come before whom.
+    pub(super) fn edges(&self) -> Vec<(String, String)> {
+        lock(&self.edges).clone()
+    }
+}
+
+fn circle(path: &[String], name: &str) -> Failed {
+    let from = path.iter().position(|above| above == name).unwrap_or(0);
+    let mut circle: Vec<&str> = path[from..].iter().map(String::as_str).collect();
+    circle.push(name);
+    Failed::new(
+        FailureKind::Program,
+        format!(
+            "modules require each other in a circle: {}; break it by moving what they share into a third module",
+            circle.join(" -> ")
+        ),
+    )
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

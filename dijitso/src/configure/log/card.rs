@@ -1,0 +1,192 @@
+//! The failure card: what one needs to know, on one screen.
+
+use std::path::PathBuf;
+
+use super::Log;
+use crate::configure::failed::{Failed, FailureKind};
+use crate::fs::Fs;
+use crate::probe::{Probes, Reason, first_error};
+
+/// A screen has so many lines.
+const MOST: usize = 40;
+/// And so many columns; of what is longer the beginning is shown.
+const WIDTH: usize = 160;
+
+/// What is known about a failure, in at most [`MOST`] lines, the root cause first.
+pub(in crate::configure) fn card(
+    failed: &Failed,
+    log: &Log,
+    probes: &Probes,
+    kept: Option<&PathBuf>,
+) -> String {
+    let mut card = Card::default();
+    card.line("failed", &failed.text().replace('\n', " "));
+    if let Some(question) = failed.question() {
+        card.line("question", question);
+    }
+    card.line(
+        "verdict",
+        match failed.kind() {
+            FailureKind::No => "no",
+            FailureKind::Unknown => "nobody could say: the machine or the tools are in trouble",
+            FailureKind::Options => "the options cannot be used",
+            FailureKind::Program => "a mistake in the modules",
+            FailureKind::Stale => "remembered answers are wrong",
+            FailureKind::Waiting => "answers are outstanding",
+            FailureKind::Help => "help was asked for",
+        },
+    );
+    let reason = failed.reason().cloned().or_else(|| last_refusal(failed, log));
+    let said = reason.as_ref().map(Reason::said).unwrap_or_default();
+    if !first_error(said).is_empty() {
+        card.line("error", first_error(said));
+    }
+    if !failed.path().is_empty() {
+        card.line("module", &failed.path().join(", needed by "));
+    }
+    if let Some(command) = reason.as_ref().and_then(|reason| reason.commands().last()) {
+        card.line("command", command);
+    }
+    if let Some(evidence) = reason.as_ref().and_then(|reason| reason.evidence()) {
+        for flag in evidence.flags.iter().take(6) {
+            card.line("flag", &flag.to_string());
+        }
+    }
+    for (name, why) in failed.tried().iter().take(8) {
+        card.line("tried", &format!("{name}: {}", why.lines().next().unwrap_or_default()));
+    }
+    let other_words: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    for line in other_words.iter().take(5).filter(|line| line.trim() != first_error(said)) {
+        card.line("said", line);
+    }
+    if let Some((question, command)) = nearest_success(reason.as_ref(), log, probes) {
+        card.line("worked", &format!("{command} ({question})"));
+    }
+    for advice in advice(failed, said) {
+        card.line("try", &advice);
+    }
+    if let Some(kept) = kept {
+        card.line("repeat", &format!("sh {}/command.sh", kept.display()));
+    }
+    log.secrets().hide(&card.text())
+}
+
+#[derive(Default)]
+struct Card(Vec<(String, String)>);
+
+impl Card {
+    fn line(&mut self, name: &str, text: &str) {
+        let text: String = match text.chars().count() > WIDTH {
+            true => text.chars().take(WIDTH - 3).chain(" ..".chars()).collect(),
+            false => text.to_owned(),
+        };
+        self.0.push((name.to_owned(), text));
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let mut last = "";
+        for (name, line) in self.0.iter().take(MOST) {
+            let shown = if name == last { "" } else { name };
+            text.push_str(&format!("| {shown:<9} {line}\n"));
+            last = name;
+        }
+        text
+    }
+}
+
+/// Of a module that failed in its own words: the last thing that it was refused.
+fn last_refusal(failed: &Failed, log: &Log) -> Option<Reason> {
+    let module = failed.path().first()?;
+    let notes = log.notes();
+    let refused = notes.iter().rev().find(|(by, note)| by == module && note.reason.is_some());
+    refused.and_then(|(_, note)| note.reason.clone())
+}
+
+/// A command that is most like the one that failed, and succeeded.
+fn nearest_success(reason: Option<&Reason>, log: &Log, probes: &Probes) -> Option<(String, String)> {
+    let failed = reason?.commands().last()?;
+    let words: Vec<&str> = failed.split(' ').collect();
+    let likeness = |command: &str| command.split(' ').filter(|word| words.contains(word)).count();
+    let mut best: Option<(usize, String, String)> = None;
+    for (_, note) in log.notes().into_iter().filter(|(_, note)| note.verdict == "yes") {
+        for command in probes.commands_of(&note.used) {
+            let likeness = likeness(&command);
+            let same_program = command.split(' ').next() == words.first().copied();
+            if same_program && command != *failed && best.as_ref().is_none_or(|(most, ..)| likeness > *most) {
+                best = Some((likeness, note.question.clone(), command));
+            }
+        }
+    }
+    best.map(|(_, question, command)| (question, command))
+}
+
+/// What helps in most such cases.
+fn advice(failed: &Failed, said: &str) -> Vec<String> {
+    let text = format!("{}\n{said}", failed.text());
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let mut advice = Vec::new();
+    if has(&["no usable"]) {
+        advice.push("install a compiler, or say which one: CC=.., CXX=.., FC=..".to_owned());
+    }
+    if has(&["cannot even", "mean nothing", "wrote no file", "without the flag, too"]) {
+        advice.push(
+            "run the command below by hand: the compiler itself is broken, or wraps one that is".to_owned(),
+        );
+        advice.push(
+            "another compiler: CC=.., CXX=.., FC=..; without the variables CFLAGS and LDFLAGS".to_owned(),
+        );
+    }
+    if has(&["No such file or directory", "file not found", "there is no <"]) {
+        advice.push(
+            "install the development package that has the header, or name its directory: CPATH=..".to_owned(),
+        );
+    }
+    if has(&[
+        "cannot find -l",
+        "unable to find library",
+        "no library that is linked defines",
+        "undefined reference",
+    ]) {
+        advice.push("install the library, or name its directory: LIBRARY_PATH=.., LDFLAGS=-L..".to_owned());
+    }
+    if has(&["no space left", "No space left"]) {
+        advice.push("make room, or name another directory: TMPDIR=..".to_owned());
+    }
+    if has(&["licence"]) {
+        advice.push("ask the licence server's administrator, or take another compiler: CC=..".to_owned());
+    }
+    if has(&["did not finish", "did not answer"]) {
+        advice.push("look whether a file server hangs; a longer time: DIJITSO_TIMEOUT=seconds".to_owned());
+    }
+    if has(&["killed by signal 9", "out of memory"]) {
+        advice.push("fewer compilers at once: DIJITSO_JOBS=1".to_owned());
+    }
+    if failed.kind() == FailureKind::Stale {
+        advice.push(
+            "`dijitso clean --categories toolchain` forgets all answers; please report the disagreement"
+                .to_owned(),
+        );
+    }
+    advice
+}
+
+/// Writes down what repeats a failure; `None` if it cannot be written, or nothing was run.
+pub(in crate::configure) fn keep(
+    failed: &Failed,
+    log: &Log,
+    fs: &Fs,
+    dir: &std::path::Path,
+    environment: &[(String, String)],
+) -> Option<PathBuf> {
+    let reason = failed.reason().cloned().or_else(|| last_refusal(failed, log))?;
+    let evidence = reason.evidence().filter(|evidence| !evidence.commands.is_empty())?;
+    fs.create_dir_all_public(dir).ok()?;
+    for (name, text) in &evidence.texts {
+        fs.write(&dir.join(name), text.as_bytes()).ok()?;
+    }
+    let what = failed.question().unwrap_or("the last question of the module that failed");
+    let script = crate::cache::script(what, environment, &evidence.commands);
+    fs.write(&dir.join("command.sh"), log.secrets().hide(&script).as_bytes()).ok()?;
+    Some(dir.to_owned())
+}

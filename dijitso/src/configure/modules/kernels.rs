@@ -1,0 +1,40 @@
+//! The compiler for kernels.
+
+use crate::config::origin::{Flag, Origin};
+use crate::configure::{Cx, Failed, Module};
+use crate::probe::{Language, Link, Settings};
+use crate::toolchain::KernelCompiler;
+
+/// A kernel in the small: it includes something, exports a function, and is linked as one is.
+const KERNEL: &str =
+    "#include <cmath>\nextern \"C\" double dijitso_smoke(double x) { return std::sqrt(x); }\n";
+
+impl Module for KernelCompiler {
+    const NAME: &'static str = "kernels.compiler";
+
+    fn configure(cx: &Cx<'_>) -> Result<KernelCompiler, Failed> {
+        let shared = Settings::new().compile_flag("-fPIC").link_flag("-shared");
+        let kernel = Link::new(Language::Cxx, KERNEL).with(&shared).named("a small kernel (C++)");
+        cx.need(&kernel)?;
+        let compiler = match cx.probes().session().compiler(Language::Cxx) {
+            Ok(compiler) => compiler,
+            Err(reason) => return Err(cx.fail(reason.to_string())),
+        };
+        // What the environment and the user's file say a `Jit` reads by itself.
+        let of_options = |flags: &mut dyn Iterator<Item = Flag>| -> Vec<String> {
+            let own =
+                flags.filter(|flag| !matches!(flag.origin, Origin::Environment(_) | Origin::ConfigFile(..)));
+            own.map(|flag| flag.text).collect()
+        };
+        let toolchain = &compiler.toolchain;
+        cx.summary("Kernels", format!("{} ({})", toolchain.words().join(" "), toolchain.version()));
+        Ok(KernelCompiler {
+            cxx: toolchain.words().to_vec(),
+            cxxflags: of_options(&mut compiler.flags.compile_words()),
+            ldflags: of_options(&mut compiler.flags.link_words()),
+            version: toolchain.version(),
+            target: toolchain.target().to_owned(),
+            identity: toolchain.identity().to_hex(),
+        })
+    }
+}

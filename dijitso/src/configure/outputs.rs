@@ -1,0 +1,194 @@
+//! What modules want written: collected from all of them, and checked against each other.
+//!
+//! Two modules that want different values for one macro are a mistake that other systems answer with whatever came
+//! last. Here it is an error that names both places.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::failed::{Failed, FailureKind};
+use super::flags::Flags;
+
+/// One thing that is written, with who wants it and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    pub(super) value: String,
+    /// For the comment.
+    pub(super) why: String,
+    /// `module mpi at src/configure.rs:12`
+    pub(super) by: String,
+}
+
+/// A rule of Make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rule {
+    pub(super) prerequisites: Vec<String>,
+    pub(super) recipe: Vec<String>,
+    pub(super) by: String,
+}
+
+/// A file with `@X@` in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Template {
+    pub(super) from: PathBuf,
+    pub(super) to: PathBuf,
+    pub(super) by: String,
+}
+
+/// What a pkg-config file says beside the flags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PkgConfig {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) version: String,
+    pub(super) requires: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Outputs {
+    /// Before every macro.
+    pub(super) define_prefix: String,
+    pub(super) defines: BTreeMap<String, Wanted>,
+    /// Macros that are asked for and not defined: a comment says so, and why.
+    pub(super) undefined: BTreeMap<String, Wanted>,
+    pub(super) typedefs: BTreeMap<String, Wanted>,
+    pub(super) prototypes: BTreeMap<String, Wanted>,
+    pub(super) make_macros: BTreeMap<String, Wanted>,
+    pub(super) make_rules: BTreeMap<String, Rule>,
+    pub(super) substitutions: BTreeMap<String, Wanted>,
+    pub(super) templates: Vec<Template>,
+    pub(super) pkg_config: Option<PkgConfig>,
+    pub(super) links_metadata: BTreeMap<String, Wanted>,
+    pub(super) summary: Vec<(String, String, String)>,
+    pub(super) flags: Flags,
+}
+
+impl Outputs {
+    pub(super) fn define(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
+        if !is_identifier(name) {
+            return Err(mistake(format!("`{name}` cannot be the name of a macro ({})", wanted.by)));
+        }
+        if let Some(old) = self.undefined.get(name) {
+            let text = format!(
+                "the macro {name} is defined by {}, and must not be defined for {}",
+                wanted.by, old.by
+            );
+            return Err(mistake(text));
+        }
+        put(&mut self.defines, "macro", name, wanted)
+    }
+
+    pub(super) fn undefine(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
+        if let Some(old) = self.defines.get(name) {
+            let text = format!(
+                "the macro {name} is defined by {}, and must not be defined for {}",
+                old.by, wanted.by
+            );
+            return Err(mistake(text));
+        }
+        put(&mut self.undefined, "macro", name, wanted)
+    }
+
+    pub(super) fn typedef(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
+        put(&mut self.typedefs, "type", name, wanted)
+    }
+
+    pub(super) fn prototype(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
+        put(&mut self.prototypes, "prototype of", name, wanted)
+    }
+
+    pub(super) fn make_macro(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
+        if wanted.value.contains('\n') {
+            return Err(mistake(format!("the Make macro {name} has a line break in it ({})", wanted.by)));
+        }
+        put(&mut self.make_macros, "Make macro", name, wanted)
+    }
+
+    pub(super) fn make_rule(&mut self, target: &str, rule: Rule) -> Result<(), Failed> {
+        match self.make_rules.get(target) {
+            Some(old) if (&old.prerequisites, &old.recipe) != (&rule.prerequisites, &rule.recipe) => {
+                let (one, two) = (&old.by, &rule.by);
+                Err(mistake(format!("the Make target {target} has two rules: of {one}, and of {two}")))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.make_rules.insert(target.to_owned(), rule);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn substitute(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
+        if !is_identifier(name) {
+            return Err(mistake(format!("`@{name}@` cannot be a placeholder ({})", wanted.by)));
+        }
+        put(&mut self.substitutions, "placeholder", name, wanted)
+    }
+
+    pub(super) fn metadata(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
+        put(&mut self.links_metadata, "metadata", name, wanted)
+    }
+}
+
+fn put(map: &mut BTreeMap<String, Wanted>, what: &str, name: &str, wanted: Wanted) -> Result<(), Failed> {
+    match map.get(name) {
+        Some(old) if old.value != wanted.value => Err(mistake(format!(
+            "the {what} {name} is given two values: `{}` by {}, and `{}` by {}",
+            old.value, old.by, wanted.value, wanted.by
+        ))),
+        Some(_) => Ok(()),
+        None => {
+            map.insert(name.to_owned(), wanted);
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn mistake(text: String) -> Failed {
+    Failed::new(FailureKind::Program, text)
+}
+
+/// Whether C takes it for a name.
+pub(super) fn is_identifier(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && name.chars().all(is_part) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(value: &str, by: &str) -> Wanted {
+        Wanted { value: value.to_owned(), why: String::new(), by: by.to_owned() }
+    }
+
+    #[test]
+    fn a_macro_with_two_values_is_an_error_that_names_both_places() {
+        let mut outputs = Outputs::default();
+        outputs.define("HAVE_X", wanted("1", "module a at a.rs:1")).unwrap();
+        outputs.define("HAVE_X", wanted("1", "module b at b.rs:2")).unwrap();
+        let error = outputs.define("HAVE_X", wanted("2", "module c at c.rs:3")).unwrap_err().to_string();
+        assert!(
+            error.contains("`1` by module a at a.rs:1") && error.contains("`2` by module c at c.rs:3"),
+            "{error}"
+        );
+        let error = outputs.undefine("HAVE_X", wanted("", "module d at d.rs:4")).unwrap_err().to_string();
+        assert!(error.contains("module a") && error.contains("module d"), "{error}");
+        assert!(outputs.define("HAVE X", wanted("1", "e")).is_err());
+    }
+
+    #[test]
+    fn a_target_with_two_rules_is_an_error() {
+        let rule = |recipe: &str, by: &str| Rule {
+            prerequisites: vec!["a".to_owned()],
+            recipe: vec![recipe.to_owned()],
+            by: by.to_owned(),
+        };
+        let mut outputs = Outputs::default();
+        outputs.make_rule("all", rule("true", "a")).unwrap();
+        outputs.make_rule("all", rule("true", "b")).unwrap();
+        assert!(outputs.make_rule("all", rule("false", "c")).unwrap_err().to_string().contains("two rules"));
+    }
+}

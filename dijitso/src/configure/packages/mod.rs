@@ -1,0 +1,21 @@
+//! Packages: where one may be, in order, and the test that each place has to pass.
+//!
+//! What a file says about a package (pkg-config, a wrapper's flags, a variable) is only a candidate. Each is tested with
+//! the package's own questions before it is believed, and what was refused is told with the reason.
+
+mod blas;
+mod build;
+mod choose;
+mod mpi;
+mod openmp;
+mod pkg_config;
+mod threads;
+
+pub use blas::Blas;
+pub(super) use build::build;
+pub use build::{BuildWith, Recipe};
+pub use mpi::Mpi;
+pub use openmp::OpenMp;
+pub use threads::Threads;
+
+pub(super) use choose::{Candidates, Places, options, places};

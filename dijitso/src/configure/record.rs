@@ -1,0 +1,170 @@
+//! The record of a configuration: machine, process, options, compilers, results. It is what the next one is compared with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::framework::Framework;
+use super::options::Sources;
+use super::outputs::Outputs;
+use crate::fs::Fs;
+
+/// A compiler of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CompilerRecord {
+    pub(super) words: Vec<String>,
+    pub(super) program: String,
+    pub(super) version: String,
+    pub(super) target: String,
+    /// Of its contents.
+    pub(super) identity: String,
+    pub(super) flags: Vec<String>,
+    pub(super) link_flags: Vec<String>,
+    /// The same, with who asked.
+    pub(super) explained: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) project: String,
+    pub(super) version: String,
+    pub(super) machine: BTreeMap<String, String>,
+    pub(super) program: Vec<String>,
+    pub(super) arguments: Vec<String>,
+    /// Value and origin by name.
+    pub(super) options: BTreeMap<String, (String, String)>,
+    /// By the variable that names them.
+    pub(super) compilers: BTreeMap<String, CompilerRecord>,
+    pub(super) modules: BTreeMap<String, Json>,
+    /// Who comes before whom.
+    pub(super) edges: Vec<(String, String)>,
+    pub(super) defines: BTreeMap<String, String>,
+    pub(super) undefined: Vec<String>,
+    pub(super) make_macros: BTreeMap<String, String>,
+    /// With who asked for each.
+    pub(super) flags: Vec<String>,
+    pub(super) conflicts: Vec<String>,
+}
+
+impl Record {
+    /// Its name in the directory of a configuration.
+    pub(super) const FILE: &str = "configure.json";
+
+    pub(super) fn of(
+        framework: &Framework,
+        sources: &Sources,
+        program: Vec<String>,
+        outputs: &Outputs,
+    ) -> Record {
+        let secrets = framework.log.secrets();
+        let options = framework.options.all().map(|declared| {
+            let (value, origin) = framework.given.value(declared);
+            let value =
+                if declared.secret { "(secret)".to_owned() } else { secrets.hide(&value.to_string()) };
+            (declared.name.to_owned(), (value, origin.to_string()))
+        });
+        let session = framework.probes.session();
+        let compilers = session.compilers().into_iter().map(|(language, compiler)| {
+            let texts = |flags: &mut dyn Iterator<Item = crate::config::origin::Flag>| {
+                flags.map(|flag| flag.text).collect::<Vec<String>>()
+            };
+            let record = CompilerRecord {
+                words: compiler.toolchain.words().to_vec(),
+                program: compiler.toolchain.program().to_string_lossy().into_owned(),
+                version: compiler.toolchain.version(),
+                target: compiler.toolchain.target().to_owned(),
+                identity: compiler.toolchain.identity().short(),
+                flags: texts(&mut compiler.flags.compile_words()),
+                link_flags: texts(&mut compiler.flags.link_words()),
+                explained: compiler.flags.explain(),
+            };
+            (language.variable().to_owned(), record)
+        });
+        let defined =
+            |(name, wanted): (&String, &super::outputs::Wanted)| (name.clone(), wanted.value.clone());
+        Record {
+            project: framework.project.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: machine(),
+            program,
+            arguments: sources.arguments.iter().map(|argument| secrets.hide(argument)).collect(),
+            options: options.collect(),
+            compilers: compilers.collect(),
+            modules: framework.results().into_iter().collect(),
+            edges: framework.edges(),
+            defines: outputs.defines.iter().map(defined).collect(),
+            undefined: outputs.undefined.keys().cloned().collect(),
+            make_macros: outputs.make_macros.iter().map(defined).collect(),
+            flags: outputs.flags.iter().map(ToString::to_string).collect(),
+            conflicts: outputs.flags.conflicts().iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+    }
+
+    /// What an earlier configuration left; `None` if there is none, or one of another version.
+    pub(super) fn read(fs: &Fs, dir: &Path) -> Option<Record> {
+        let bytes = fs.read_at_most(&dir.join(Record::FILE), 64 << 20).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// One line for each thing that is different from an earlier configuration.
+    pub(super) fn changes_since(&self, before: &Record) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, old: BTreeMap<String, String>, new: BTreeMap<String, String>| {
+            for (name, value) in &old {
+                match new.get(name) {
+                    None => changes.push(format!("{what} {name}: {value} -> (gone)")),
+                    Some(now) if now != value => changes.push(format!("{what} {name}: {value} -> {now}")),
+                    Some(_) => {}
+                }
+            }
+            for (name, value) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+                changes.push(format!("{what} {name}: (new) {value}"));
+            }
+        };
+        let options = |record: &Record| -> BTreeMap<String, String> {
+            let options = record.options.iter();
+            options.map(|(name, (value, origin))| (name.clone(), format!("{value} ({origin})"))).collect()
+        };
+        let compilers = |record: &Record| -> BTreeMap<String, String> {
+            let compilers = record.compilers.iter();
+            let text = |c: &CompilerRecord| {
+                let words: Vec<&str> = c.words.iter().chain(&c.flags).map(String::as_str).collect();
+                format!("{}, {} [{}]", words.join(" "), c.version, c.identity)
+            };
+            compilers.map(|(name, compiler)| (name.clone(), text(compiler))).collect()
+        };
+        let modules = |record: &Record| -> BTreeMap<String, String> {
+            record.modules.iter().map(|(name, json)| (name.clone(), json.to_string())).collect()
+        };
+        compare("machine", before.machine.clone(), self.machine.clone());
+        compare("option", options(before), options(self));
+        compare("compiler", compilers(before), compilers(self));
+        compare("module", modules(before), modules(self));
+        compare("macro", before.defines.clone(), self.defines.clone());
+        compare("Make macro", before.make_macros.clone(), self.make_macros.clone());
+        let (old, new) = (&before.flags, &self.flags);
+        changes
+            .extend(old.iter().filter(|flag| !new.contains(flag)).map(|flag| format!("flag gone: {flag}")));
+        changes.extend(new.iter().filter(|flag| !old.contains(flag)).map(|flag| format!("flag new: {flag}")));
+        changes
+    }
+}
+
+/// What there is to be said about the machine.
+fn machine() -> BTreeMap<String, String> {
+    let uname = rustix::system::uname();
+    let word = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    BTreeMap::from([
+        ("name".to_owned(), word(uname.nodename())),
+        ("system".to_owned(), format!("{} {}", word(uname.sysname()), word(uname.release()))),
+        ("architecture".to_owned(), word(uname.machine())),
+        ("cores".to_owned(), cores.to_string()),
+    ])
+}

@@ -1,0 +1,201 @@
+//! Logs and cards: what somebody sees who has to find out why it failed.
+
+use super::*;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Needs;
+
+impl Module for Needs {
+    const NAME: &'static str = "needs";
+
+    fn configure(cx: &Cx<'_>) -> Result<Needs, Failed> {
+        cx.need(&Size::new("int"))?;
+        cx.need(&Function::new("puts"))?;
+        cx.need(&Header::new("stdio.h").compiled())?;
+        let with =
+            Settings::new().lib("dijitso_none").asked_by(crate::Origin::Option("with-none".to_owned()));
+        cx.need(&Function::new("none_at_all").with(&with))?;
+        Ok(Needs)
+    }
+}
+
+#[test]
+fn the_log_is_the_same_text_whether_one_compiler_runs_or_sixteen() {
+    let run = |jobs: usize| {
+        let place = Place::new();
+        let jobs = format!("--jobs={jobs}");
+        place
+            .configure()
+            .with::<App>()
+            .optional::<Needs>()
+            .optional::<Threads>()
+            .arguments([jobs])
+            .run()
+            .unwrap()
+    };
+    let (one, many) = (run(1), run(16));
+    assert_eq!(one.log(), many.log());
+    assert!(one.log().contains("  yes     size of long (C): 8"), "{}", one.log());
+    // Those that are needed come first.
+    let at = |text: &str| one.log().find(text).unwrap();
+    assert!(at("== types: done") < at("== app: done"));
+    // The events are the same, too, but for their times.
+    let events = |configuration: &Configuration| -> Vec<serde_json::Value> {
+        let lines = configuration.events().lines();
+        let parsed = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        parsed
+            .map(|mut event| {
+                event["at_ms"] = 0.into();
+                event
+            })
+            .collect()
+    };
+    assert_eq!(events(&one), events(&many));
+    assert!(events(&one).len() > 10);
+}
+
+#[test]
+fn a_card_tells_cause_command_origins_and_what_worked() {
+    let place = Place::new();
+    let failed = place.configure().with::<Needs>().run().unwrap_err();
+    let card = failed.card();
+    assert!(card.lines().count() <= 40, "{card}");
+    for text in [
+        "question  function none_at_all (C), with -ldijitso_none",
+        "verdict   no",
+        "cannot find -ldijitso_none",
+        "-ldijitso_none (option --with-none)",
+        "module    needs",
+        "command   ",
+        "worked    ",
+        "install the library, or name its directory",
+        "repeat    sh ",
+    ] {
+        assert!(card.contains(text), "{text} is missing in\n{card}");
+    }
+    let script = place.path("build/failure/command.sh");
+    let output = std::process::Command::new("sh").arg(&script).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("dijitso_none"), "it repeats the failure");
+    let error: crate::Error = failed.clone().into();
+    assert!(error.report().contains("| question"), "{}", error.report());
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Basic;
+
+impl Module for Basic {
+    const NAME: &'static str = "basic";
+
+    fn configure(cx: &Cx<'_>) -> Result<Basic, Failed> {
+        cx.need(&Header::new("stdio.h").compiled())?;
+        cx.need(&Size::new("int"))?;
+        cx.need(&Function::new("puts"))?;
+        Ok(Basic)
+    }
+}
+
+/// Answers what a compiler is asked about itself, and misbehaves where it should work.
+fn misbehaving(when: &str, then: &str) -> String {
+    format!(
+        "case \" $* \" in *' -### '*|*-print-prog-name*|*' -v '*) exec /usr/bin/gcc \"$@\";; esac\n\
+         case \" $* \" in {when}) {then};; esac\nexec /usr/bin/gcc \"$@\""
+    )
+}
+
+#[test]
+fn the_root_cause_of_ten_broken_toolchains_is_within_twenty_lines() {
+    let compiles = "*' -c '*|*' -E '*";
+    let links = "*' -o program '*";
+    let broken: Vec<(&str, String, &str)> = vec![
+        ("crashes", misbehaving(compiles, "kill -11 $$"), "signal 11"),
+        ("hangs", misbehaving(compiles, "sleep 60"), "did not"),
+        ("links nothing", misbehaving(links, "exit 0"), "wrote no file"),
+        (
+            "has no headers",
+            misbehaving(
+                compiles,
+                "echo 'u0.c:1:10: fatal error: stdio.h: No such file or directory' >&2; exit 1",
+            ),
+            "stdio.h: No such file",
+        ),
+        (
+            "has no licence",
+            misbehaving(compiles, "echo 'Could not check out a license: FLEXlm error -15' >&2; exit 1"),
+            "licence",
+        ),
+        (
+            "has no space",
+            misbehaving(compiles, "echo 'u0.c: fatal error: closing: No space left on device' >&2; exit 1"),
+            "no space left",
+        ),
+        (
+            "wraps nothing",
+            misbehaving(
+                compiles,
+                "echo 'mpicc: the compiler behind this wrapper, icc, is not installed' >&2; exit 1",
+            ),
+            "icc, is not installed",
+        ),
+        ("is for another machine", "exec /usr/bin/gcc -m32 \"$@\"".to_owned(), "another kind of machine"),
+    ];
+    for (what, script, cause) in broken {
+        let place = Place::new();
+        let failed = place.with_cc(&script).with::<Basic>().run().expect_err(what);
+        let card = failed.card().to_owned();
+        let top: Vec<&str> = card.lines().take(20).collect();
+        assert!(top.iter().any(|line| line.contains(cause)), "{what}: {cause} is not in\n{card}");
+        assert!(card.lines().count() <= 40, "{what}: {card}");
+        assert!(card.contains("| try "), "{what}: {card}");
+        assert_eq!(failed.kind(), FailureKind::Unknown, "{what}: {card}");
+    }
+    for (compiler, cause) in [("/no/such/cc", "does not exist"), ("/etc/passwd", "not executable")] {
+        let place = Place::new();
+        let failed =
+            place.configure().with::<Basic>().arguments([format!("CC={compiler}")]).run().unwrap_err();
+        let card = failed.card();
+        assert!(card.lines().take(20).any(|line| line.contains(cause) && line.contains(compiler)), "{card}");
+    }
+}
+
+const TOKEN: Opt<String> = Opt::text("with-token", "", "*", "for a download").secret();
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Secretive;
+
+impl Module for Secretive {
+    const NAME: &'static str = "secretive";
+
+    fn options(options: &mut Options) {
+        options.add(&TOKEN);
+    }
+
+    fn configure(cx: &Cx<'_>) -> Result<Secretive, Failed> {
+        let token = cx.get(&TOKEN)?;
+        cx.note(format!("downloads with {token}"));
+        let define = Settings::new().define("TOKEN", &token);
+        cx.need(&crate::probe::Compile::new(Language::C, format!("#error {token}\n")).with(&define))?;
+        Ok(Secretive)
+    }
+}
+
+#[test]
+fn secrets_are_in_no_log_no_card_and_no_record() {
+    let place = Place::new();
+    let failed =
+        place.configure().with::<Secretive>().arguments(["--with-token=hunter2secret"]).run().unwrap_err();
+    assert!(failed.card().contains("(secret)"), "{}", failed.card());
+    let mut texts = vec![failed.card().to_owned()];
+    for name in ["configure.log", "configure.events", "failure/command.sh"] {
+        texts.push(place.read(&format!("build/{name}")));
+    }
+    for text in &texts {
+        assert!(!text.contains("hunter2secret"), "{text}");
+    }
+    let ok =
+        place.configure().with::<Types>().optional::<Secretive>().arguments(["--with-token=hunter2secret"]);
+    let ok = ok.run().unwrap();
+    for text in [ok.dump(), ok.log().to_owned(), ok.events().to_owned(), ok.summary()] {
+        assert!(!text.contains("hunter2secret"), "{text}");
+    }
+}

@@ -1,0 +1,235 @@
+//! Modules, what they require, and what they see.
+
+use std::sync::Mutex;
+
+use super::*;
+
+macro_rules! module {
+    ($name:ident, $text:literal, |$cx:ident| $body:expr $(, order: |$order:ident| $edges:expr)?) => {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct $name(u32);
+
+        impl Module for $name {
+            const NAME: &'static str = $text;
+
+            $(fn order($order: &mut Order) {
+                $edges
+            })?
+
+            fn configure($cx: &Cx<'_>) -> Result<$name, Failed> {
+                $body
+            }
+        }
+    };
+}
+
+#[test]
+fn results_are_typed_and_reached_by_type() {
+    let place = Place::new();
+    let configuration = place.configure().with::<App>().arguments(["--with-level=7"]).run().unwrap();
+    assert_eq!(configuration.get::<App>(), Some(App { bits: 64, level: 7 }));
+    assert_eq!(configuration.get::<Types>(), Some(Types { long: 8, has_math: true }));
+    assert!(configuration.get::<Mpi>().is_none());
+    assert_eq!(configuration.compiler(Language::C).unwrap(), ["gcc"]);
+}
+
+#[test]
+fn a_warm_configuration_starts_no_process() {
+    let place = Place::new();
+    let cold = place.configure().with::<App>().run().unwrap();
+    assert!(cold.probes().unwrap().stats().processes > 0);
+    let warm = place.configure().with::<App>().run().unwrap();
+    assert_eq!(warm.probes().unwrap().stats().processes, 0);
+    assert_eq!(warm.log(), cold.log());
+    assert!(warm.changes().is_empty() && !warm.is_first() && cold.is_first());
+}
+
+#[test]
+fn a_received_configuration_says_the_same_on_another_rank() {
+    let place = Place::new();
+    let here = place.configure().with::<App>().run().unwrap();
+    let there = Configuration::from_bytes(&here.to_bytes()).unwrap();
+    assert_eq!(there.get::<App>(), here.get::<App>());
+    assert_eq!((there.summary(), there.log(), there.dump()), (here.summary(), here.log(), here.dump()));
+    assert_eq!(there.flags(), here.flags());
+    assert!(there.probes().is_none());
+}
+
+module!(CircleA, "circle.a", |cx| cx.require::<CircleB>().map(|_| CircleA(0)));
+module!(CircleB, "circle.b", |cx| cx.require::<CircleC>().map(|_| CircleB(0)));
+module!(CircleC, "circle.c", |cx| cx.require::<CircleB>().map(|_| CircleC(0)));
+
+#[test]
+fn a_circle_is_told_with_its_path() {
+    let failed = Place::new().configure().with::<CircleA>().run().unwrap_err();
+    let text = failed.to_string();
+    assert!(text.contains("circle.b -> circle.c -> circle.b"), "{text}");
+    assert!(!text.contains("circle.a ->"), "only what is in the circle: {text}");
+    assert_eq!(failed.kind(), FailureKind::Program);
+}
+
+module!(Broken, "broken", |cx| Err(cx.fail("it is broken")));
+module!(NeedsBroken, "needs", |cx| cx.require::<Broken>().map(|_| NeedsBroken(0)));
+module!(DoesWithout, "without", |cx| Ok(DoesWithout(cx.optional::<Broken>().map_or(1, |_| 0))));
+
+#[test]
+fn what_fails_poisons_only_those_that_need_it() {
+    let place = Place::new();
+    let configure = || place.configure().optional::<Broken>().with::<DoesWithout>().with::<Types>();
+    let configuration = configure().run().unwrap();
+    assert_eq!(configuration.get::<DoesWithout>().unwrap().0, 1);
+    assert!(configuration.log().contains("== broken: failed: module broken: it is broken"));
+    let failed = configure().with::<NeedsBroken>().run().unwrap_err();
+    assert_eq!(failed.to_string(), "module broken: it is broken");
+    assert_eq!(failed.path(), ["broken", "needs"]);
+    assert!(
+        place.read("build/configure.log").contains("== types: done"),
+        "the others are configured nevertheless"
+    );
+}
+
+/// In which order modules of the next test ran.
+static RAN: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+fn ran(name: &'static str) {
+    RAN.lock().unwrap().push(name);
+}
+
+module!(Late, "late", |_cx| { ran("late"); Ok(Late(0)) }, order: |order| order.after::<Early>());
+module!(Early, "early", |cx| {
+    ran("early");
+    Err(cx.fail("no matter"))
+});
+module!(First, "first", |_cx| { ran("first"); Ok(First(0)) }, order: |order| { order.before::<Early>(); order.before::<Absent>() });
+module!(Absent, "absent", |_cx| Ok(Absent(0)));
+
+#[test]
+fn edges_without_a_result_order_modules_that_are_there() {
+    let place = Place::new();
+    place.configure().with::<Late>().optional::<Early>().with::<First>().run().unwrap();
+    assert_eq!(*RAN.lock().unwrap(), ["first", "early", "late"]);
+}
+
+module!(BeforeB, "before.b", |_cx| Ok(BeforeB(0)), order: |order| order.after::<AfterB>());
+module!(AfterB, "after.b", |_cx| Ok(AfterB(0)), order: |order| order.after::<BeforeB>());
+
+#[test]
+fn edges_that_contradict_each_other_are_a_circle() {
+    let failed = Place::new().configure().with::<BeforeB>().with::<AfterB>().run();
+    // One of them runs, and says that the other one cannot come first.
+    let failed = failed.unwrap_err().to_string();
+    assert!(failed.contains("in a circle"), "{failed}");
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Utility(usize);
+
+impl Child for Utility {
+    const NAME: &'static str = "utilities";
+    type Key = String;
+
+    fn configure(key: &String, cx: &Cx<'_>) -> Result<Utility, Failed> {
+        cx.note(format!("looks at {key}"));
+        Ok(Utility(key.len()))
+    }
+}
+
+module!(Utilities, "all_utilities", |cx| {
+    let names = cx.provided::<Vec<String>>()?;
+    let mut sum = 0;
+    for name in names.iter() {
+        sum += cx.child::<Utility>(name)?.0 as u32;
+    }
+    Ok(Utilities(sum))
+});
+
+#[test]
+fn modules_are_made_for_each_entry_of_a_list() {
+    let names: Vec<String> = ["arch", "git", "arch"].map(str::to_owned).to_vec();
+    let place = Place::new();
+    let configuration = place.configure().provide(names).with::<Utilities>().run().unwrap();
+    assert_eq!(configuration.get::<Utilities>().unwrap().0, 4 + 3 + 4);
+    assert_eq!(configuration.child::<Utility>(&"git".to_owned()), Some(Utility(3)));
+    assert_eq!(configuration.log().matches("looks at arch").count(), 1, "each once");
+    assert!(configuration.log().contains("== utilities[git]: done"));
+    let failed = place.configure().with::<Utilities>().run().unwrap_err().to_string();
+    assert!(failed.contains("which nobody provides"), "{failed}");
+}
+
+struct Precision(&'static str);
+
+module!(Single, "single", |cx| cx.provide(Precision("single")).map(|()| Single(0)));
+module!(UsesPrecision, "uses", |cx| {
+    cx.require::<Single>()?;
+    cx.define("PRECISION", format!("\"{}\"", cx.provided::<Precision>()?.0), "as it is provided");
+    Ok(UsesPrecision(0))
+});
+
+#[test]
+fn values_are_provided_by_the_program_or_by_modules_and_by_one_only() {
+    let place = Place::new();
+    let configuration = place.configure().with::<UsesPrecision>().run().unwrap();
+    assert!(configuration.dump().contains("\\\"single\\\""));
+    let failed = place.configure().provide(Precision("double")).with::<UsesPrecision>().run().unwrap_err();
+    let text = failed.to_string();
+    assert!(text.contains("provided by the program and by single"), "{text}");
+}
+
+#[test]
+fn configurations_lie_side_by_side_by_their_names() {
+    let place = Place::new();
+    for (name, level) in [("linux-debug", "9"), ("linux-opt", "1")] {
+        let level = format!("--with-level={level}");
+        let configuration = place.configure().named(name).with::<App>().arguments([level]).run().unwrap();
+        configuration.write_header("demo.h").unwrap();
+    }
+    assert_eq!(Configure::names(place.path("build")), ["linux-debug", "linux-opt"]);
+    assert!(place.read("build/linux-debug/demo.h").contains("DEMO_LEVEL 9"));
+    assert!(place.read("build/linux-opt/demo.h").contains("DEMO_LEVEL 1"));
+}
+
+#[test]
+fn what_is_wrong_with_options_is_told_before_anything_runs() {
+    let place = Place::new();
+    let failed =
+        place.configure().with::<App>().arguments(["--with-lvel=1", "--with-level=99"]).run().unwrap_err();
+    assert_eq!(failed.kind(), FailureKind::Options);
+    let text = failed.to_string();
+    assert!(text.contains("did you mean --with-level?") && text.contains("from 0 to 9"), "{text}");
+    let help = place.configure().with::<App>().arguments(["--help"]).run().unwrap_err();
+    assert_eq!(help.kind(), FailureKind::Help);
+    assert!(help.to_string().contains("--with-level=<0..9>") && help.to_string().contains("\napp:\n"));
+    assert!(!place.path("build").exists());
+}
+
+module!(Undeclared, "undeclared", |cx| cx.get(&LEVEL).map(|level| Undeclared(level as u32)));
+
+#[test]
+fn an_option_that_nobody_declared_is_a_mistake_of_the_module() {
+    let failed = Place::new().configure().with::<Undeclared>().run().unwrap_err().to_string();
+    assert!(failed.contains("--with-level is used by undeclared and declared by no module"), "{failed}");
+}
+
+#[test]
+fn compilers_and_flags_are_options_with_origins() {
+    let place = Place::new();
+    let configuration = place
+        .configure()
+        .with::<Types>()
+        .arguments(["CFLAGS=-DONE=1 -O1", "CC=gcc -m64", "--with-ldflags=-Wl,-z,now"])
+        .run()
+        .unwrap();
+    assert_eq!(configuration.compiler(Language::C).unwrap(), ["gcc", "-m64"]);
+    let dump = configuration.dump();
+    assert!(dump.contains("-DONE=1 (option --with-cflags)"), "{dump}");
+    let summary = configuration.summary();
+    assert!(summary.contains("CC flags") && summary.contains("-DONE=1 -O1"), "{summary}");
+}
+
+#[test]
+fn a_shadow_configuration_fails_on_any_disagreement() {
+    let place = Place::new();
+    place.configure().with::<App>().run().unwrap();
+    let shadow = place.configure().with::<App>().arguments(["--shadow"]).run().unwrap();
+    assert!(shadow.probes().unwrap().stats().processes > 0);
+}

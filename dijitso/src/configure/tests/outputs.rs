@@ -1,0 +1,222 @@
+//! What is written, and when.
+
+use super::*;
+
+#[test]
+fn the_headers_compile_and_say_what_was_found() {
+    let place = Place::new();
+    let configuration = place.configure().with::<App>().run().unwrap();
+    assert!(configuration.write_header("demo_config.h").unwrap());
+    assert!(configuration.write_types("demo_types.h").unwrap());
+    let program = place.write(
+        "build/program.c",
+        "#include \"demo_config.h\"\n#include \"demo_config.h\"\n#include \"demo_types.h\"\n\
+         #if DEMO_SIZEOF_LONG != 8 || defined(DEMO_HAVE_NONE) || DEMO_LEVEL != 2\n#error wrong\n#endif\nint x;\n",
+    );
+    let status =
+        std::process::Command::new("gcc").args(["-fsyntax-only", "-Wall"]).arg(&program).status().unwrap();
+    assert!(status.success());
+    let text = place.read("build/demo_config.h");
+    assert!(
+        text.contains("/* #undef DEMO_HAVE_NONE */") && text.contains("there is no <dijitso/none.h>"),
+        "{text}"
+    );
+    assert!(text.contains("bytes of a long (module types at"), "{text}");
+}
+
+#[test]
+fn what_did_not_change_is_not_written() {
+    let place = Place::new();
+    let run = |level: &str| place.configure().with::<App>().arguments([level]).run().unwrap();
+    let first = run("--with-level=1");
+    assert!(first.write_header("h").unwrap() && first.write_make_macros("v").unwrap());
+    assert!(first.write_rust("config.rs").unwrap() && first.write_make_rules("rules").unwrap());
+    let second = run("--with-level=1");
+    assert!(!second.write_header("h").unwrap() && !second.write_make_macros("v").unwrap());
+    assert!(!second.write_rust("config.rs").unwrap() && !second.write_make_rules("rules").unwrap());
+    assert!(run("--with-level=3").write_header("h").unwrap());
+}
+
+#[test]
+fn make_reads_the_macros_and_the_rules() {
+    #[derive(Serialize, Deserialize)]
+    struct Rules;
+    impl Module for Rules {
+        const NAME: &'static str = "rules";
+        fn configure(cx: &Cx<'_>) -> Result<Rules, Failed> {
+            cx.make_macro("WORD", "a # b $(OTHER)", "with a hash");
+            cx.make_macro("OTHER", "c", "used by another one");
+            cx.make_rule("show", &["dep"], &["@echo '$(WORD) $(CC) $(LIBS)'"]);
+            cx.make_rule("dep", &[], &["@echo dep"]);
+            cx.settings(None, &Settings::new().lib_dir("/opt/x").lib("x"));
+            let _ = cx.ask(&Size::new("int"));
+            Ok(Rules)
+        }
+    }
+    let place = Place::new();
+    let configuration = place.configure().with::<Rules>().run().unwrap();
+    configuration.write_make_macros("variables").unwrap();
+    configuration.write_make_rules("rules").unwrap();
+    place.write("build/Makefile", "include variables\ninclude rules\n");
+    let make =
+        std::process::Command::new("make").current_dir(place.path("build")).arg("show").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&make.stdout), "dep\na # b c gcc -L/opt/x -lx\n");
+}
+
+#[test]
+fn templates_are_filled_in_and_an_unknown_placeholder_is_told_with_its_line() {
+    let place = Place::new();
+    place.write("demo.conf.in", "level=@level@ cc=@CC@\nmail=me@example.org x@@y @ @\nprefix=@prefix@\n");
+    place.write("wrong.in", "fine\nhere @levle@\n");
+    let configuration =
+        place.configure().with::<App>().arguments(["--prefix=/opt/demo", "--with-level=5"]).run().unwrap();
+    assert!(configuration.write_template("demo.conf.in", "demo.conf").unwrap());
+    let text = place.read("build/demo.conf");
+    assert_eq!(text, "level=5 cc=gcc\nmail=me@example.org x@@y @ @\nprefix=/opt/demo\n");
+    let failed = configuration.write_template("wrong.in", "wrong").unwrap_err().to_string();
+    assert!(failed.contains("wrong.in:2") && failed.contains("did you mean @level@?"), "{failed}");
+    assert!(!place.path("build/wrong").exists());
+}
+
+#[test]
+fn a_macro_that_two_modules_define_differently_fails_with_both_places() {
+    #[derive(Serialize, Deserialize)]
+    struct Other;
+    impl Module for Other {
+        const NAME: &'static str = "other";
+        fn configure(cx: &Cx<'_>) -> Result<Other, Failed> {
+            cx.define("SIZEOF_LONG", "4", "as it was once");
+            Ok(Other)
+        }
+    }
+    let failed = Place::new().configure().with::<Types>().with::<Other>().run().unwrap_err().to_string();
+    assert!(
+        failed.contains("`8` by module types at") && failed.contains("`4` by module other at"),
+        "{failed}"
+    );
+    assert!(failed.contains("tests/mod.rs:") && failed.contains("tests/outputs.rs:"), "{failed}");
+}
+
+#[test]
+fn the_pkg_config_file_is_read_by_pkg_config() {
+    #[derive(Serialize, Deserialize)]
+    struct Described;
+    impl Module for Described {
+        const NAME: &'static str = "described";
+        fn configure(cx: &Cx<'_>) -> Result<Described, Failed> {
+            cx.pkg_config("demo", "A demonstration", "1.2", &[]);
+            cx.settings(None, &Settings::new().define("DEMO", "1").lib("m"));
+            Ok(Described)
+        }
+    }
+    let place = Place::new();
+    let configuration =
+        place.configure().with::<Described>().arguments(["--prefix=/opt/demo"]).run().unwrap();
+    configuration.write_pkg_config("demo.pc").unwrap();
+    let ask = |args: &[&str]| {
+        let mut command = std::process::Command::new("pkg-config");
+        let output =
+            command.env("PKG_CONFIG_PATH", place.path("build")).args(args).arg("demo").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_eq!(ask(&["--modversion"]), "1.2");
+    assert_eq!(ask(&["--cflags"]), "-DDEMO=1 -I/opt/demo/include");
+    assert_eq!(ask(&["--libs"]), "-L/opt/demo/lib -ldemo");
+    assert_eq!(ask(&["--libs", "--static"]), "-L/opt/demo/lib -ldemo -lm");
+    let none = place.configure().with::<Types>().run().unwrap();
+    assert!(none.write_pkg_config("none.pc").is_err());
+}
+
+#[test]
+fn cargo_is_told_what_to_link_what_is_configured_and_what_to_watch() {
+    #[derive(Serialize, Deserialize)]
+    struct Told;
+    impl Module for Told {
+        const NAME: &'static str = "told";
+        fn configure(cx: &Cx<'_>) -> Result<Told, Failed> {
+            cx.require::<Types>()?;
+            cx.settings(None, &Settings::new().lib_dir("/opt/x").lib("x").lib("/opt/y/liby.a"));
+            cx.define("HAVE_X", "1", "x is there");
+            cx.define("NAME", "\"x\"", "of it");
+            cx.metadata("root", "/opt/x");
+            Ok(Told)
+        }
+    }
+    let place = Place::new();
+    place.write("include/own.h", "");
+    let configuration = place.configure().with::<Told>().run().unwrap();
+    let lines = configuration.cargo();
+    for line in [
+        "cargo::rustc-link-search=native=/opt/x",
+        "cargo::rustc-link-lib=x",
+        "cargo::rustc-link-arg=/opt/y/liby.a",
+        "cargo::rustc-cfg=have_x",
+        "cargo::rustc-cfg=name=\"x\"",
+        "cargo::rustc-check-cfg=cfg(have_none, values(any()))",
+        "cargo::metadata=root=/opt/x",
+        "cargo::rerun-if-env-changed=CC",
+        "cargo::rerun-if-env-changed=CPATH",
+        "cargo::rerun-if-env-changed=DEMO_PREFIX",
+    ] {
+        assert!(lines.iter().any(|known| known == line), "{line} is missing in\n{}", lines.join("\n"));
+    }
+    let watched = |end: &str| {
+        lines.iter().any(|line| line.starts_with("cargo::rerun-if-changed=") && line.ends_with(end))
+    };
+    assert!(watched("/gcc") && watched("/cc1"), "a compiler that is upgraded is noticed: {lines:?}");
+}
+
+#[test]
+fn the_rust_module_compiles() {
+    let place = Place::new();
+    let configuration = place.configure().with::<App>().run().unwrap();
+    configuration.write_rust("config.rs").unwrap();
+    let text = place.read("build/config.rs");
+    assert!(
+        text.contains("pub const SIZEOF_LONG: i64 = 8;")
+            && text.contains("pub const HAVE_NONE: bool = false;"),
+        "{text}"
+    );
+    assert!(text.contains("/// bytes of a long"), "{text}");
+    place.write("build/main.rs", "mod config;\npub fn long() -> i64 { config::SIZEOF_LONG }\n");
+    let rustc = std::process::Command::new("rustc")
+        .current_dir(place.path("build"))
+        .args(["--crate-type=lib", "--emit=metadata", "-Dwarnings", "main.rs"])
+        .status()
+        .unwrap();
+    assert!(rustc.success());
+}
+
+#[test]
+fn autoconfs_templates_are_understood() {
+    let place = Place::new();
+    place.write("config.h.in", "#undef DEMO_SIZEOF_LONG\n\n/* none */\n#undef DEMO_HAVE_NONE\n");
+    let configuration = place.configure().with::<Types>().run().unwrap();
+    configuration.write_header_from("config.h.in", "config.h").unwrap();
+    assert_eq!(
+        place.read("build/config.h"),
+        "#define DEMO_SIZEOF_LONG 8\n\n/* none */\n/* #undef DEMO_HAVE_NONE */\n"
+    );
+}
+
+#[test]
+fn the_script_configures_again_and_changes_are_told() {
+    let place = Place::new();
+    let configure =
+        |level: &str| place.configure().with::<App>().program(["my tool", "conf"]).arguments([level]);
+    let first = configure("--with-level=1").run().unwrap();
+    assert!(first.is_first() && first.changes().is_empty());
+    first.write_reconfigure("reconfigure").unwrap();
+    let script = place.read("build/reconfigure");
+    assert!(script.ends_with("exec 'my tool' conf --with-level=1 \"$@\"\n"), "{script}");
+    let mode = std::fs::metadata(place.path("build/reconfigure")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111);
+    let second = configure("--with-level=3").run().unwrap();
+    let changes = second.changes().join("\n");
+    assert!(
+        changes.contains("option with-level: 1 (option --with-level) -> 3 (option --with-level)"),
+        "{changes}"
+    );
+    assert!(changes.contains("macro LEVEL: 1 -> 3") && changes.contains("module app:"), "{changes}");
+}

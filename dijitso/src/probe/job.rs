@@ -1,0 +1,481 @@
+//! One trial on its way through compiler, linker and machine, and what it read on that way.
+//!
+//! A job is a small state machine, as one of the engine's builds is: it says which program to run next and is told how
+//! that went, so one thread drives many. Its directory is private and goes with it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::object;
+use super::surroundings::Surroundings;
+use super::told::{Step, Told, kept, macros_in};
+use super::trial::{Goal, Trial, asked_by};
+use crate::fs::Scratch;
+use crate::process::{Command, Output, Status};
+use crate::toolchain::{SearchPath, Toolchain, Trouble, all_libraries, depfile, traced_files, trouble};
+
+/// What a job wants next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Run(Command),
+    Done(Ended),
+}
+
+/// What came of a trial, and what has to stay as it is for that to stay true.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Else the machine was in trouble.
+    pub(super) told: Result<Told, String>,
+    pub(super) trace: Trace,
+}
+
+/// What a trial read, and where it looked in vain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Trace {
+    pub(super) started: SystemTime,
+    pub(super) files: Vec<PathBuf>,
+    /// Names of headers, and absolute paths.
+    pub(super) asked: Vec<String>,
+    pub(super) search: SearchPath,
+    /// Some of it is not known, so the answer cannot be kept.
+    pub(super) incomplete: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Compile(usize),
+    /// Asking what a text that does not compile has read.
+    Headers,
+    Link,
+    /// Asking what the program is loaded with.
+    Libraries,
+    Run,
+}
+
+#[derive(Debug)]
+pub(super) struct Job {
+    around: Surroundings,
+    trial: Trial,
+    scratch: Option<Scratch>,
+    stage: Stage,
+    current: String,
+    told: Told,
+    trace: Trace,
+}
+
+const PROGRAM: &str = "program";
+
+impl Job {
+    pub(super) fn new(around: Surroundings, trial: Trial) -> Job {
+        let trace = Trace {
+            started: SystemTime::now(),
+            files: Vec::new(),
+            asked: Vec::new(),
+            search: SearchPath::default(),
+            incomplete: false,
+        };
+        Job {
+            around,
+            trial,
+            scratch: None,
+            stage: Stage::Compile(0),
+            current: String::new(),
+            told: Told::default(),
+            trace,
+        }
+    }
+
+    /// Writes the texts, and says how to begin.
+    pub(super) fn begin(&mut self) -> Next {
+        let scratch = match Scratch::new(&self.around.fs, &self.around.places) {
+            Ok(scratch) => scratch,
+            Err(error) => {
+                let tried: Vec<String> = self.around.places.iter().map(|p| p.display().to_string()).collect();
+                let tried = tried.join(", ");
+                return self.unknown(format!(
+                    "there is no place to work in: {error} (tried {tried}); set TMPDIR to a directory with free space"
+                ));
+            }
+        };
+        self.trace.started = SystemTime::now();
+        for (n, unit) in self.trial.units.iter().enumerate() {
+            if let Err(error) =
+                self.around.fs.write(&scratch.path().join(self.trial.file(n)), unit.text.as_bytes())
+            {
+                return self.unknown(format!("cannot write into {}: {error}", scratch.path().display()));
+            }
+        }
+        self.scratch = Some(scratch);
+        self.collect_questions();
+        self.compile(0)
+    }
+
+    /// The step that was asked for has ended.
+    pub(super) fn advance(&mut self, output: Output) -> Next {
+        let dir = self.dir();
+        if let Stage::Headers = self.stage {
+            return self.headers_told(&output);
+        }
+        if let Stage::Libraries = self.stage {
+            self.trace.files.extend(all_libraries(&output.stdout).into_iter().map(|(_, path)| path));
+            self.trace.incomplete |= !output.status.success();
+            return self.execute();
+        }
+        let runs = matches!(self.stage, Stage::Run);
+        let (name, timeout) = match self.stage {
+            Stage::Compile(unit) => {
+                (format!("{} compiler", self.trial.units[unit].language), self.around.timeout)
+            }
+            Stage::Link => ("linker".to_owned(), self.around.timeout),
+            _ => ("program".to_owned(), self.around.timeout),
+        };
+        let mut step = Step {
+            command: std::mem::take(&mut self.current),
+            status: match output.status {
+                Status::Exited(code) => code,
+                Status::Signaled(signal) => -signal,
+                Status::TimedOut => i32::MIN,
+            },
+            stdout: String::new(),
+            stderr: kept(&output.stderr, &dir.to_string_lossy()),
+        };
+        if runs || matches!(self.trial.goal, Goal::Preprocess) {
+            step.stdout = kept(&output.stdout, &dir.to_string_lossy());
+        }
+        self.told.steps.push(step);
+        match trouble(&name, &output, timeout) {
+            // A program may end as it likes, as long as nobody ended it.
+            Some(Trouble::Machine(problem)) if !runs || is_from_outside(output.status) => {
+                self.unknown(problem)
+            }
+            Some(Trouble::Space(problem)) if !runs => self.unknown(problem),
+            None => self.succeeded(&output),
+            Some(_) => self.failed(&output),
+        }
+    }
+
+    pub(super) fn cannot_start(&mut self, error: &std::io::Error) -> Ended {
+        let program = self.current.split(' ').next().unwrap_or_default().to_owned();
+        self.end(Err(format!("cannot start {program}: {error}")))
+    }
+
+    fn succeeded(&mut self, output: &Output) -> Next {
+        match self.stage {
+            Stage::Compile(unit) => {
+                self.read_list(&format!("u{unit}.d"));
+                let next = unit + 1;
+                match &self.trial.goal {
+                    Goal::Preprocess => self.done(true),
+                    Goal::Macros(names) => {
+                        self.told.macros = macros_in(&output.stdout, names);
+                        self.done(true)
+                    }
+                    _ if !self.wrote(&object_name(unit)) => {
+                        let language = self.trial.units[unit].language;
+                        self.unknown(format!(
+                            "the {language} compiler says that it compiled, and wrote no object file"
+                        ))
+                    }
+                    Goal::Compile => self.done(true),
+                    Goal::Object => self.look_into(unit),
+                    Goal::Fused => {
+                        let bytes =
+                            self.around.fs.read(&self.dir().join(object_name(unit))).unwrap_or_default();
+                        self.told.undefined =
+                            object::contents(&bytes).map(|contents| contents.undefined).unwrap_or_default();
+                        self.link()
+                    }
+                    Goal::Link | Goal::Run { .. } if next < self.trial.units.len() => self.compile(next),
+                    Goal::Link | Goal::Run { .. } => self.link(),
+                }
+            }
+            Stage::Link => {
+                self.linked(output);
+                if !self.wrote(PROGRAM) {
+                    return self.unknown("the linker says that it linked, and wrote no file".to_owned());
+                }
+                match (&self.trial.goal, &self.trial.keep_program) {
+                    (Goal::Run { .. }, Some(place)) => self.keep_program(&place.clone()),
+                    (Goal::Run { .. }, None) => self.list_libraries(),
+                    _ => self.done(true),
+                }
+            }
+            _ => self.done(true),
+        }
+    }
+
+    fn failed(&mut self, output: &Output) -> Next {
+        match self.stage {
+            Stage::Compile(unit) => match self.trial.reads_headers() && self.trial.traced {
+                true => self.ask_for_headers(unit),
+                false => self.done(false),
+            },
+            Stage::Link => {
+                self.linked(output);
+                self.done(false)
+            }
+            _ => self.done(false),
+        }
+    }
+
+    fn look_into(&mut self, unit: usize) -> Next {
+        let bytes = self.around.fs.read(&self.dir().join(object_name(unit))).unwrap_or_default();
+        match object::contents(&bytes) {
+            Ok(contents) => {
+                self.told.values = contents.values;
+                self.told.undefined = contents.undefined;
+                self.done(true)
+            }
+            Err(problem) => self.unknown(format!("the object file {problem}")),
+        }
+    }
+
+    fn compile(&mut self, unit: usize) -> Next {
+        self.stage = Stage::Compile(unit);
+        let (dir, file) = (self.dir(), self.trial.file(unit));
+        let language = self.trial.units[unit].language;
+        let command = self.compiler(unit, &dir).args(["-MD", "-MF", &format!("u{unit}.d")]);
+        let command = command.args(["-x", language.dialect()]);
+        self.run(match &self.trial.goal {
+            Goal::Preprocess => command.args(["-E", &file]),
+            Goal::Macros(_) => command.args(["-dM", "-E", &file]),
+            _ => command.args(["-c", &file, "-o", &object_name(unit)]),
+        })
+    }
+
+    /// The driver with all flags for a unit.
+    fn compiler(&self, unit: usize, dir: &Path) -> Command {
+        let compiler = self.around.compiler(self.trial.units[unit].language);
+        let command = compiler.toolchain.question(dir, self.around.timeout);
+        let flags = compiler.flags.compile_words().chain(self.trial.settings.compile_words());
+        command.args(flags.map(|flag| flag.text)).args(&self.trial.extra)
+    }
+
+    fn link(&mut self) -> Next {
+        self.stage = Stage::Link;
+        let dir = self.dir();
+        let linker = self.around.compiler(self.trial.linker);
+        let mut command = linker.toolchain.question(&dir, self.around.timeout);
+        // As `make` would: the compiler's flags, the linker's, the objects, the libraries.
+        let flags = linker.flags.compile.iter().cloned().chain(linker.flags.link_flags());
+        command = command.args(flags.map(|flag| flag.text));
+        command = command.args(self.trial.settings.link_flags().map(|flag| flag.text));
+        command = command.args(&self.trial.link_extra);
+        command = command.args((0..self.trial.units.len()).map(object_name)).args(["-o", PROGRAM]);
+        let libraries = self.trial.settings.libraries().chain(linker.flags.libraries());
+        command = command.args(libraries.map(|flag| flag.text));
+        command = command.arg(match linker.toolchain.link_tells_attempts() {
+            true => "-Wl,--verbose",
+            false => "-Wl,--trace",
+        });
+        self.run(command)
+    }
+
+    /// What the linker read, and where it looked for libraries in vain.
+    fn linked(&mut self, output: &Output) {
+        let linker = &self.around.compiler(self.trial.linker).toolchain;
+        let dir = self.dir();
+        if linker.link_tells_attempts() {
+            for line in String::from_utf8_lossy(&output.stdout).lines() {
+                let Some(rest) = line.strip_prefix("attempt to open ") else { continue };
+                if let Some(path) = rest.strip_suffix(" succeeded") {
+                    self.trace.files.push(path.into());
+                } else if let Some(path) = rest.strip_suffix(" failed") {
+                    self.trace.asked.push(path.to_owned());
+                }
+            }
+        } else {
+            self.trace.files.extend(traced_files(&output.stdout));
+            let words = self.trial.settings.libraries().map(|flag| flag.text);
+            let words: Vec<String> = words.chain(self.trial.link_extra.iter().cloned()).collect();
+            let given = words.iter().filter_map(|word| word.strip_prefix("-L")).map(PathBuf::from);
+            let dirs: Vec<PathBuf> = given.chain(linker.library_dirs()).collect();
+            for name in words.iter().filter_map(|word| word.strip_prefix("-l")) {
+                let places =
+                    dirs.iter().flat_map(|dir| ["so", "a"].map(|end| dir.join(format!("lib{name}.{end}"))));
+                for absent in places.take_while(|path| !self.around.fs.exists(path)) {
+                    self.trace.asked.push(absent.to_string_lossy().into_owned());
+                }
+            }
+        }
+        self.trace.files.retain(|file| file.is_absolute() && !file.starts_with(&dir));
+        self.trace.asked.retain(|name| !Path::new(name).starts_with(&dir));
+    }
+
+    /// Compilers write no list of what they read if they fail. `-H` tells every header as it is opened.
+    fn ask_for_headers(&mut self, unit: usize) -> Next {
+        self.stage = Stage::Headers;
+        let dir = self.dir();
+        let language = self.trial.units[unit].language;
+        let file = self.trial.file(unit);
+        let command = self.compiler(unit, &dir).args(["-H", "-E", "-x", language.dialect(), &file]);
+        Next::Run(command.args(["-o", "/dev/null"]))
+    }
+
+    fn headers_told(&mut self, output: &Output) -> Next {
+        self.trace.incomplete |= !matches!(output.status, Status::Exited(_));
+        let text = String::from_utf8_lossy(&output.stderr);
+        for line in text.lines() {
+            if let Some(path) = line.strip_prefix('.').map(|rest| rest.trim_start_matches('.').trim_start())
+                && path.starts_with('/')
+            {
+                self.trace.files.push(path.into());
+            }
+            self.trace.asked.extend(header_missing(line));
+        }
+        self.done(false)
+    }
+
+    /// What the program will be loaded with decides what it does, too.
+    fn list_libraries(&mut self) -> Next {
+        let dir = self.dir();
+        let linker = self.around.compiler(self.trial.linker).toolchain.clone();
+        match linker.lister(&dir.join(PROGRAM)) {
+            Some(loader) => {
+                self.stage = Stage::Libraries;
+                let command = linker.beside(&loader, &dir, self.around.timeout);
+                Next::Run(command.arg("--list").arg(dir.join(PROGRAM)))
+            }
+            None => self.execute(),
+        }
+    }
+
+    /// It is run elsewhere.
+    fn keep_program(&mut self, place: &Path) -> Next {
+        let parent = place.parent().unwrap_or(place);
+        let fs = &self.around.fs;
+        let bytes = fs.read(&self.dir().join(PROGRAM));
+        let kept = bytes.and_then(|bytes| {
+            fs.create_dir_all_public(parent)?;
+            fs.write(place, &bytes)?;
+            std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        });
+        match kept {
+            Ok(()) => self.done(true),
+            Err(error) => self.unknown(format!("cannot write {}: {error}", place.display())),
+        }
+    }
+
+    fn execute(&mut self) -> Next {
+        self.stage = Stage::Run;
+        let Goal::Run { args, variables } = &self.trial.goal else { return self.done(true) };
+        let dir = self.dir();
+        let mut command = Command::new(dir.join(PROGRAM), &dir, self.around.run_timeout).alone();
+        for (name, value) in self.around.run_environment(variables) {
+            command = command.set(name, value);
+        }
+        command = command.set("TMPDIR", Some(&dir)).args(args);
+        self.run(command)
+    }
+
+    fn run(&mut self, command: Command) -> Next {
+        self.current = command.to_string().replace(&*self.dir().to_string_lossy(), ".");
+        Next::Run(command)
+    }
+
+    fn read_list(&mut self, name: &str) {
+        let dir = self.dir();
+        let listed = depfile::foreign(&self.around.fs, &dir, [name, ""], std::iter::empty(), false);
+        self.trace.files.extend(listed.into_iter().filter(|file| file.is_absolute()));
+    }
+
+    /// What the texts look for, wherever it is.
+    fn collect_questions(&mut self) {
+        let Trial { units, settings, .. } = &self.trial;
+        let mut search = SearchPath::default();
+        for (n, unit) in units.iter().enumerate() {
+            let compiler = self.around.compiler(unit.language);
+            let flags: Vec<_> = compiler.flags.compile_words().chain(settings.compile_words()).collect();
+            let surround = self.around.surround(&compiler.toolchain, &flags);
+            let dirs = flags.iter().filter_map(|flag| flag.text.strip_prefix("-I"));
+            let beside = surround.search.dirs.iter().filter_map(|dir| dir.path.to_str());
+            let dirs: Vec<&str> = dirs.chain(beside).collect();
+            self.trace.asked.extend(asked_by(unit, &dirs));
+            for dir in surround.search.dirs {
+                if n == 0 || !search.dirs.iter().any(|known| known.path == dir.path) {
+                    search.dirs.push(dir);
+                }
+            }
+        }
+        self.trace.search = search;
+    }
+
+    fn wrote(&self, name: &str) -> bool {
+        let stamp = self.around.fs.stamp(&self.dir().join(name)).ok().flatten();
+        stamp.is_some_and(|stamp| stamp.size > 0)
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.scratch.as_ref().map(|scratch| scratch.path().to_owned()).unwrap_or_default()
+    }
+
+    fn done(&mut self, success: bool) -> Next {
+        self.told.success = success;
+        Next::Done(self.end(Ok(())))
+    }
+
+    fn unknown(&mut self, problem: String) -> Next {
+        Next::Done(self.end(Err(problem)))
+    }
+
+    fn end(&mut self, result: Result<(), String>) -> Ended {
+        self.scratch = None;
+        let trace = Trace { search: std::mem::take(&mut self.trace.search), ..self.trace.clone() };
+        let told = std::mem::take(&mut self.told);
+        Ended { told: result.map(|()| told), trace }
+    }
+}
+
+/// A compiler as a job finds it.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiler {
+    pub(crate) toolchain: Toolchain,
+    /// What it is always called with.
+    pub(crate) flags: super::settings::Settings,
+}
+
+fn object_name(unit: usize) -> String {
+    format!("u{unit}.o")
+}
+
+/// Whether somebody else ended a program: its own faults are answers.
+fn is_from_outside(status: Status) -> bool {
+    const KILL: i32 = 9;
+    const TERM: i32 = 15;
+    matches!(status, Status::TimedOut | Status::Signaled(KILL | TERM))
+}
+
+/// `u0.c:1:10: fatal error: x.h: No such file or directory`, `fatal error: 'x.h' file not found`
+fn header_missing(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("fatal error: ")?;
+    let name = match rest.strip_suffix(" file not found") {
+        Some(quoted) => quoted.trim_matches('\''),
+        None => rest.strip_suffix(": No such file or directory")?,
+    };
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// How long a program that somebody wrote for a question may run.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_compilers_name_the_header_that_is_missing() {
+        let gcc = "u0.c:1:10: fatal error: x/y.h: No such file or directory";
+        assert_eq!(header_missing(gcc).as_deref(), Some("x/y.h"));
+        let clang = "u0.c:1:10: fatal error: 'x/y.h' file not found";
+        assert_eq!(header_missing(clang).as_deref(), Some("x/y.h"));
+        assert_eq!(header_missing("fatal error: too many errors emitted"), None);
+    }
+
+    #[test]
+    fn only_what_ended_a_program_from_outside_is_no_answer() {
+        assert!(is_from_outside(Status::TimedOut) && is_from_outside(Status::Signaled(9)));
+        assert!(!is_from_outside(Status::Signaled(11)) && !is_from_outside(Status::Exited(1)));
+    }
+}

@@ -1,0 +1,195 @@
+//! What a question has to know before it can be answered, and what is remembered of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Fact, FactTold, Group};
+use super::session::Session;
+use super::settings::Settings;
+use super::told::{Step, Told};
+use super::trial::{Call, Goal, Trial};
+use super::verdict::Reason;
+use crate::config::env;
+use crate::signature::{Signature, Signer, digest};
+use crate::toolchain::{Language, host_name, native_digest};
+
+/// Bump when what is asked, or how an answer is read, changes.
+const VERSION: &str = "dijitso probe 1";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    Trial(Trial),
+    Fact(Group, Fact),
+    Call(Call),
+}
+
+/// An answer as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answered {
+    Trial(Told),
+    Fact(FactTold),
+    Call(Called),
+}
+
+/// What a program on PATH said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Called {
+    /// `None`: it is not there.
+    pub(crate) path: Option<String>,
+    /// Why not.
+    pub(crate) why: String,
+    pub(crate) step: Step,
+}
+
+impl Answered {
+    pub(crate) fn agrees(&self, other: &Answered) -> bool {
+        match (self, other) {
+            (Answered::Trial(one), Answered::Trial(two)) => one.agrees(two),
+            (Answered::Fact(one), Answered::Fact(two)) => one.agrees(two),
+            (Answered::Call(one), Answered::Call(two)) => one == two,
+            _ => false,
+        }
+    }
+
+    /// What was run to find it out.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        match self {
+            Answered::Trial(told) => told.steps.iter().map(|step| step.command.clone()).collect(),
+            Answered::Fact(told) => told.commands.clone(),
+            Answered::Call(called) => vec![called.step.command.clone()],
+        }
+    }
+
+    /// In words, for the message about a disagreement.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Answered::Trial(told) => match told.success {
+                true => "accepted".to_owned(),
+                false => format!("refused ({})", told.first_error()),
+            },
+            Answered::Fact(told) if told.yes => format!("yes ({}{})", told.value, told.text),
+            Answered::Fact(told) => format!("no ({})", told.why),
+            Answered::Call(called) => match &called.path {
+                Some(path) => format!("{path}, status {}", called.step.status),
+                None => "not there".to_owned(),
+            },
+        }
+    }
+}
+
+pub(crate) type Known = Result<Arc<Answered>, String>;
+
+impl Need {
+    /// What an answer is kept under: everything that decides it and does not show by files.
+    ///
+    /// # Errors
+    /// A language has no compiler.
+    pub(crate) fn key(&self, session: &Session) -> Result<Signature, Reason> {
+        let mut signer = Signer::quiet(VERSION);
+        match self {
+            Need::Trial(trial) => {
+                signer.field("kind", "trial");
+                sign_trial(&mut signer, trial);
+                for language in trial.languages() {
+                    sign_compiler(&mut signer, session, language, &trial.settings)?;
+                }
+                if let Goal::Run { args, variables } = &trial.goal {
+                    signer.field("arguments", args);
+                    match &session.batch {
+                        Some(batch) => signer.field("launcher", &batch.name()),
+                        None => signer.field("machine", &native_digest()),
+                    }
+                    signer.field("path", &session.config.path);
+                    signer.field("library path", &session.config.library_path);
+                    for variable in variables {
+                        signer.field(variable, &env::named(variable));
+                    }
+                }
+            }
+            Need::Fact(group, fact) => {
+                signer.field("kind", "fact");
+                signer.field("group", &group.signature());
+                signer.field("fact", &format!("{fact:?}"));
+                sign_compiler(&mut signer, session, group.language, &group.settings)?;
+            }
+            Need::Call(call) => {
+                signer.field("kind", "call");
+                signer.field("program", &call.program);
+                signer.field("arguments", &call.args);
+                signer.field("reads", &call.reads);
+                signer.field("path", &session.config.path);
+                signer.field("library path", &session.config.library_path);
+            }
+        }
+        Ok(signer.finish())
+    }
+
+    /// In a few words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Need::Trial(trial) => {
+                let unit = &trial.units[0];
+                let what = match trial.goal {
+                    Goal::Preprocess | Goal::Macros(_) => "preprocess",
+                    Goal::Compile | Goal::Object => "compile",
+                    Goal::Link | Goal::Fused => "link",
+                    Goal::Run { .. } => "run",
+                };
+                let short = digest(unit.text.as_bytes()).short();
+                format!("{what} {} text {short} {}", unit.language, trial.settings)
+            }
+            Need::Fact(group, fact) => format!("{} {fact:?} {}", group.language, group.settings),
+            Need::Call(call) => format!("{} {}", call.program, call.args.join(" ")),
+        }
+    }
+}
+
+fn sign_trial(signer: &mut Signer, trial: &Trial) {
+    let goal = match &trial.goal {
+        Goal::Preprocess => "preprocess",
+        Goal::Macros(names) => {
+            signer.field("macros", names);
+            "macros"
+        }
+        Goal::Compile => "compile",
+        Goal::Object => "object",
+        Goal::Link => "link",
+        Goal::Fused => "fused",
+        Goal::Run { .. } => "run",
+    };
+    signer.field("goal", goal);
+    signer.seq(trial.units.len(), |signer| {
+        for unit in &trial.units {
+            signer.str(unit.language.name());
+            signer.str(&unit.text);
+        }
+    });
+    signer.field("linker", trial.linker.name());
+    trial.settings.sign(signer);
+    signer.field("extra", &trial.extra);
+    signer.field("link extra", &trial.link_extra);
+}
+
+fn sign_compiler(
+    signer: &mut Signer,
+    session: &Session,
+    language: Language,
+    settings: &Settings,
+) -> Result<(), Reason> {
+    let compiler = session.compiler(language)?;
+    signer.field("compiler", &compiler.toolchain.identity());
+    compiler.flags.sign(signer);
+    for (name, value) in &session.config.compiler_env {
+        signer.field(name, value);
+    }
+    let flags: Vec<_> = compiler.flags.compile_words().chain(settings.compile_words()).collect();
+    let files = session.surroundings().surround(&compiler.toolchain, &flags).files;
+    signer.field("files", &files);
+    let means_this_machine =
+        compiler.flags.all().chain(settings.all()).any(|flag| flag.text.contains("native"));
+    if means_this_machine || compiler.toolchain.words().iter().any(|word| word.contains("native")) {
+        signer.field("machine", &host_name());
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The programs of many questions, side by side, driven from the calling thread.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::fuse::Fuse;
+use super::job::{Job, Next, Trace};
+use super::need::Answered;
+use super::session::{called, told};
+use super::surroundings::Surroundings;
+use super::trial::Trial;
+use crate::process::{Command, Limits, Running, wait_any};
+use crate::signature::Signature;
+use crate::stats::Counters;
+
+/// Something to find out.
+#[derive(Debug)]
+pub(super) enum Task {
+    Trial(Signature, Trial),
+    Facts(Fuse),
+    Call(Signature, Command, Trace),
+}
+
+type Answers = Vec<(Signature, Result<(Answered, Trace), String>)>;
+
+pub(super) struct Pool<'a> {
+    around: Surroundings,
+    limits: &'a Limits,
+    counters: &'a Counters,
+    running: Vec<Running>,
+    /// In step with `running`.
+    owners: Vec<Owner>,
+    waiting: VecDeque<Waiting>,
+    answers: Answers,
+    fuses: Vec<Fuse>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Trial(Place, Box<Trial>),
+    Call(Signature, Command, Trace),
+}
+
+/// Whose trial it is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Alone(Signature),
+    /// Which one of which fuse.
+    Fuse(usize, usize),
+}
+
+#[derive(Debug)]
+enum Owner {
+    Job(Place, Box<Job>),
+    Call(Signature, Command, Trace),
+}
+
+impl<'a> Pool<'a> {
+    pub(super) fn new(around: Surroundings, limits: &'a Limits, counters: &'a Counters) -> Pool<'a> {
+        Pool {
+            around,
+            limits,
+            counters,
+            running: Vec::new(),
+            owners: Vec::new(),
+            waiting: VecDeque::new(),
+            answers: Vec::new(),
+            fuses: Vec::new(),
+        }
+    }
+
+    /// Runs everything to its end.
+    pub(super) fn run(mut self, tasks: Vec<Task>) -> Answers {
+        for task in tasks {
+            match task {
+                Task::Trial(key, trial) => {
+                    self.waiting.push_back(Waiting::Trial(Place::Alone(key), Box::new(trial)));
+                }
+                Task::Call(key, command, trace) => self.waiting.push_back(Waiting::Call(key, command, trace)),
+                Task::Facts(mut fuse) => {
+                    let trials = fuse.begin();
+                    self.queue(self.fuses.len(), trials);
+                    self.fuses.push(fuse);
+                }
+            }
+        }
+        loop {
+            while self.limits.may_start(self.running.len())
+                && let Some(next) = self.waiting.pop_front()
+            {
+                self.start(next);
+            }
+            if self.running.is_empty() {
+                break;
+            }
+            let Some(index) = wait_any(&mut self.running, Duration::from_secs(3600)) else { continue };
+            let output = self.running.swap_remove(index).into_output();
+            match self.owners.swap_remove(index) {
+                Owner::Job(place, mut job) => {
+                    let next = job.advance(output);
+                    self.go_on(place, job, next);
+                }
+                Owner::Call(key, command, trace) => {
+                    let answer = called(&command, &output).map(|called| (Answered::Call(called), trace));
+                    self.answers.push((key, answer));
+                }
+            }
+        }
+        for fuse in self.fuses {
+            let solved = fuse.results().into_iter();
+            self.answers.extend(
+                solved.map(|(key, result)| (key, result.map(|(told, trace)| (Answered::Fact(told), trace)))),
+            );
+        }
+        self.answers
+    }
+
+    fn queue(&mut self, fuse: usize, trials: Vec<(usize, Trial)>) {
+        for (number, trial) in trials {
+            self.waiting.push_back(Waiting::Trial(Place::Fuse(fuse, number), Box::new(trial)));
+        }
+    }
+
+    fn start(&mut self, next: Waiting) {
+        match next {
+            Waiting::Trial(place, trial) => {
+                let mut job = Box::new(Job::new(self.around.clone(), *trial));
+                let next = job.begin();
+                self.go_on(place, job, next);
+            }
+            Waiting::Call(key, command, trace) => match command.spawn(self.counters) {
+                Ok(running) => {
+                    self.running.push(running);
+                    self.owners.push(Owner::Call(key, command, trace));
+                }
+                Err(error) => {
+                    let program = command.program.display();
+                    self.answers.push((key, Err(format!("cannot start {program}: {error}"))));
+                }
+            },
+        }
+    }
+
+    fn go_on(&mut self, place: Place, mut job: Box<Job>, next: Next) {
+        let ended = match next {
+            Next::Run(command) => match command.spawn(self.counters) {
+                Ok(running) => {
+                    self.running.push(running);
+                    self.owners.push(Owner::Job(place, job));
+                    return;
+                }
+                Err(error) => job.cannot_start(&error),
+            },
+            Next::Done(ended) => ended,
+        };
+        match place {
+            Place::Alone(key) => self.answers.push((key, told(ended))),
+            Place::Fuse(fuse, number) => {
+                let trials = self.fuses[fuse].told(number, ended);
+                self.queue(fuse, trials);
+            }
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! One session of asking: the compilers, what is known, and the programs that find out the rest.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::batch::{Batch, Progress, WAITS};
+use super::fact::{Class, Fact, Group};
+use super::fuse::Fuse;
+use super::job::{Compiler, Ended, PATIENCE, Trace};
+use super::need::{Answered, Called, Known, Need};
+use super::pool::{Pool, Task};
+use super::settings::Settings;
+use super::surroundings::Surroundings;
+use super::told::{Step, kept};
+use super::trial::{Call, Goal, Trial};
+use super::verdict::Reason;
+use crate::cache::{Answer, Inputs, Store};
+use crate::config::{Config, Sourced};
+use crate::fs::Fs;
+use crate::process::{Command, Limits, Status};
+use crate::signature::Signature;
+use crate::stats::Counters;
+use crate::toolchain::{Language, SearchPath, Toolchain, which};
+
+/// Where a session stands to what others remember.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// What was answered before, and still holds, is not asked again.
+    #[default]
+    Used,
+    /// Everything is asked; what was answered before, and still holds, must be the same.
+    Shadow,
+    /// As if there were none, and nothing is kept.
+    None,
+}
+
+/// An answer that was remembered, was said to hold, and was wrong.
+///
+/// ```no_run
+/// # fn f(probes: &dijitso::probe::Probes) {
+/// for wrong in probes.disagreements() {
+///     eprintln!("{wrong}");
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    question: String,
+    remembered: String,
+    now: String,
+}
+
+impl std::fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: remembered: {}; now: {}", self.question, self.remembered, self.now)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) config: Arc<Config>,
+    pub(crate) fs: Fs,
+    pub(crate) counters: Arc<Counters>,
+    pub(super) store: Option<Store>,
+    limits: Limits,
+    memory: Memory,
+    named: BTreeMap<Language, Sourced<Vec<String>>>,
+    flags: BTreeMap<Language, Settings>,
+    found: Mutex<BTreeMap<Language, Result<Compiler, Reason>>>,
+    surrounds: Arc<Mutex<HashMap<(Language, Vec<String>), crate::toolchain::Surround>>>,
+    known: Mutex<HashMap<Signature, Known>>,
+    disagreements: Mutex<Vec<Disagreement>>,
+    /// The user's files that answers rest on.
+    watched: Mutex<BTreeSet<PathBuf>>,
+    /// Where programs are run, if not here.
+    pub(super) batch: Option<Batch>,
+    /// Answers of programs that somebody gave, by the names of the questions.
+    pub(super) given: BTreeMap<String, (i32, String)>,
+}
+
+/// What somebody chose for a session.
+#[derive(Debug)]
+pub(crate) struct Choices {
+    pub(crate) config: Config,
+    pub(crate) memory: Memory,
+    pub(crate) named: BTreeMap<Language, Sourced<Vec<String>>>,
+    pub(crate) flags: BTreeMap<Language, Settings>,
+    pub(crate) batch: Option<Batch>,
+    pub(crate) given: BTreeMap<String, (i32, String)>,
+}
+
+impl Session {
+    pub(crate) fn new(choices: Choices) -> crate::error::Result<Session> {
+        let Choices { config, memory, named, flags, batch, given } = choices;
+        let counters: Arc<Counters> = Arc::default();
+        let fs = Fs::new(counters.clone());
+        let store = match memory {
+            Memory::None => None,
+            _ => Some(Store::open(&config.cache.root.value, &fs, &config.cache)?),
+        };
+        let jobs = config.build.jobs.as_ref().map(|jobs| jobs.value);
+        // Something may have been installed since this process looked last.
+        crate::cache::look_again();
+        Ok(Session {
+            limits: Limits::new(jobs, config.build.memory_per_job.value / 8),
+            config: Arc::new(config),
+            fs,
+            counters,
+            store,
+            memory,
+            named,
+            flags,
+            found: Mutex::default(),
+            surrounds: Arc::default(),
+            known: Mutex::default(),
+            disagreements: Mutex::default(),
+            watched: Mutex::default(),
+            batch,
+            given,
+        })
+    }
+
+    /// How many programs may run at once.
+    pub(crate) fn jobs(&self) -> usize {
+        self.limits.jobs()
+    }
+
+    /// The compiler for a language; looked for when it is first needed.
+    pub(crate) fn compiler(&self, language: Language) -> Result<Compiler, Reason> {
+        let mut found = lock(&self.found);
+        if let Some(known) = found.get(&language) {
+            return known.clone();
+        }
+        let memo = self.store.as_ref().map(|store| {
+            store.create_softly();
+            store.toolchains_dir()
+        });
+        let named = self.named.get(&language);
+        let toolchain =
+            Toolchain::of(language, named, &self.config, &self.fs, &self.counters, memo.as_deref());
+        let compiler = match toolchain {
+            Ok(toolchain) => {
+                let flags = self.flags.get(&language).cloned().unwrap_or_default();
+                Ok(Compiler { toolchain, flags })
+            }
+            Err(candidates) => {
+                let tried: Vec<String> =
+                    candidates.iter().map(|(name, why)| format!("{name} {why}")).collect();
+                Err(Reason::new(format!(
+                    "there is no usable {language} compiler: {}; install one, or name it in {}",
+                    tried.join("; "),
+                    language.variable()
+                )))
+            }
+        };
+        found.insert(language, compiler.clone());
+        compiler
+    }
+
+    /// The compilers that were looked for.
+    pub(crate) fn compilers(&self) -> BTreeMap<Language, Compiler> {
+        let found = lock(&self.found);
+        found.iter().filter_map(|(language, found)| Some((*language, found.clone().ok()?))).collect()
+    }
+
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        let places = [Some(self.config.tmpdir.clone()), self.store.as_ref().map(Store::tmp_dir)];
+        Surroundings {
+            config: self.config.clone(),
+            fs: self.fs.clone(),
+            counters: self.counters.clone(),
+            places: places.into_iter().flatten().collect(),
+            timeout: self.config.build.timeout.value,
+            run_timeout: PATIENCE.min(self.config.build.timeout.value),
+            compilers: Arc::new(self.compilers()),
+            surrounds: self.surrounds.clone(),
+        }
+    }
+
+    pub(crate) fn known(&self, key: &Signature) -> Option<Known> {
+        lock(&self.known).get(key).cloned()
+    }
+
+    /// What nobody could say is asked again the next time.
+    pub(crate) fn forget_unknown(&self) {
+        lock(&self.known).retain(|_, known| known.is_ok());
+    }
+
+    /// The user's files that answers rest on, as far as these are kept.
+    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+        lock(&self.watched).iter().cloned().collect()
+    }
+
+    pub(crate) fn disagreements(&self) -> Vec<Disagreement> {
+        lock(&self.disagreements).clone()
+    }
+
+    /// Finds out everything that is needed: remembered, or asked side by side.
+    pub(crate) fn find_out(&self, needs: Vec<(Signature, Need)>) {
+        let mut remembered: HashMap<Signature, Arc<Answered>> = HashMap::new();
+        let mut open = Vec::new();
+        for (key, need) in needs {
+            let answer = self.recall(&key);
+            match (answer, self.memory) {
+                (Some(answer), Memory::Used) => self.learn(key, Ok(answer)),
+                (answer, _) => {
+                    remembered.extend(answer.map(|answer| (key, Arc::new(answer))));
+                    open.push((key, need));
+                }
+            }
+        }
+        if open.is_empty() {
+            return;
+        }
+        let described: HashMap<Signature, String> = match self.memory {
+            Memory::Shadow => open.iter().map(|(key, need)| (*key, need.describe())).collect(),
+            _ => HashMap::new(),
+        };
+        let programs = self.programs(&mut open);
+        for (key, result) in self.ask(open) {
+            if let (Some(trial), Some(batch)) = (programs.get(&key), &self.batch) {
+                let answer = self.linked(batch, &key, trial, result);
+                self.learn(key, answer);
+                continue;
+            }
+            match result {
+                Ok((answer, trace)) => {
+                    if let Some(old) = remembered.get(&key).filter(|old| !old.agrees(&answer)) {
+                        lock(&self.disagreements).push(Disagreement {
+                            question: described.get(&key).cloned().unwrap_or_default(),
+                            remembered: old.describe(),
+                            now: answer.describe(),
+                        });
+                    }
+                    self.keep(&key, &answer, &trace);
+                    self.learn(key, Ok(answer));
+                }
+                Err(problem) => self.learn(key, Err(problem)),
+            }
+        }
+    }
+
+    /// Programs that a batch job has to run: they are only linked here. What has run already is learned.
+    fn programs(&self, open: &mut Vec<(Signature, Need)>) -> HashMap<Signature, Trial> {
+        let mut programs = HashMap::new();
+        let Some(batch) = &self.batch else { return programs };
+        open.retain_mut(|(key, need)| {
+            let Need::Trial(trial) = need else { return true };
+            if !matches!(trial.goal, Goal::Run { .. }) {
+                return true;
+            }
+            if let Some((told, trace)) = batch.answer(&self.fs, key) {
+                let answer = Answered::Trial(told);
+                self.keep(key, &answer, &trace);
+                self.learn(*key, Ok(answer));
+                return false;
+            }
+            trial.keep_program = Some(batch.program(key));
+            programs.insert(*key, trial.clone());
+            true
+        });
+        programs
+    }
+
+    /// A program was linked for the job. If it was not, that is the answer.
+    fn linked(
+        &self,
+        batch: &Batch,
+        key: &Signature,
+        trial: &Trial,
+        result: Result<(Answered, Trace), String>,
+    ) -> Result<Answered, String> {
+        match result {
+            Ok((Answered::Trial(told), trace)) if told.success => {
+                let question = Need::Trial(trial.clone()).describe();
+                batch
+                    .add(&self.fs, key, &question, trial, told, trace)
+                    .map_err(|error| format!("its program cannot be kept for the job: {error}"))?;
+                Err(WAITS.to_owned())
+            }
+            Ok((answer, trace)) => {
+                self.keep(key, &answer, &trace);
+                Ok(answer)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Submits what waits for a job.
+    pub(crate) fn go_on(&self) -> Result<Progress, String> {
+        match &self.batch {
+            Some(batch) => {
+                batch.go_on(&self.fs, &self.counters, &self.config.path.clone().unwrap_or_default())
+            }
+            None => Ok(Progress::Nothing),
+        }
+    }
+
+    fn learn(&self, key: Signature, answer: Result<Answered, String>) {
+        lock(&self.known).insert(key, answer.map(Arc::new));
+    }
+
+    fn recall(&self, key: &Signature) -> Option<Answered> {
+        let answer = self.store.as_ref()?.answer(key)?;
+        lock(&self.watched).extend(answer.inputs.files());
+        postcard::from_bytes(&answer.bytes).ok()
+    }
+
+    /// An answer that cannot be kept costs the next session its time, nothing else.
+    fn keep(&self, key: &Signature, answer: &Answered, trace: &Trace) {
+        let Some(store) = self.store.as_ref().filter(|_| !trace.incomplete) else { return };
+        let Ok(bytes) = postcard::to_stdvec(answer) else { return };
+        let collected = Inputs::collect(store, &trace.files, &trace.asked, &trace.search, trace.started);
+        match collected {
+            // What was changed while it was asked is asked again.
+            Ok(collected) if collected.changed.is_some() => {
+                log::debug!("an answer is not kept: {:?} was changed meanwhile", collected.changed);
+            }
+            Ok(collected) => {
+                lock(&self.watched).extend(collected.inputs.files());
+                store.create_softly();
+                if let Err(error) = store.keep_answer(key, Answer { bytes, inputs: collected.inputs }) {
+                    log::debug!("an answer cannot be kept: {error}");
+                }
+            }
+            Err(problem) => {
+                log::debug!("an answer is not kept: {}: {}", problem.path.display(), problem.error)
+            }
+        }
+    }
+
+    /// Asks, with as many programs side by side as the cores allow.
+    fn ask(&self, open: Vec<(Signature, Need)>) -> Vec<(Signature, Result<(Answered, Trace), String>)> {
+        let mut tasks: Vec<Task> = Vec::new();
+        let mut fused: BTreeMap<(Signature, Class), (Group, Vec<(Signature, Fact)>)> = BTreeMap::new();
+        let mut answers = Vec::new();
+        for (key, need) in open {
+            match need {
+                Need::Trial(trial) => tasks.push(Task::Trial(key, trial)),
+                Need::Fact(group, fact) => {
+                    let class = fact.class();
+                    let (_, facts) =
+                        fused.entry((group.signature(), class)).or_insert_with(|| (group, Vec::new()));
+                    facts.push((key, fact));
+                }
+                Need::Call(call) => match self.locate(&call) {
+                    Ok((path, absent)) => tasks.push(self.call(key, &call, path, absent)),
+                    Err((why, absent)) => {
+                        let called = Called { path: None, why, step: Step::default() };
+                        answers.push((key, Ok((Answered::Call(called), trace_of(Vec::new(), absent)))));
+                    }
+                },
+            }
+        }
+        for ((_, class), (group, mut facts)) in fused {
+            // So that the text is the same whatever the order in which they were asked.
+            facts.sort_by(|one, two| one.1.cmp(&two.1));
+            tasks.push(Task::Facts(Fuse::new(group, class, facts)));
+        }
+        answers.extend(Pool::new(self.surroundings(), &self.limits, &self.counters).run(tasks));
+        answers
+    }
+
+    /// Where a program is, and where an earlier one would be.
+    fn locate(&self, call: &Call) -> Result<(PathBuf, Vec<PathBuf>), (String, Vec<PathBuf>)> {
+        let path = self.config.path.clone().unwrap_or_default();
+        match which(&call.program, &path, &self.fs) {
+            Ok(found) => Ok((found.path, found.absent)),
+            Err(why) => {
+                let dirs = std::env::split_paths(&path).filter(|dir| dir.is_absolute());
+                let absent = match call.program.contains('/') {
+                    true => vec![PathBuf::from(&call.program)],
+                    false => dirs.map(|dir| dir.join(&call.program)).collect(),
+                };
+                Err((why, absent))
+            }
+        }
+    }
+
+    fn call(&self, key: Signature, call: &Call, path: PathBuf, absent: Vec<PathBuf>) -> Task {
+        const TIMEOUT: Duration = Duration::from_secs(20);
+        let mut command = Command::new(&path, std::path::Path::new("/"), TIMEOUT).alone().args(&call.args);
+        for (name, value) in self.surroundings().run_environment(&[]) {
+            command = command.set(name, value);
+        }
+        let reads = call.reads.iter().map(PathBuf::from);
+        Task::Call(key, command, trace_of(vec![path], absent.into_iter().chain(reads).collect()))
+    }
+}
+
+fn trace_of(files: Vec<PathBuf>, absent: Vec<PathBuf>) -> Trace {
+    Trace {
+        started: SystemTime::now(),
+        files,
+        asked: absent.into_iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        search: SearchPath::default(),
+        incomplete: false,
+    }
+}
+
+/// What a program on PATH said.
+pub(super) fn called(command: &Command, output: &crate::process::Output) -> Result<Called, String> {
+    let status = match output.status {
+        Status::Exited(code) => code,
+        Status::Signaled(signal) => -signal,
+        Status::TimedOut => {
+            return Err(format!("{} did not answer in time and was killed", command.program.display()));
+        }
+    };
+    let step = Step {
+        command: command.to_string(),
+        status,
+        stdout: kept(&output.stdout, "\0"),
+        stderr: kept(&output.stderr, "\0"),
+    };
+    Ok(Called { path: Some(command.program.to_string_lossy().into_owned()), why: String::new(), step })
+}
+
+/// The answer to a trial.
+pub(super) fn told(ended: Ended) -> Result<(Answered, Trace), String> {
+    ended.told.map(|told| (Answered::Trial(told), ended.trace))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

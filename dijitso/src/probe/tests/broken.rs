@@ -1,0 +1,135 @@
+//! Compilers that are not what they should be: nobody takes their trouble for an answer.
+
+use super::*;
+
+fn with_script(text: &str) -> Desk {
+    let mut desk = Desk::new();
+    let compiler = desk.script("bin/cc", text);
+    desk.compilers = vec![(Language::C, compiler)];
+    desk
+}
+
+/// Answers what a compiler is asked about itself, and misbehaves where it should work.
+fn misbehaving(when: &str, text: &str) -> Desk {
+    with_script(&format!(
+        "case \" $* \" in *' -### '*|*-print-prog-name*|*' -v '*) exec /usr/bin/gcc \"$@\";; esac\n\
+         case \" $* \" in {when}) {text};; esac\nexec /usr/bin/gcc \"$@\""
+    ))
+}
+
+const COMPILES: &str = "*' -c '*";
+const LINKS: &str = "*' -o program '*";
+
+fn unknown<T: std::fmt::Debug>(verdict: Verdict<T>) -> String {
+    match verdict {
+        Verdict::Unknown(reason) => reason.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn without_a_compiler_nobody_can_say() {
+    let mut desk = Desk::new();
+    desk.compilers = vec![(Language::C, "/no/such/cc".to_owned())];
+    let text = unknown(desk.probes().ask(&Size::new("int")));
+    assert!(text.contains("no usable C compiler") && text.contains("/no/such/cc"), "{text}");
+    assert!(text.contains("does not exist") && text.contains("CC"), "{text}");
+}
+
+#[test]
+fn a_wrapper_of_an_uninstalled_compiler_says_nothing_about_the_question() {
+    let desk = misbehaving(COMPILES, "echo 'wrapper: cannot find the real compiler' >&2; exit 1");
+    let text = unknown(desk.probes().ask(&Header::new("stdio.h").compiled()));
+    assert!(text.contains("cannot even compile an empty program"), "{text}");
+    assert!(text.contains("cannot find the real compiler"), "{text}");
+}
+
+#[test]
+fn a_compiler_that_is_killed_is_no_no_and_is_asked_again() {
+    let desk = misbehaving(COMPILES, "kill -9 $$");
+    let text = unknown(desk.probes().ask(&Size::new("int")));
+    assert!(text.contains("signal 9"), "{text}");
+    desk.script("bin/cc", "exec /usr/bin/gcc \"$@\"");
+    assert_eq!(desk.probes().ask(&Size::new("int")).yes(), Some(4));
+}
+
+#[test]
+fn within_one_session_what_nobody_could_say_is_asked_again() {
+    let flag = tempfile::tempdir().unwrap();
+    let mark = flag.path().join("failed");
+    let fails_once = format!("test -e {0} || {{ : > {0}; kill -9 $$; }}", mark.display());
+    let desk = misbehaving(COMPILES, &fails_once);
+    let probes = desk.probes();
+    let _ = unknown(probes.ask(&Compile::new(Language::C, "int x;\n")));
+    assert!(probes.ask(&Compile::new(Language::C, "int x;\n")).is_yes());
+}
+
+#[test]
+fn a_compiler_that_hangs_is_ended() {
+    let desk = misbehaving(COMPILES, "sleep 100");
+    let probes = desk.builder().timeout(std::time::Duration::from_millis(1500)).build().unwrap();
+    let text = unknown(probes.ask(&Size::new("int")));
+    assert!(text.contains("did not finish within") || text.contains("did not answer within"), "{text}");
+}
+
+#[test]
+fn a_full_disk_and_a_missing_licence_are_no_answers() {
+    let desk =
+        misbehaving(COMPILES, "echo 'u0.c: fatal error: error writing: No space left on device' >&2; exit 1");
+    let text = unknown(desk.probes().ask(&Size::new("int")));
+    assert!(text.contains("no space left"), "{text}");
+    let desk = misbehaving(COMPILES, "echo 'Could not check out a license: FLEXlm error -15' >&2; exit 1");
+    let text = unknown(desk.probes().ask(&Size::new("int")));
+    assert!(text.contains("licence"), "{text}");
+}
+
+#[test]
+fn a_compiler_that_accepts_everything_is_not_believed() {
+    let desk = misbehaving(
+        COMPILES,
+        "for f; do case $l in -o) : > \"$f\"; echo x > \"$f\";; esac; l=$f; done; exit 0",
+    );
+    let text = unknown(desk.probes().ask(&Compile::new(Language::C, "int x;\n")));
+    assert!(text.contains("mean nothing"), "{text}");
+}
+
+#[test]
+fn a_linker_that_links_what_cannot_exist_is_not_believed() {
+    let ignores = "set -- $(for w; do case $w in -ldijitso*|-lnone) ;; *) echo \"$w\";; esac; done)";
+    let desk = misbehaving(LINKS, ignores);
+    let text = unknown(desk.probes().ask(&Library::new("none")));
+    assert!(text.contains("links a library that cannot exist"), "{text}");
+}
+
+#[test]
+fn a_linker_that_misses_nothing_is_not_believed() {
+    let desk = misbehaving(LINKS, "exec /usr/bin/gcc \"$@\" -Wl,--unresolved-symbols=ignore-all");
+    let text = unknown(desk.probes().ask(&Function::new("dijitso_none")));
+    assert!(text.contains("does not miss"), "{text}");
+}
+
+#[test]
+fn a_linker_that_writes_nothing_has_not_linked() {
+    let desk = misbehaving(LINKS, "exit 0");
+    let text = unknown(desk.probes().ask(&Link::new(Language::C, "int main(void) { return 0; }\n")));
+    assert!(text.contains("wrote no file"), "{text}");
+}
+
+#[test]
+fn a_compiler_that_takes_any_flag_is_not_believed() {
+    let drops = "set -- $(for w; do case $w in -fdijitso*) ;; *) echo \"$w\";; esac; done)";
+    let desk = misbehaving(COMPILES, drops);
+    let text = unknown(desk.probes().ask(&CompilerFlag::new("-fdijitso-other")));
+    assert!(text.contains("accepts flags that cannot exist"), "{text}");
+}
+
+#[test]
+fn the_users_language_changes_no_answer() {
+    let mut desk = Desk::new();
+    // As a wrapper would be in a German shell: what we set must win.
+    let german = desk.script("bin/cc", "exec /usr/bin/gcc \"$@\"");
+    desk.compilers = vec![(Language::C, german)];
+    let probes = desk.probes();
+    let sizes = probes.ask_all(["int", "no_such_t"].map(Size::new));
+    assert!(sizes[0].is_yes() && reason(&sizes[1]).contains("error:"), "{}", reason(&sizes[1]));
+}

@@ -1,0 +1,127 @@
+//! What probes need of a compiler: it as it is, without any flag that kernels are given.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::ask::Asker;
+use super::flags::Asked;
+use super::loader;
+use super::native::host_name;
+use super::{Language, SearchPath, Toolchain};
+use crate::config::Config;
+use crate::config::origin::Flag;
+use crate::cxx;
+use crate::process::Command;
+use crate::signature::Signature;
+use crate::stats::Counters;
+
+/// What flags make a compiler look at beside the text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surround {
+    /// Where it looks for headers.
+    pub(crate) search: SearchPath,
+    /// Files that flags name and no list of dependencies mentions.
+    pub(crate) files: Vec<(String, Signature)>,
+}
+
+impl Toolchain {
+    pub(crate) fn language(&self) -> Language {
+        self.0.driver.language
+    }
+
+    /// `gcc version 12.2.0 (Debian 12.2.0-14)`.
+    pub(crate) fn version(&self) -> String {
+        self.record().version.clone()
+    }
+
+    /// The program behind its first word.
+    pub(crate) fn program(&self) -> &Path {
+        &self.0.driver.program
+    }
+
+    /// Every file that takes part, for those who watch for a change.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let record = self.record();
+        let linker = record.template(&[]).map(|template| &template.tools);
+        let all = [Some(&record.tools), linker].into_iter().flatten().flat_map(|tools| &tools.files);
+        all.map(|file| file.path.clone()).collect()
+    }
+
+    /// The driver with its own words, in the environment that was read when the configuration was resolved.
+    pub(crate) fn question(&self, cwd: &Path, timeout: Duration) -> Command {
+        let command = self.0.driver.command(cwd, timeout).set("TMPDIR", Some(cwd));
+        // ccache looks at the driver only, and would serve what an earlier cc1plus made.
+        command.set("CCACHE_COMPILERCHECK", Some(format!("string:{}", self.identity())))
+    }
+
+    /// Another program, as this compiler's own are run.
+    pub(crate) fn beside(&self, program: &Path, cwd: &Path, timeout: Duration) -> Command {
+        self.0.driver.program(program, cwd, timeout)
+    }
+
+    /// Whether its linker tells every place where it looked for a library (`--verbose`): GNU ld does.
+    pub(crate) fn link_tells_attempts(&self) -> bool {
+        let record = self.record();
+        record.template(&[]).is_some_and(|template| {
+            let name = template.ld.canonicalize().unwrap_or_else(|_| template.ld.clone());
+            name.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with("ld.bfd"))
+        })
+    }
+
+    /// Where its linker looks for libraries.
+    pub(crate) fn library_dirs(&self) -> Vec<PathBuf> {
+        let record = self.record();
+        let dirs = record.template(&[]).map(|template| template.dirs.as_slice()).unwrap_or_default();
+        dirs.iter().filter_map(|word| word.strip_prefix("-L")).map(PathBuf::from).collect()
+    }
+
+    /// What `flags` make it look at. A compiler is asked once for each kind of flags.
+    ///
+    /// Flags that it refuses are the question itself: then it is as if there were none.
+    pub(crate) fn surround(&self, config: &Config, flags: &[Flag], counters: &Counters) -> Surround {
+        let language = match self.language() {
+            Language::C => cxx::Language::C,
+            // Only which flags decide what is searched is asked of it.
+            _ => cxx::Language::Cxx,
+        };
+        let Ok(asked) = Asked::of_question(language, flags.to_vec()) else { return Surround::default() };
+        let mut record = self.record();
+        let mut set = asked.resolve(record.native(&host_name()));
+        let mut key = set.predefined_key();
+        key[0] = self.language().dialect().to_owned();
+        if record.predefined(&key).is_none() {
+            let ask = Asker { driver: &self.0.driver, config, fs: &self.0.fs, counters };
+            match ask.predefined(key.clone()) {
+                Ok(predefined) => {
+                    record.add_predefined(predefined);
+                    self.keep(&record);
+                }
+                Err(_) if key.len() > 1 => {
+                    key.truncate(1);
+                    if record.predefined(&key).is_none()
+                        && let Ok(predefined) = ask.predefined(key.clone())
+                    {
+                        record.add_predefined(predefined);
+                        self.keep(&record);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(predefined) = record.predefined(&key) {
+            set.set_predefined(predefined);
+        }
+        let mut files = Vec::new();
+        for path in set.named_files() {
+            if let Ok((digest, _)) = record.named(&path, &self.0.fs) {
+                files.push((path.to_string_lossy().into_owned(), digest));
+            }
+        }
+        Surround { search: set.search, files }
+    }
+
+    /// The program that lists what libraries a program is loaded with; `None` if it is loaded with none.
+    pub(crate) fn lister(&self, program: &Path) -> Option<PathBuf> {
+        loader::interpreter_of(program, &self.0.fs)
+    }
+}
