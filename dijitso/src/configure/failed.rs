@@ -45,6 +45,8 @@ pub enum FailureKind {
     Options,
     /// A mistake in the modules: a circle, a value nobody provides, a macro with two values.
     Program,
+    /// Modules require each other, or come before each other, in a circle.
+    Circle,
     /// Help was asked for; the text is the help.
     Help,
     /// Some answers come only from a job that has to run first.

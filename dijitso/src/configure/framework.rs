@@ -149,8 +149,11 @@ impl Framework {
                     return Err(circle(&path, registered.name));
                 }
                 self.edge(registered.name, M::NAME);
-                // Whether it fails is no matter of this one.
-                let _ = (registered.run)(self, &path);
+                // Whether it fails is no matter of this one, unless that is this one's fault.
+                match (registered.run)(self, &path) {
+                    Err(failed) if failed.kind() == FailureKind::Circle => return Err(failed),
+                    _ => {}
+                }
             }
         }
         Ok(())
@@ -227,7 +230,7 @@ fn circle(path: &[String], name: &str) -> Failed {
     let mut circle: Vec<&str> = path[from..].iter().map(String::as_str).collect();
     circle.push(name);
     Failed::new(
-        FailureKind::Program,
+        FailureKind::Circle,
         format!(
             "modules require each other in a circle: {}; break it by moving what they share into a third module",
             circle.join(" -> ")

@@ -46,7 +46,7 @@ impl Knowledge<'_> {
         }
         match self.session.known(&key) {
             Some(Ok(answer)) => Ok(answer),
-            Some(Err(problem)) => Err(Stop::Unknown(Reason::new(problem))),
+            Some(Err(problem)) => Err(Stop::Unknown(problem.reason())),
             None => {
                 if !self.needs.iter().any(|(known, _)| *known == key) {
                     self.needs.push((key, need));

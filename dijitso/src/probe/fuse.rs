@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, HashSet};
 use super::fact::{Class, Fact, FactTold, Group, blamed, present};
 use super::job::{Ended, Trace};
 use super::object::PREFIX;
-use super::told::Told;
+use super::told::{Problem, Told};
 use super::trial::Trial;
 use super::verdict::first_error;
 use crate::signature::Signature;
 use crate::toolchain::undefined_symbols;
 
 /// A fact's answer, with what it rests on; or why nobody could say.
-pub(super) type Solved = (Signature, Result<(FactTold, Trace), String>);
+pub(super) type Solved = (Signature, Result<(FactTold, Trace), Problem>);
 
 /// The facts of one class in one group, on their way.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Fuse {
     /// The facts that are in each trial under way, by its number.
     items: BTreeMap<usize, Item>,
     next: usize,
-    solved: Vec<Option<Result<(FactTold, Option<Trace>), String>>>,
+    solved: Vec<Option<Result<(FactTold, Option<Trace>), Problem>>>,
     /// What the prelude reads, known from a text that compiled.
     base: Option<Trace>,
     /// Whether the prelude was asked about by itself.
@@ -109,7 +109,7 @@ impl Fuse {
                 Ok(present) => present.into_iter().collect::<BTreeMap<_, _>>(),
                 Err(problem) => {
                     for n in &item.facts {
-                        self.solved[*n] = Some(Err(problem.clone()));
+                        self.solved[*n] = Some(Err(problem.clone().into()));
                     }
                     return;
                 }
@@ -130,7 +130,7 @@ impl Fuse {
                 Fact::Value(_) => match told.values.get(&format!("{PREFIX}{n}")) {
                     Some(value) => answer.value = *value,
                     None => {
-                        self.solved[*n] = Some(Err("the object file has no such constant in it".to_owned()));
+                        self.solved[*n] = Some(Err("the object file has no such constant in it".into()));
                         continue;
                     }
                 },
@@ -211,7 +211,7 @@ impl Fuse {
 
     /// When nothing is under way any more: what the prelude reads, if answers rest on it and nobody knows.
     fn rest(&mut self) -> Vec<(usize, Trial)> {
-        let rests = |solved: &Option<Result<(FactTold, Option<Trace>), String>>| {
+        let rests = |solved: &Option<Result<(FactTold, Option<Trace>), Problem>>| {
             matches!(solved, Some(Ok((_, None))))
         };
         let unknown = self.items.is_empty() && self.base.is_none() && !self.tried_base;
@@ -229,10 +229,10 @@ impl Fuse {
                 Some(Ok((answer, Some(trace)))) => Ok((answer, trace)),
                 Some(Ok((answer, None))) => match &base {
                     Some(base) => Ok((answer, base.clone())),
-                    None => Err("it cannot be told what the answer depends on".to_owned()),
+                    None => Err("it cannot be told what the answer depends on".into()),
                 },
                 Some(Err(problem)) => Err(problem),
-                None => Err("the question got lost".to_owned()),
+                None => Err("the question got lost".into()),
             };
             (key, result)
         });

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::object;
 use super::surroundings::Surroundings;
-use super::told::{Step, Told, kept, macros_in};
+use super::told::{Problem, Step, Told, kept, macros_in};
 use super::trial::{Goal, Trial, asked_by};
 use crate::fs::Scratch;
 use crate::process::{Command, Output, Status};
@@ -27,7 +27,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Ended {
     /// Else the machine was in trouble.
-    pub(super) told: Result<Told, String>,
+    pub(super) told: Result<Told, Problem>,
     pub(super) trace: Trace,
 }
 
@@ -424,7 +424,16 @@ impl Job {
         self.scratch = None;
         let trace = Trace { search: std::mem::take(&mut self.trace.search), ..self.trace.clone() };
         let told = std::mem::take(&mut self.told);
-        Ended { told: result.map(|()| told), trace }
+        let told = match result {
+            Ok(()) => Ok(told),
+            Err(text) => {
+                // The one that did not come back, too.
+                let started = Some(std::mem::take(&mut self.current)).filter(|command| !command.is_empty());
+                let commands = told.steps.iter().map(|step| step.command.clone()).chain(started).collect();
+                Err(Problem { text, commands, said: told.said() })
+            }
+        };
+        Ended { told, trace }
     }
 }
 

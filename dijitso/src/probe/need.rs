@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, FactTold, Group};
 use super::session::Session;
 use super::settings::Settings;
-use super::told::{Step, Told};
+use super::told::{Problem, Step, Told};
 use super::trial::{Call, Goal, Trial};
 use super::verdict::Reason;
 use crate::config::env;
@@ -78,7 +78,7 @@ impl Answered {
     }
 }
 
-pub(crate) type Known = Result<Arc<Answered>, String>;
+pub(crate) type Known = Result<Arc<Answered>, Problem>;
 
 impl Need {
     /// What an answer is kept under: everything that decides it and does not show by files.

@@ -8,6 +8,7 @@ use super::job::{Job, Next, Trace};
 use super::need::Answered;
 use super::session::{called, told};
 use super::surroundings::Surroundings;
+use super::told::Problem;
 use super::trial::Trial;
 use crate::process::{Command, Limits, Running, wait_any};
 use crate::signature::Signature;
@@ -21,7 +22,7 @@ pub(super) enum Task {
     Call(Signature, Command, Trace),
 }
 
-type Answers = Vec<(Signature, Result<(Answered, Trace), String>)>;
+type Answers = Vec<(Signature, Result<(Answered, Trace), Problem>)>;
 
 pub(super) struct Pool<'a> {
     around: Surroundings,
@@ -101,7 +102,7 @@ impl<'a> Pool<'a> {
                     self.go_on(place, job, next);
                 }
                 Owner::Call(key, command, trace) => {
-                    let answer = called(&command, &output).map(|called| (Answered::Call(called), trace));
+                    let answer = called(&command, &output).map(|called| (Answered::Call(called), trace)).map_err(Problem::from);
                     self.answers.push((key, answer));
                 }
             }
@@ -135,7 +136,7 @@ impl<'a> Pool<'a> {
                 }
                 Err(error) => {
                     let program = command.program.display();
-                    self.answers.push((key, Err(format!("cannot start {program}: {error}"))));
+                    self.answers.push((key, Err(format!("cannot start {program}: {error}").into())));
                 }
             },
         }

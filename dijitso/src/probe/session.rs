@@ -13,7 +13,7 @@ use super::need::{Answered, Called, Known, Need};
 use super::pool::{Pool, Task};
 use super::settings::Settings;
 use super::surroundings::Surroundings;
-use super::told::{Step, kept};
+use super::told::{Problem, Step, kept};
 use super::trial::{Call, Goal, Trial};
 use super::verdict::Reason;
 use crate::cache::{Answer, Inputs, Store};
@@ -270,15 +270,15 @@ impl Session {
         batch: &Batch,
         key: &Signature,
         trial: &Trial,
-        result: Result<(Answered, Trace), String>,
-    ) -> Result<Answered, String> {
+        result: Result<(Answered, Trace), Problem>,
+    ) -> Result<Answered, Problem> {
         match result {
             Ok((Answered::Trial(told), trace)) if told.success => {
                 let question = Need::Trial(trial.clone()).describe();
                 batch
                     .add(&self.fs, key, &question, trial, told, trace)
                     .map_err(|error| format!("its program cannot be kept for the job: {error}"))?;
-                Err(WAITS.to_owned())
+                Err(WAITS.into())
             }
             Ok((answer, trace)) => {
                 self.keep(key, &answer, &trace);
@@ -298,7 +298,7 @@ impl Session {
         }
     }
 
-    fn learn(&self, key: Signature, answer: Result<Answered, String>) {
+    fn learn(&self, key: Signature, answer: Result<Answered, Problem>) {
         lock(&self.known).insert(key, answer.map(Arc::new));
     }
 
@@ -332,7 +332,7 @@ impl Session {
     }
 
     /// Asks, with as many programs side by side as the cores allow.
-    fn ask(&self, open: Vec<(Signature, Need)>) -> Vec<(Signature, Result<(Answered, Trace), String>)> {
+    fn ask(&self, open: Vec<(Signature, Need)>) -> Vec<(Signature, Result<(Answered, Trace), Problem>)> {
         let mut tasks: Vec<Task> = Vec::new();
         let mut fused: BTreeMap<(Signature, Class), (Group, Vec<(Signature, Fact)>)> = BTreeMap::new();
         let mut answers = Vec::new();
@@ -419,7 +419,7 @@ pub(super) fn called(command: &Command, output: &crate::process::Output) -> Resu
 }
 
 /// The answer to a trial.
-pub(super) fn told(ended: Ended) -> Result<(Answered, Trace), String> {
+pub(super) fn told(ended: Ended) -> Result<(Answered, Trace), Problem> {
     ended.told.map(|told| (Answered::Trial(told), ended.trace))
 }
 

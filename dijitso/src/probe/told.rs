@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::trial::Trial;
-use super::verdict::{Evidence, first_error};
+use super::verdict::{Evidence, Reason, first_error};
 use crate::config::origin::Flag;
 
 /// One program that was run.
@@ -30,6 +30,36 @@ pub(crate) struct Told {
     pub(crate) undefined: BTreeMap<String, Vec<String>>,
     /// The macros that were asked for, as far as they are defined.
     pub(crate) macros: BTreeMap<String, String>,
+}
+
+/// Why nobody could say: what happened, and to which program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) text: String,
+    pub(crate) commands: Vec<String>,
+    pub(crate) said: String,
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Problem {
+        Problem { text, ..Problem::default() }
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(text: &str) -> Problem {
+        text.to_owned().into()
+    }
+}
+
+impl Problem {
+    pub(crate) fn reason(&self) -> Reason {
+        let (commands, said) = (self.commands.clone(), self.said.clone());
+        match commands.is_empty() {
+            true => Reason::new(&self.text),
+            false => Reason::with(&self.text, Evidence { commands, said, ..Evidence::default() }),
+        }
+    }
 }
 
 /// As much of what a program printed is kept. The first error and the last words are in it.

@@ -31,6 +31,7 @@ pub(in crate::configure) fn card(
             FailureKind::Unknown => "nobody could say: the machine or the tools are in trouble",
             FailureKind::Options => "the options cannot be used",
             FailureKind::Program => "a mistake in the modules",
+            FailureKind::Circle => "modules come before each other in a circle",
             FailureKind::Stale => "remembered answers are wrong",
             FailureKind::Waiting => "answers are outstanding",
             FailureKind::Help => "help was asked for",
@@ -161,6 +162,15 @@ fn advice(failed: &Failed, said: &str) -> Vec<String> {
     }
     if has(&["killed by signal 9", "out of memory"]) {
         advice.push("fewer compilers at once: DIJITSO_JOBS=1".to_owned());
+    }
+    if has(&["crashed", "signal 11", "signal 6", "signal 4"]) {
+        advice.push("the compiler crashes: another version, or another compiler: CC=.., CXX=.., FC=..".to_owned());
+    }
+    if has(&["another kind of machine"]) {
+        advice.push("a compiler for this machine: CC=.., CXX=.., and look at -m32 and --target in the flags".to_owned());
+    }
+    if advice.is_empty() && failed.kind() == FailureKind::Unknown {
+        advice.push("run the command by hand; another compiler: CC=.., CXX=.., FC=..".to_owned());
     }
     if failed.kind() == FailureKind::Stale {
         advice.push(

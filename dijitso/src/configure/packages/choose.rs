@@ -103,6 +103,14 @@ impl Candidates {
         Ok(candidates)
     }
 
+    /// All of them with more settings.
+    pub(in crate::configure) fn each_with(mut self, more: &Settings) -> Candidates {
+        for (_, settings) in &mut self.all {
+            *settings = std::mem::take(settings).and(more);
+        }
+        self
+    }
+
     /// Whether nothing else needs to be looked for.
     pub(in crate::configure) fn is_fixed(&self) -> bool {
         self.fixed

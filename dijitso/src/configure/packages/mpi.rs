@@ -81,6 +81,9 @@ impl Module for Mpi {
         }
         candidates.of_pkg_config(cx, &["ompi-c", "mpich", "mpi-c"]);
         candidates.of_system(LIBS);
+        // What C++ had of its own in old standards is left out: it takes more libraries, and no language else has it.
+        let skip = Settings::new().compile_flag("-DOMPI_SKIP_MPICXX").compile_flag("-DMPICH_SKIP_MPICXX");
+        let candidates = candidates.each_with(&skip);
         let (from, settings, ()) = candidates.choose(cx, |settings| test(cx, settings))?;
         let (major, minor, open_mpi, mpich) = cx.all((
             Constant::new("MPI_VERSION").after("mpi.h").with(&settings),

@@ -65,7 +65,7 @@ fn a_circle_is_told_with_its_path() {
     let text = failed.to_string();
     assert!(text.contains("circle.b -> circle.c -> circle.b"), "{text}");
     assert!(!text.contains("circle.a ->"), "only what is in the circle: {text}");
-    assert_eq!(failed.kind(), FailureKind::Program);
+    assert_eq!(failed.kind(), FailureKind::Circle);
 }
 
 module!(Broken, "broken", |cx| Err(cx.fail("it is broken")));

@@ -121,7 +121,8 @@ fn the_pkg_config_file_is_read_by_pkg_config() {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     assert_eq!(ask(&["--modversion"]), "1.2");
-    assert_eq!(ask(&["--cflags"]), "-DDEMO=1 -I/opt/demo/include");
+    let cflags = ask(&["--cflags"]);
+    assert!(cflags.contains("-DDEMO=1") && cflags.contains("-I/opt/demo/include"), "{cflags}");
     assert_eq!(ask(&["--libs"]), "-L/opt/demo/lib -ldemo");
     assert_eq!(ask(&["--libs", "--static"]), "-L/opt/demo/lib -ldemo -lm");
     let none = place.configure().with::<Types>().run().unwrap();
@@ -209,7 +210,7 @@ fn the_script_configures_again_and_changes_are_told() {
     assert!(first.is_first() && first.changes().is_empty());
     first.write_reconfigure("reconfigure").unwrap();
     let script = place.read("build/reconfigure");
-    assert!(script.ends_with("exec 'my tool' conf --with-level=1 \"$@\"\n"), "{script}");
+    assert!(script.ends_with("exec 'my tool' conf '--with-level=1' \"$@\"\n"), "{script}");
     let mode = std::fs::metadata(place.path("build/reconfigure")).unwrap().permissions().mode();
     assert_eq!(mode & 0o111, 0o111);
     let second = configure("--with-level=3").run().unwrap();
