@@ -19,6 +19,9 @@ use crate::probe::Probes;
 /// By type, and for children by key.
 pub(super) type Node = (TypeId, Option<String>);
 
+/// A value, and who gives it.
+pub(super) type Provided = (Arc<dyn Any + Send + Sync>, String);
+
 /// Everything of one configuration while it runs.
 pub(super) struct Framework {
     pub(super) project: String,
@@ -28,7 +31,7 @@ pub(super) struct Framework {
     pub(super) given: Given,
     pub(super) log: Log,
     pub(super) outputs: Mutex<Outputs>,
-    pub(super) provided: Mutex<HashMap<TypeId, (Arc<dyn Any + Send + Sync>, String)>>,
+    pub(super) provided: Mutex<HashMap<TypeId, Provided>>,
     nodes: Mutex<HashMap<Node, State>>,
     /// In the order in which they were done.
     results: Mutex<Vec<(String, Json)>>,

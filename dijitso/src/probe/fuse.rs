@@ -18,6 +18,9 @@ use crate::toolchain::undefined_symbols;
 /// A fact's answer, with what it rests on; or why nobody could say.
 pub(super) type Solved = (Signature, Result<(FactTold, Trace), Problem>);
 
+/// The same before it is known what the prelude reads.
+type Found = Result<(FactTold, Option<Trace>), Problem>;
+
 /// The facts of one class in one group, on their way.
 #[derive(Debug)]
 pub(super) struct Fuse {
@@ -27,7 +30,7 @@ pub(super) struct Fuse {
     /// The facts that are in each trial under way, by its number.
     items: BTreeMap<usize, Item>,
     next: usize,
-    solved: Vec<Option<Result<(FactTold, Option<Trace>), Problem>>>,
+    solved: Vec<Option<Found>>,
     /// What the prelude reads, known from a text that compiled.
     base: Option<Trace>,
     /// Whether the prelude was asked about by itself.
@@ -211,9 +214,7 @@ impl Fuse {
 
     /// When nothing is under way any more: what the prelude reads, if answers rest on it and nobody knows.
     fn rest(&mut self) -> Vec<(usize, Trial)> {
-        let rests = |solved: &Option<Result<(FactTold, Option<Trace>), Problem>>| {
-            matches!(solved, Some(Ok((_, None))))
-        };
+        let rests = |solved: &Option<Found>| matches!(solved, Some(Ok((_, None))));
         let unknown = self.items.is_empty() && self.base.is_none() && !self.tried_base;
         match unknown && self.solved.iter().any(rests) {
             true => vec![self.item(Vec::new(), Vec::new())],

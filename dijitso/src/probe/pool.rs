@@ -22,7 +22,8 @@ pub(super) enum Task {
     Call(Signature, Command, Trace),
 }
 
-type Answers = Vec<(Signature, Result<(Answered, Trace), Problem>)>;
+/// What was found out, with what it rests on; or why nobody can say.
+pub(super) type Answers = Vec<(Signature, Result<(Answered, Trace), Problem>)>;
 
 pub(super) struct Pool<'a> {
     around: Surroundings,
@@ -102,7 +103,9 @@ impl<'a> Pool<'a> {
                     self.go_on(place, job, next);
                 }
                 Owner::Call(key, command, trace) => {
-                    let answer = called(&command, &output).map(|called| (Answered::Call(called), trace)).map_err(Problem::from);
+                    let answer = called(&command, &output)
+                        .map(|called| (Answered::Call(called), trace))
+                        .map_err(Problem::from);
                     self.answers.push((key, answer));
                 }
             }

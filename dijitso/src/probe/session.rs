@@ -10,9 +10,9 @@ use super::fact::{Class, Fact, Group};
 use super::fuse::Fuse;
 use super::job::{Compiler, Ended, PATIENCE, Trace};
 use super::need::{Answered, Called, Known, Need};
-use super::pool::{Pool, Task};
+use super::pool::{Answers, Pool, Task};
 use super::settings::Settings;
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, Surrounds};
 use super::told::{Problem, Step, kept};
 use super::trial::{Call, Goal, Trial};
 use super::verdict::Reason;
@@ -69,7 +69,7 @@ pub(crate) struct Session {
     named: BTreeMap<Language, Sourced<Vec<String>>>,
     flags: BTreeMap<Language, Settings>,
     found: Mutex<BTreeMap<Language, Result<Compiler, Reason>>>,
-    surrounds: Arc<Mutex<HashMap<(Language, Vec<String>), crate::toolchain::Surround>>>,
+    surrounds: Arc<Mutex<Surrounds>>,
     known: Mutex<HashMap<Signature, Known>>,
     disagreements: Mutex<Vec<Disagreement>>,
     /// The user's files that answers rest on.
@@ -79,6 +79,9 @@ pub(crate) struct Session {
     /// Answers of programs that somebody gave, by the names of the questions.
     pub(super) given: BTreeMap<String, (i32, String)>,
 }
+
+/// Facts that are one text.
+type Together = (Group, Vec<(Signature, Fact)>);
 
 /// What somebody chose for a session.
 #[derive(Debug)]
@@ -332,9 +335,9 @@ impl Session {
     }
 
     /// Asks, with as many programs side by side as the cores allow.
-    fn ask(&self, open: Vec<(Signature, Need)>) -> Vec<(Signature, Result<(Answered, Trace), Problem>)> {
+    fn ask(&self, open: Vec<(Signature, Need)>) -> Answers {
         let mut tasks: Vec<Task> = Vec::new();
-        let mut fused: BTreeMap<(Signature, Class), (Group, Vec<(Signature, Fact)>)> = BTreeMap::new();
+        let mut fused: BTreeMap<(Signature, Class), Together> = BTreeMap::new();
         let mut answers = Vec::new();
         for (key, need) in open {
             match need {

@@ -14,6 +14,9 @@ use crate::fs::Fs;
 use crate::stats::Counters;
 use crate::toolchain::{Language, Surround, Toolchain};
 
+/// What flags make a compiler look at, by language and flags.
+pub(crate) type Surrounds = HashMap<(Language, Vec<String>), Surround>;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     pub(crate) config: Arc<Config>,
@@ -25,8 +28,7 @@ pub(crate) struct Surroundings {
     pub(crate) run_timeout: Duration,
     /// Those that a trial names are there: whoever starts one has looked.
     pub(crate) compilers: Arc<BTreeMap<Language, Compiler>>,
-    /// What flags make a compiler look at, by language and flags.
-    pub(crate) surrounds: Arc<Mutex<HashMap<(Language, Vec<String>), Surround>>>,
+    pub(crate) surrounds: Arc<Mutex<Surrounds>>,
 }
 
 impl Surroundings {

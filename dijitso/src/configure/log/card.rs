@@ -164,10 +164,15 @@ fn advice(failed: &Failed, said: &str) -> Vec<String> {
         advice.push("fewer compilers at once: DIJITSO_JOBS=1".to_owned());
     }
     if has(&["crashed", "signal 11", "signal 6", "signal 4"]) {
-        advice.push("the compiler crashes: another version, or another compiler: CC=.., CXX=.., FC=..".to_owned());
+        advice.push(
+            "the compiler crashes: another version, or another compiler: CC=.., CXX=.., FC=..".to_owned(),
+        );
     }
     if has(&["another kind of machine"]) {
-        advice.push("a compiler for this machine: CC=.., CXX=.., and look at -m32 and --target in the flags".to_owned());
+        advice.push(
+            "a compiler for this machine: CC=.., CXX=.., and look at -m32 and --target in the flags"
+                .to_owned(),
+        );
     }
     if advice.is_empty() && failed.kind() == FailureKind::Unknown {
         advice.push("run the command by hand; another compiler: CC=.., CXX=.., FC=..".to_owned());

@@ -125,7 +125,12 @@ impl Batch {
     ///
     /// # Errors
     /// It cannot be written or submitted, or the job ended without an answer.
-    pub(in crate::probe) fn go_on(&self, fs: &Fs, counters: &Counters, path: &OsString) -> Result<Progress, String> {
+    pub(in crate::probe) fn go_on(
+        &self,
+        fs: &Fs,
+        counters: &Counters,
+        path: &OsString,
+    ) -> Result<Progress, String> {
         let pending = std::mem::take(&mut *lock(&self.pending));
         if pending.is_empty() {
             return Ok(Progress::Nothing);

@@ -180,7 +180,6 @@ macro_rules! common {
             /// use dijitso::probe::*;
             #[doc = concat!("let question = ", $example, ".in_language(Language::Cxx);")]
             /// ```
-            #[must_use]
             pub fn in_language(mut self, language: Language) -> Self {
                 self.language = language;
                 self
@@ -192,7 +191,6 @@ macro_rules! common {
             /// use dijitso::probe::*;
             #[doc = concat!("let question = ", $example, ".with(&Settings::new().include_dir(\"/opt/include\"));")]
             /// ```
-            #[must_use]
             pub fn with(mut self, settings: &Settings) -> Self {
                 self.settings = std::mem::take(&mut self.settings).and(settings);
                 self
@@ -215,7 +213,6 @@ macro_rules! after {
             /// use dijitso::probe::*;
             #[doc = concat!("let question = ", $example, ".after(\"stdio.h\").after(\"#define X 1\");")]
             /// ```
-            #[must_use]
             pub fn after(mut self, header: impl AsRef<str>) -> Self {
                 self.prelude.push(line(header.as_ref()));
                 self
