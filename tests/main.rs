@@ -6,6 +6,7 @@ mod calls;
 mod cargo;
 mod clean;
 mod cli;
+mod configured;
 mod corpus;
 mod cxx_errors;
 mod distribute;

@@ -127,6 +127,80 @@ fn every_row_has_a_form_that_a_test_holds_or_a_reason() {
     }
 }
 
+/// What PETSc's manual names for BuildSystem: its chapter on it, and the modules that it describes.
+const BUILDSYSTEM: [&str; 44] = [
+    "namespacing",
+    "provenance",
+    "explicit control flow",
+    "multi-language tests",
+    "subpackages",
+    "batch environments",
+    "caching",
+    "Framework",
+    "Base",
+    "setupHelp",
+    "setupDependencies",
+    "require",
+    "getChild",
+    "addChild",
+    "PETSC_ARCH",
+    "providers",
+    "addDefine",
+    "delDefine",
+    "addTypedef",
+    "addPrototype",
+    "addMakeMacro",
+    "addMakeRule",
+    "addSubstitution",
+    "addArgumentSubstitution",
+    "addSubstitutionFile",
+    "checkPreprocess",
+    "outputPreprocess",
+    "checkCompile",
+    "outputCompile",
+    "checkLink",
+    "outputLink",
+    "checkRun",
+    "outputRun",
+    "executeTest",
+    "headers.check",
+    "functions.check",
+    "libraries.check",
+    "types.check",
+    "checkSizeof",
+    "pushLanguage",
+    "popLanguage",
+    "getExecutable",
+    "Dump",
+    "printSummary",
+];
+
+#[test]
+fn every_capability_of_buildsystem_has_a_form_that_a_test_holds() {
+    let mut tests = BTreeMap::new();
+    tests_below(&workspace().join("dijitso/src"), &mut tests);
+    tests_below(&workspace().join("tests"), &mut tests);
+    let chapter = read("dijitso/src/guide/configure.md");
+    let (_, table) = chapter.split_once("## From BuildSystem").expect("the table");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| BuildSystem"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    assert!(rows.len() > 30, "{} rows", rows.len());
+    for row in &rows {
+        let [_, here, held_by] = row[..] else { panic!("three cells: {row:?}") };
+        assert!(here.len() > 3, "{row:?}");
+        for test in quoted(held_by) {
+            assert!(tests.contains_key(test), "{row:?}: there is no test `{test}`");
+        }
+        assert!(quoted(held_by).next().is_some(), "{row:?} is held by no test");
+    }
+    for name in BUILDSYSTEM {
+        assert!(rows.iter().any(|row| row[0].contains(name)), "there is no row for `{name}`");
+    }
+}
+
 #[test]
 fn features_that_exist_are_not_said_to_come() {
     let manifest = read("dijitso/Cargo.toml");

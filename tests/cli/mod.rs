@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod cleaning;
+mod configuring;
 mod inspecting;
 mod life;
 mod moving;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::batch::{Batch, Progress, WAITS};
@@ -18,7 +18,7 @@ use super::trial::{Call, Goal, Trial};
 use super::verdict::Reason;
 use crate::cache::{Answer, Inputs, Store};
 use crate::config::{Config, Sourced};
-use crate::fs::Fs;
+use crate::fs::{Fs, Scratch};
 use crate::process::{Command, Limits, Status};
 use crate::signature::Signature;
 use crate::stats::Counters;
@@ -74,6 +74,7 @@ pub(crate) struct Session {
     disagreements: Mutex<Vec<Disagreement>>,
     /// The user's files that answers rest on.
     watched: Mutex<BTreeSet<PathBuf>>,
+    sweep: Once,
     /// Where programs are run, if not here.
     pub(super) batch: Option<Batch>,
     /// Answers of programs that somebody gave, by the names of the questions.
@@ -120,6 +121,7 @@ impl Session {
             known: Mutex::default(),
             disagreements: Mutex::default(),
             watched: Mutex::default(),
+            sweep: Once::new(),
             batch,
             given,
         })
@@ -221,6 +223,10 @@ impl Session {
             Memory::Shadow => open.iter().map(|(key, need)| (*key, need.describe())).collect(),
             _ => HashMap::new(),
         };
+        // What a killed session left behind.
+        self.sweep.call_once(|| {
+            Scratch::sweep(&self.fs, &self.config.tmpdir);
+        });
         let programs = self.programs(&mut open);
         for (key, result) in self.ask(open) {
             if let (Some(trial), Some(batch)) = (programs.get(&key), &self.batch) {

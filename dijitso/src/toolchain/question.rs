@@ -7,6 +7,7 @@ use super::ask::Asker;
 use super::flags::Asked;
 use super::loader;
 use super::native::host_name;
+use super::predefined::Predefined;
 use super::{Language, SearchPath, Toolchain};
 use crate::config::Config;
 use crate::config::origin::Flag;
@@ -89,25 +90,34 @@ impl Toolchain {
         let mut set = asked.resolve(record.native(&host_name()));
         let mut key = set.predefined_key();
         key[0] = self.language().dialect().to_owned();
-        if record.predefined(&key).is_none() {
-            let ask = Asker { driver: &self.0.driver, config, fs: &self.0.fs, counters };
-            match ask.predefined(key.clone()) {
+        // Which processor it compiles for decides nothing about where it looks, but for its width.
+        key.retain(|word| !word.starts_with("-m") || ["-m32", "-m64", "-mx32"].contains(&word.as_str()));
+        let ask = Asker { driver: &self.0.driver, config, fs: &self.0.fs, counters };
+        // That it refuses them is an answer, too, and not one for kernels: it has a name of its own.
+        let refused: Vec<String> = std::iter::once("(refused)".to_owned()).chain(key.clone()).collect();
+        if record.predefined(&key).is_none() && record.predefined(&refused).is_none() {
+            let base = vec![key[0].clone()];
+            let answer = ask.predefined(key.clone()).or_else(|error| {
+                // A compiler that was killed has refused nothing.
+                if ["did not answer", "was killed", "cannot be started"]
+                    .iter()
+                    .any(|words| error.starts_with(words))
+                {
+                    return Err(error);
+                }
+                let known = record.predefined(&base).cloned();
+                let plain = known.map_or_else(|| ask.predefined(base.clone()), Ok);
+                plain.map(|plain| Predefined { key: refused.clone(), ..plain }).map_err(|_| error)
+            });
+            match answer {
                 Ok(predefined) => {
                     record.add_predefined(predefined);
                     self.keep(&record);
                 }
-                Err(_) if key.len() > 1 => {
-                    key.truncate(1);
-                    if record.predefined(&key).is_none()
-                        && let Ok(predefined) = ask.predefined(key.clone())
-                    {
-                        record.add_predefined(predefined);
-                        self.keep(&record);
-                    }
-                }
-                Err(_) => {}
+                Err(error) => log::debug!("{} does not tell where it looks: {error}", self.words().join(" ")),
             }
         }
+        let key = if record.predefined(&key).is_some() { key } else { refused };
         if let Some(predefined) = record.predefined(&key) {
             set.set_predefined(predefined);
         }

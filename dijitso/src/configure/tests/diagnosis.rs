@@ -12,8 +12,9 @@ impl Module for Needs {
         cx.need(&Size::new("int"))?;
         cx.need(&Function::new("puts"))?;
         cx.need(&Header::new("stdio.h").compiled())?;
-        let with =
-            Settings::new().lib("dijitso_none").asked_by(crate::Origin::Option("with-none".to_owned()));
+        let with = Settings::new()
+            .lib("dijitso_none")
+            .asked_by(crate::config::origin::Origin::Option("with-none".to_owned()));
         cx.need(&Function::new("none_at_all").with(&with))?;
         Ok(Needs)
     }
@@ -77,7 +78,7 @@ fn a_card_tells_cause_command_origins_and_what_worked() {
     let output = std::process::Command::new("sh").arg(&script).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("dijitso_none"), "it repeats the failure");
-    let error: crate::Error = failed.clone().into();
+    let error: crate::error::Error = failed.clone().into();
     assert!(error.report().contains("| question"), "{}", error.report());
 }
 

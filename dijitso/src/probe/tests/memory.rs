@@ -250,3 +250,19 @@ fn stamps_that_are_too_fresh_are_proved_by_content() {
     std::fs::File::options().write(true).open(&header).unwrap().set_modified(old).unwrap();
     assert_eq!(size(&desk), Some(8), "touched");
 }
+
+#[test]
+fn two_compilers_behind_ccache_are_told_apart() {
+    let ccache = std::process::Command::new("ccache").arg("--version").output();
+    let mut desk = Desk::new();
+    let question = Macro::new("__clang__");
+    for (compiler, is_clang) in [("gcc", false), ("clang", true), ("gcc", false)] {
+        desk.compilers = vec![(Language::C, format!("ccache {compiler}"))];
+        let verdict = desk.probes().ask(&question);
+        match &ccache {
+            Ok(_) => assert_eq!(verdict.is_yes(), is_clang, "{compiler}: {}", reason(&verdict)),
+            // Without ccache the compiler is not there, and that is what is said.
+            Err(_) => assert!(reason(&verdict).contains("ccache"), "{}", reason(&verdict)),
+        }
+    }
+}
