@@ -14,7 +14,9 @@ use super::told::{Problem, Step, Told, kept, macros_in};
 use super::trial::{Goal, Trial, asked_by};
 use crate::fs::Scratch;
 use crate::process::{Command, Output, Status};
-use crate::toolchain::{SearchPath, Toolchain, Trouble, all_libraries, depfile, traced_files, trouble};
+use crate::toolchain::{
+    SearchPath, Toolchain, Trouble, all_libraries, depfile, may_pass, traced_files, trouble,
+};
 
 /// What a job wants next.
 #[derive(Debug)]
@@ -207,6 +209,9 @@ impl Job {
     }
 
     fn failed(&mut self, output: &Output) -> Next {
+        if !matches!(self.stage, Stage::Run) {
+            self.trace.incomplete |= may_pass(&String::from_utf8_lossy(&output.stderr));
+        }
         match self.stage {
             Stage::Compile(unit) => match self.trial.reads_headers() && self.trial.traced {
                 true => self.ask_for_headers(unit),

@@ -16,8 +16,8 @@ use crate::config::origin::Flag;
 /// use dijitso::probe::Verdict;
 ///
 /// let verdict: Verdict<u64> = Verdict::Yes(8);
-/// assert_eq!(verdict.yes(), Some(8));
 /// assert!(verdict.is_yes());
+/// assert_eq!(verdict.yes(), Some(8));
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]

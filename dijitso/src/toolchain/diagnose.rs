@@ -79,7 +79,13 @@ pub(crate) fn trouble(step: &str, output: &Output, timeout: Duration) -> Option<
 /// Whether a compiler's refusal names a place in a text, and nothing that may have passed by tomorrow: a
 /// wrapper's own complaint, or a file server's, must not keep a correct kernel from being built.
 pub(crate) fn blames_the_text(log: &str) -> bool {
-    const PASSING: [&str; 10] = [
+    !may_pass(log) && log.lines().any(names_a_place)
+}
+
+/// Whether it names something that may have passed by tomorrow, or that no list of what was read tells.
+pub(crate) fn may_pass(log: &str) -> bool {
+    const PASSING: [&str; 11] = [
+        "Too many levels of symbolic links",
         "Stale file handle",
         "Input/output error",
         "Permission denied",
@@ -91,7 +97,7 @@ pub(crate) fn blames_the_text(log: &str) -> bool {
         "Device or resource busy",
         "Cannot allocate memory",
     ];
-    !PASSING.iter().any(|words| log.contains(words)) && log.lines().any(names_a_place)
+    PASSING.iter().any(|words| log.contains(words))
 }
 
 /// `axpy.cpp:3:5: error: ..`, `axpy.cpp:3:10: fatal error: ..`, `axpy.cpp:3: error: ..`

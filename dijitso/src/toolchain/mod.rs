@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use configured::KernelCompiler;
 pub(crate) use cpu::CpuFeatures;
-pub(crate) use diagnose::{Trouble, blames_the_text, trouble, undefined_symbols};
+pub(crate) use diagnose::{Trouble, blames_the_text, may_pass, trouble, undefined_symbols};
 pub(crate) use driver::which;
 pub(crate) use flags::{FlagSet, STRICT_C, dialect};
 pub use language::Language;

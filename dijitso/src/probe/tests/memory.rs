@@ -266,3 +266,19 @@ fn two_compilers_behind_ccache_are_told_apart() {
         }
     }
 }
+
+#[test]
+fn a_header_that_is_a_circle_of_links_is_asked_about_every_time() {
+    let desk = Desk::new();
+    desk.write("b/y.h", "typedef int y_t;\n");
+    std::fs::create_dir(desk.path("a")).unwrap();
+    for (from, to) in [("y.h", "z.h"), ("z.h", "y.h")] {
+        std::os::unix::fs::symlink(desk.path("a").join(to), desk.path("a").join(from)).unwrap();
+    }
+    let with = Settings::new().include_dir(desk.path("a")).include_dir(desk.path("b"));
+    let question = || Compile::new(Language::C, "#include <y.h>\ny_t y;\n").with(&with);
+    assert!(desk.probes().ask(&question()).is_no());
+    std::fs::remove_file(desk.path("a/y.h")).unwrap();
+    let verdict = desk.probes().ask(&question());
+    assert!(verdict.is_yes(), "{}", reason(&verdict));
+}
