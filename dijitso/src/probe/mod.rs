@@ -49,7 +49,7 @@ pub(crate) use batch::Progress;
 pub use probes::{Probes, ProbesBuilder};
 pub(crate) use questions::Note;
 pub use questions::{
-    Align, Compile, CompilerFlag, Constant, FirstOf, Found, Function, Header, Library, Link, LinkerFlag,
+    Align, All, Compile, CompilerFlag, Constant, FirstOf, Found, Function, Header, Library, Link, LinkerFlag,
     Macro, Mangling, Member, Naming, Preprocess, Program, Question, Questions, Ran, Run, Size, Type,
 };
 pub use session::Disagreement;

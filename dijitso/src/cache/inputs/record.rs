@@ -225,8 +225,15 @@ impl Record {
         for _ in 0..reader.u32()? {
             let at = self.bytes.len() - reader.len();
             let dir = Dir::read(&mut reader)?;
-            // What cannot be asked cannot be searched by a compiler either.
-            if dir.state.proves(fs.stamp(dir.path).ok().flatten()) {
+            let stamp = match fs.stamp(dir.path) {
+                // To a compiler a circle of links is an error, and no absence.
+                Err(error) if is_circle(&error) => {
+                    return Some(Err(Change::Unreadable(dir.path.to_owned(), error.to_string())));
+                }
+                // What else cannot be asked cannot be searched by a compiler either.
+                stamp => stamp.ok().flatten(),
+            };
+            if dir.state.proves(stamp) {
                 continue;
             }
             match dir.look(fs, || self.names(), system)? {
@@ -236,6 +243,10 @@ impl Record {
         }
         Some(Ok(()))
     }
+}
+
+fn is_circle(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// A file in a record.

@@ -1,5 +1,6 @@
 //! The questions, one file for each kind.
 
+mod all;
 mod first_of;
 mod flag;
 mod fortran;
@@ -11,6 +12,7 @@ mod program;
 mod text;
 mod value;
 
+pub use all::All;
 pub use first_of::FirstOf;
 pub use flag::{CompilerFlag, LinkerFlag};
 pub use fortran::{Mangling, Naming};

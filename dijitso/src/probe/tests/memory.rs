@@ -278,7 +278,10 @@ fn a_header_that_is_a_circle_of_links_is_asked_about_every_time() {
     let with = Settings::new().include_dir(desk.path("a")).include_dir(desk.path("b"));
     let question = || Compile::new(Language::C, "#include <y.h>\ny_t y;\n").with(&with);
     assert!(desk.probes().ask(&question()).is_no());
-    std::fs::remove_file(desk.path("a/y.h")).unwrap();
+    // Without the circle the other one is found, behind a link that leads nowhere.
+    std::fs::remove_file(desk.path("a/z.h")).unwrap();
     let verdict = desk.probes().ask(&question());
     assert!(verdict.is_yes(), "{}", reason(&verdict));
+    std::os::unix::fs::symlink(desk.path("a/y.h"), desk.path("a/z.h")).unwrap();
+    assert!(desk.probes().ask(&question()).is_no(), "and with it again it is not");
 }
