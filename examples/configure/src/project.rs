@@ -9,13 +9,13 @@ const SOLVER: Opt<Auto> = Opt::auto("with-solver", Auto::Auto, "build the solver
 
 /// What the project found.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Project {
+pub(crate) struct Project {
     /// Bytes of an index and of a scalar.
-    pub index: u64,
-    pub scalar: u64,
+    pub(crate) index: u64,
+    pub(crate) scalar: u64,
     /// The libraries that there are.
-    pub mpi: Option<String>,
-    pub blas: Option<String>,
+    pub(crate) mpi: Option<String>,
+    pub(crate) blas: Option<String>,
 }
 
 impl Module for Project {
