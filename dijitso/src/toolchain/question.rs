@@ -1,5 +1,6 @@
 //! What probes need of a compiler: it as it is, without any flag that kernels are given.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,7 +120,8 @@ impl Toolchain {
         }
         let key = if record.predefined(&key).is_some() { key } else { refused };
         if let Some(predefined) = record.predefined(&key) {
-            set.set_predefined(predefined);
+            let cpath = config.compiler_env.get("CPATH");
+            set.set_predefined(predefined, cpath.map(OsString::as_os_str));
         }
         let mut files = Vec::new();
         for path in set.named_files() {
