@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::configuration::Configuration;
 use super::failed::{Failed, FailureKind};
-use super::framework::{Framework, Registered, lock};
+use super::framework::{Framework, Registered, checked, lock};
 use super::log::{Log, Secrets, card, keep};
 use super::module::Module;
 use super::options::{Given, Opt, OptionValue, Options, Sources};
@@ -395,18 +395,4 @@ impl Configure {
         }
         Ok(probes.build()?)
     }
-}
-
-/// What is wrong although no module failed.
-fn checked(framework: &Framework) -> Result<(), Failed> {
-    if let Some(mistake) = framework.log.mistakes().into_iter().next() {
-        return Err(mistake);
-    }
-    let wrong = framework.probes.disagreements();
-    if !wrong.is_empty() {
-        let each: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        let text = format!("{} remembered answers are wrong:\n{}", each.len(), each.join("\n"));
-        return Err(Failed::new(FailureKind::Stale, text));
-    }
-    Ok(())
 }

@@ -244,3 +244,17 @@ fn circle(path: &[String], name: &str) -> Failed {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What is wrong although no module failed.
+pub(super) fn checked(framework: &Framework) -> Result<(), Failed> {
+    if let Some(mistake) = framework.log.mistakes().into_iter().next() {
+        return Err(mistake);
+    }
+    let wrong = framework.probes.disagreements();
+    if !wrong.is_empty() {
+        let each: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        let text = format!("{} remembered answers are wrong:\n{}", each.len(), each.join("\n"));
+        return Err(Failed::new(FailureKind::Stale, text));
+    }
+    Ok(())
+}

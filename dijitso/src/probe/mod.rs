@@ -30,6 +30,7 @@ mod control;
 mod fact;
 mod fuse;
 mod job;
+mod memory;
 mod need;
 mod object;
 mod pool;
@@ -46,13 +47,13 @@ mod verdict;
 
 pub use batch::Launcher;
 pub(crate) use batch::Progress;
+pub use memory::Disagreement;
 pub use probes::{Probes, ProbesBuilder};
 pub(crate) use questions::Note;
 pub use questions::{
     Align, All, Compile, CompilerFlag, Constant, FirstOf, Found, Function, Header, Library, Link, LinkerFlag,
     Macro, Mangling, Member, Naming, Preprocess, Program, Question, Questions, Ran, Run, Size, Type,
 };
-pub use session::Disagreement;
 pub use settings::Settings;
 pub(crate) use verdict::first_error;
 pub use verdict::{Reason, Verdict};

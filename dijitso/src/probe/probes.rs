@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::ask::Knowledge;
 use super::batch::{Batch, Launcher, Progress};
+use super::memory::{Disagreement, Memory};
 use super::questions::{Note, Question, Questions, evaluate};
-use super::session::{Choices, Disagreement, Memory, Session};
+use super::session::{Choices, Session};
 use super::settings::Settings;
 use super::verdict::Verdict;
 use crate::config::env::Environment;

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::batch::{Batch, Progress, WAITS};
 use super::fact::{Class, Fact, Group};
 use super::fuse::Fuse;
-use super::job::{Compiler, Ended, PATIENCE, Trace};
+use super::job::{Ended, PATIENCE, Trace};
+use super::memory::{Disagreement, Memory};
 use super::need::{Answered, Called, Known, Need};
 use super::pool::{Answers, Pool, Task};
 use super::settings::Settings;
-use super::surroundings::{Surroundings, Surrounds};
+use super::surroundings::{Compiler, Surroundings, Surrounds};
 use super::told::{Problem, Step, kept};
 use super::trial::{Call, Goal, Trial};
 use super::verdict::Reason;
@@ -22,41 +23,7 @@ use crate::fs::{Fs, Scratch};
 use crate::process::{Command, Limits, Status};
 use crate::signature::Signature;
 use crate::stats::Counters;
-use crate::toolchain::{Language, SearchPath, Toolchain, which};
-
-/// Where a session stands to what others remember.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Memory {
-    /// What was answered before, and still holds, is not asked again.
-    #[default]
-    Used,
-    /// Everything is asked; what was answered before, and still holds, must be the same.
-    Shadow,
-    /// As if there were none, and nothing is kept.
-    None,
-}
-
-/// An answer that was remembered, was said to hold, and was wrong.
-///
-/// ```no_run
-/// # fn f(probes: &dijitso::probe::Probes) {
-/// for wrong in probes.disagreements() {
-///     eprintln!("{wrong}");
-/// }
-/// # }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disagreement {
-    question: String,
-    remembered: String,
-    now: String,
-}
-
-impl std::fmt::Display for Disagreement {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: remembered: {}; now: {}", self.question, self.remembered, self.now)
-    }
-}
+use crate::toolchain::{Language, Toolchain, which};
 
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -358,7 +325,7 @@ impl Session {
                     Ok((path, absent)) => tasks.push(self.call(key, &call, path, absent)),
                     Err((why, absent)) => {
                         let called = Called { path: None, why, step: Step::default() };
-                        answers.push((key, Ok((Answered::Call(called), trace_of(Vec::new(), absent)))));
+                        answers.push((key, Ok((Answered::Call(called), Trace::of(Vec::new(), absent)))));
                     }
                 },
             }
@@ -395,17 +362,7 @@ impl Session {
             command = command.set(name, value);
         }
         let reads = call.reads.iter().map(PathBuf::from);
-        Task::Call(key, command, trace_of(vec![path], absent.into_iter().chain(reads).collect()))
-    }
-}
-
-fn trace_of(files: Vec<PathBuf>, absent: Vec<PathBuf>) -> Trace {
-    Trace {
-        started: SystemTime::now(),
-        files,
-        asked: absent.into_iter().map(|path| path.to_string_lossy().into_owned()).collect(),
-        search: SearchPath::default(),
-        incomplete: false,
+        Task::Call(key, command, Trace::of(vec![path], absent.into_iter().chain(reads).collect()))
     }
 }
 

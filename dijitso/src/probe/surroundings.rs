@@ -6,13 +6,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::job::Compiler;
+use super::settings::Settings;
 use crate::config::Config;
 use crate::config::env;
 use crate::config::origin::Flag;
 use crate::fs::Fs;
 use crate::stats::Counters;
 use crate::toolchain::{Language, Surround, Toolchain};
+
+/// A compiler as a job finds it.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiler {
+    pub(crate) toolchain: Toolchain,
+    /// What it is always called with.
+    pub(crate) flags: Settings,
+}
 
 /// What flags make a compiler look at, by language and flags.
 pub(crate) type Surrounds = HashMap<(Language, Vec<String>), Surround>;

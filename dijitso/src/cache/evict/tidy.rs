@@ -198,7 +198,7 @@ impl<'b, 's> Tidy<'b, 's> {
     /// Answers of compilers that nobody asked for.
     fn answers(&mut self) {
         for (_, path, stamp) in self.signed(&self.bin.store.answers_dir()) {
-            if stamp.is_unused_for(UNREAD, self.now) {
+            if self.is_unused_for(UNREAD, &stamp) {
                 self.remove(CacheKind::Toolchain, &path);
             }
         }

@@ -20,9 +20,7 @@ use crate::error::Error;
 use crate::fs::Scratch;
 use crate::library::elf;
 use crate::process::{Command, Output};
-use crate::toolchain::{
-    LinkRequest, Trouble, depfile, traced_files, trouble, undefined_symbols,
-};
+use crate::toolchain::{LinkRequest, Trouble, depfile, traced_files, trouble, undefined_symbols};
 
 /// What a job wants next.
 #[derive(Debug)]

@@ -16,7 +16,11 @@ pub(in crate::configure) fn rust(project: &str, outputs: &Outputs) -> String {
             (None, None) => continue,
         };
         let why = if wanted.why.is_empty() { &wanted.by } else { &wanted.why };
-        let _ = writeln!(text, "\n/// {}\n#[allow(dead_code, unreachable_pub)]\n{declaration}", why.replace('\n', " "));
+        let _ = writeln!(
+            text,
+            "\n/// {}\n#[allow(dead_code, unreachable_pub)]\n{declaration}",
+            why.replace('\n', " ")
+        );
     }
     text
 }

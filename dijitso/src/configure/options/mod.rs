@@ -3,6 +3,7 @@
 mod given;
 mod help;
 mod kind;
+mod read;
 
 pub(super) use given::{Given, Sources};
 pub use kind::{Auto, Opt, OptionValue};

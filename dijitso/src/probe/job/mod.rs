@@ -3,10 +3,14 @@
 //! A job is a small state machine, as one of the engine's builds is: it says which program to run next and is told how
 //! that went, so one thread drives many. Its directory is private and goes with it.
 
+mod ending;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+use ending::{header_missing, is_from_outside, object_name};
 
 use super::object;
 use super::surroundings::Surroundings;
@@ -14,9 +18,7 @@ use super::told::{Problem, Step, Told, kept, macros_in};
 use super::trial::{Goal, Trial, asked_by};
 use crate::fs::Scratch;
 use crate::process::{Command, Output, Status};
-use crate::toolchain::{
-    SearchPath, Toolchain, Trouble, all_libraries, depfile, may_pass, traced_files, trouble,
-};
+use crate::toolchain::{SearchPath, Trouble, all_libraries, depfile, may_pass, traced_files, trouble};
 
 /// What a job wants next.
 #[derive(Debug)]
@@ -43,6 +45,19 @@ pub(super) struct Trace {
     pub(super) search: SearchPath,
     /// Some of it is not known, so the answer cannot be kept.
     pub(super) incomplete: bool,
+}
+
+impl Trace {
+    /// Of a program that is not compiled: what was read, and what was looked for in vain.
+    pub(super) fn of(files: Vec<PathBuf>, absent: Vec<PathBuf>) -> Trace {
+        Trace {
+            started: SystemTime::now(),
+            files,
+            asked: absent.into_iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            search: SearchPath::default(),
+            incomplete: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -379,117 +394,7 @@ impl Job {
         self.current = command.to_string().replace(&*self.dir().to_string_lossy(), ".");
         Next::Run(command)
     }
-
-    fn read_list(&mut self, name: &str) {
-        let dir = self.dir();
-        let listed = depfile::foreign(&self.around.fs, &dir, [name, ""], std::iter::empty(), false);
-        self.trace.files.extend(listed.into_iter().filter(|file| file.is_absolute()));
-    }
-
-    /// What the texts look for, wherever it is.
-    fn collect_questions(&mut self) {
-        let Trial { units, settings, .. } = &self.trial;
-        let mut search = SearchPath::default();
-        for (n, unit) in units.iter().enumerate() {
-            let compiler = self.around.compiler(unit.language);
-            let flags: Vec<_> = compiler.flags.compile_words().chain(settings.compile_words()).collect();
-            let surround = self.around.surround(&compiler.toolchain, &flags);
-            let dirs = flags.iter().filter_map(|flag| flag.text.strip_prefix("-I"));
-            let beside = surround.search.dirs.iter().filter_map(|dir| dir.path.to_str());
-            let dirs: Vec<&str> = dirs.chain(beside).collect();
-            self.trace.asked.extend(asked_by(unit, &dirs));
-            for dir in surround.search.dirs {
-                if n == 0 || !search.dirs.iter().any(|known| known.path == dir.path) {
-                    search.dirs.push(dir);
-                }
-            }
-        }
-        self.trace.search = search;
-    }
-
-    fn wrote(&self, name: &str) -> bool {
-        let stamp = self.around.fs.stamp(&self.dir().join(name)).ok().flatten();
-        stamp.is_some_and(|stamp| stamp.size > 0)
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.scratch.as_ref().map(|scratch| scratch.path().to_owned()).unwrap_or_default()
-    }
-
-    fn done(&mut self, success: bool) -> Next {
-        self.told.success = success;
-        Next::Done(self.end(Ok(())))
-    }
-
-    fn unknown(&mut self, problem: String) -> Next {
-        Next::Done(self.end(Err(problem)))
-    }
-
-    fn end(&mut self, result: Result<(), String>) -> Ended {
-        self.scratch = None;
-        let trace = Trace { search: std::mem::take(&mut self.trace.search), ..self.trace.clone() };
-        let told = std::mem::take(&mut self.told);
-        let told = match result {
-            Ok(()) => Ok(told),
-            Err(text) => {
-                // The one that did not come back, too.
-                let started = Some(std::mem::take(&mut self.current)).filter(|command| !command.is_empty());
-                let commands = told.steps.iter().map(|step| step.command.clone()).chain(started).collect();
-                Err(Problem { text, commands, said: told.said() })
-            }
-        };
-        Ended { told, trace }
-    }
-}
-
-/// A compiler as a job finds it.
-#[derive(Debug, Clone)]
-pub(crate) struct Compiler {
-    pub(crate) toolchain: Toolchain,
-    /// What it is always called with.
-    pub(crate) flags: super::settings::Settings,
-}
-
-fn object_name(unit: usize) -> String {
-    format!("u{unit}.o")
-}
-
-/// Whether somebody else ended a program: its own faults are answers.
-fn is_from_outside(status: Status) -> bool {
-    const KILL: i32 = 9;
-    const TERM: i32 = 15;
-    matches!(status, Status::TimedOut | Status::Signaled(KILL | TERM))
-}
-
-/// `u0.c:1:10: fatal error: x.h: No such file or directory`, `fatal error: 'x.h' file not found`
-fn header_missing(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("fatal error: ")?;
-    let name = match rest.strip_suffix(" file not found") {
-        Some(quoted) => quoted.trim_matches('\''),
-        None => rest.strip_suffix(": No such file or directory")?,
-    };
-    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// How long a program that somebody wrote for a question may run.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_compilers_name_the_header_that_is_missing() {
-        let gcc = "u0.c:1:10: fatal error: x/y.h: No such file or directory";
-        assert_eq!(header_missing(gcc).as_deref(), Some("x/y.h"));
-        let clang = "u0.c:1:10: fatal error: 'x/y.h' file not found";
-        assert_eq!(header_missing(clang).as_deref(), Some("x/y.h"));
-        assert_eq!(header_missing("fatal error: too many errors emitted"), None);
-    }
-
-    #[test]
-    fn only_what_ended_a_program_from_outside_is_no_answer() {
-        assert!(is_from_outside(Status::TimedOut) && is_from_outside(Status::Signaled(9)));
-        assert!(!is_from_outside(Status::Signaled(11)) && !is_from_outside(Status::Exited(1)));
-    }
-}
