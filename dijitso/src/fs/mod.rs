@@ -230,6 +230,12 @@ impl Fs {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
     }
 
+    /// Creates a directory, which must not be there.
+    pub(crate) fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.counters.file_changes.one();
+        std::fs::create_dir(path)
+    }
+
     /// Removes a file; that it is already gone is no error.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.counters.file_changes.one();

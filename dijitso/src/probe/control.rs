@@ -39,7 +39,8 @@ pub(crate) fn works(known: &mut Knowledge<'_>, trial: &Trial, steps: usize) -> R
     }
     languages.dedup();
     for language in languages {
-        let control = empty(goal.clone(), language, &Settings::default());
+        let mut control = empty(goal.clone(), language, &Settings::default());
+        control.name = Some(format!("an empty {language} program"));
         let told = known.trial(&control)?;
         if !told.success {
             let verb = match goal {

@@ -27,6 +27,7 @@
 mod ask;
 mod batch;
 mod control;
+mod elsewhere;
 mod fact;
 mod fuse;
 mod job;

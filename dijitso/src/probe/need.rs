@@ -128,6 +128,7 @@ impl Need {
     /// In a few words.
     pub(crate) fn describe(&self) -> String {
         match self {
+            Need::Trial(Trial { name: Some(name), .. }) => name.clone(),
             Need::Trial(trial) => {
                 let unit = &trial.units[0];
                 let what = match trial.goal {

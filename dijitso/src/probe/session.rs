@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-use super::batch::{Batch, Progress, WAITS};
+use super::batch::Batch;
 use super::fact::{Class, Fact, Group};
 use super::fuse::Fuse;
 use super::job::{Ended, PATIENCE, Trace};
@@ -15,7 +15,7 @@ use super::pool::{Answers, Pool, Task};
 use super::settings::Settings;
 use super::surroundings::{Compiler, Surroundings, Surrounds};
 use super::told::{Problem, Step, kept};
-use super::trial::{Call, Goal, Trial};
+use super::trial::Call;
 use super::verdict::Reason;
 use crate::cache::{Answer, Inputs, Store};
 use crate::config::{Config, Sourced};
@@ -32,7 +32,7 @@ pub(crate) struct Session {
     pub(crate) counters: Arc<Counters>,
     pub(super) store: Option<Store>,
     limits: Limits,
-    memory: Memory,
+    pub(super) memory: Memory,
     named: BTreeMap<Language, Sourced<Vec<String>>>,
     flags: BTreeMap<Language, Settings>,
     found: Mutex<BTreeMap<Language, Result<Compiler, Reason>>>,
@@ -194,7 +194,10 @@ impl Session {
         self.sweep.call_once(|| {
             Scratch::sweep(&self.fs, &self.config.tmpdir);
         });
-        let programs = self.programs(&mut open);
+        let programs = self.programs(&mut open, |key, answer| {
+            let old = remembered.get(key);
+            self.compare(old, described.get(key), answer);
+        });
         for (key, result) in self.ask(open) {
             if let (Some(trial), Some(batch)) = (programs.get(&key), &self.batch) {
                 let answer = self.linked(batch, &key, trial, result);
@@ -203,13 +206,7 @@ impl Session {
             }
             match result {
                 Ok((answer, trace)) => {
-                    if let Some(old) = remembered.get(&key).filter(|old| !old.agrees(&answer)) {
-                        lock(&self.disagreements).push(Disagreement {
-                            question: described.get(&key).cloned().unwrap_or_default(),
-                            remembered: old.describe(),
-                            now: answer.describe(),
-                        });
-                    }
+                    self.compare(remembered.get(&key), described.get(&key), &answer);
                     self.keep(&key, &answer, &trace);
                     self.learn(key, Ok(answer));
                 }
@@ -218,63 +215,18 @@ impl Session {
         }
     }
 
-    /// Programs that a batch job has to run: they are only linked here. What has run already is learned.
-    fn programs(&self, open: &mut Vec<(Signature, Need)>) -> HashMap<Signature, Trial> {
-        let mut programs = HashMap::new();
-        let Some(batch) = &self.batch else { return programs };
-        open.retain_mut(|(key, need)| {
-            let Need::Trial(trial) = need else { return true };
-            if !matches!(trial.goal, Goal::Run { .. }) {
-                return true;
-            }
-            if let Some((told, trace)) = batch.answer(&self.fs, key) {
-                let answer = Answered::Trial(told);
-                self.keep(key, &answer, &trace);
-                self.learn(*key, Ok(answer));
-                return false;
-            }
-            trial.keep_program = Some(batch.program(key));
-            programs.insert(*key, trial.clone());
-            true
-        });
-        programs
-    }
-
-    /// A program was linked for the job. If it was not, that is the answer.
-    fn linked(
-        &self,
-        batch: &Batch,
-        key: &Signature,
-        trial: &Trial,
-        result: Result<(Answered, Trace), Problem>,
-    ) -> Result<Answered, Problem> {
-        match result {
-            Ok((Answered::Trial(told), trace)) if told.success => {
-                let question = Need::Trial(trial.clone()).describe();
-                batch
-                    .add(&self.fs, key, &question, trial, told, trace)
-                    .map_err(|error| format!("its program cannot be kept for the job: {error}"))?;
-                Err(WAITS.into())
-            }
-            Ok((answer, trace)) => {
-                self.keep(key, &answer, &trace);
-                Ok(answer)
-            }
-            Err(problem) => Err(problem),
+    /// Notes that what was remembered is wrong.
+    fn compare(&self, remembered: Option<&Arc<Answered>>, question: Option<&String>, answer: &Answered) {
+        if let Some(old) = remembered.filter(|old| !old.agrees(answer)) {
+            lock(&self.disagreements).push(Disagreement {
+                question: question.cloned().unwrap_or_default(),
+                remembered: old.describe(),
+                now: answer.describe(),
+            });
         }
     }
 
-    /// Submits what waits for a job.
-    pub(crate) fn go_on(&self) -> Result<Progress, String> {
-        match &self.batch {
-            Some(batch) => {
-                batch.go_on(&self.fs, &self.counters, &self.config.path.clone().unwrap_or_default())
-            }
-            None => Ok(Progress::Nothing),
-        }
-    }
-
-    fn learn(&self, key: Signature, answer: Result<Answered, Problem>) {
+    pub(super) fn learn(&self, key: Signature, answer: Result<Answered, Problem>) {
         lock(&self.known).insert(key, answer.map(Arc::new));
     }
 
@@ -285,25 +237,28 @@ impl Session {
     }
 
     /// An answer that cannot be kept costs the next session its time, nothing else.
-    fn keep(&self, key: &Signature, answer: &Answered, trace: &Trace) {
+    pub(super) fn keep(&self, key: &Signature, answer: &Answered, trace: &Trace) {
         let Some(store) = self.store.as_ref().filter(|_| !trace.incomplete) else { return };
-        let Ok(bytes) = postcard::to_stdvec(answer) else { return };
         let collected = Inputs::collect(store, &trace.files, &trace.asked, &trace.search, trace.started);
         match collected {
             // What was changed while it was asked is asked again.
             Ok(collected) if collected.changed.is_some() => {
                 log::debug!("an answer is not kept: {:?} was changed meanwhile", collected.changed);
             }
-            Ok(collected) => {
-                lock(&self.watched).extend(collected.inputs.files());
-                store.create_softly();
-                if let Err(error) = store.keep_answer(key, Answer { bytes, inputs: collected.inputs }) {
-                    log::debug!("an answer cannot be kept: {error}");
-                }
-            }
+            Ok(collected) => self.keep_with(key, answer, collected.inputs),
             Err(problem) => {
                 log::debug!("an answer is not kept: {}: {}", problem.path.display(), problem.error)
             }
+        }
+    }
+
+    pub(super) fn keep_with(&self, key: &Signature, answer: &Answered, inputs: Inputs) {
+        let Some(store) = &self.store else { return };
+        let Ok(bytes) = postcard::to_stdvec(answer) else { return };
+        lock(&self.watched).extend(inputs.files());
+        store.create_softly();
+        if let Err(error) = store.keep_answer(key, Answer { bytes, inputs }) {
+            log::debug!("an answer cannot be kept: {error}");
         }
     }
 

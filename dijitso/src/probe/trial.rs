@@ -58,6 +58,8 @@ pub(crate) struct Trial {
     pub(crate) traced: bool,
     /// Of a run: where the program is put instead of being run.
     pub(crate) keep_program: Option<PathBuf>,
+    /// What the user calls it, for messages.
+    pub(crate) name: Option<String>,
 }
 
 /// A program on PATH, and what it says.
@@ -82,6 +84,7 @@ impl Trial {
             link_extra: Vec::new(),
             traced: true,
             keep_program: None,
+            name: None,
         }
     }
 

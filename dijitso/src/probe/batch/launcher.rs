@@ -1,12 +1,15 @@
 //! How a job gets to the machine that it is for.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Around;
 use crate::process::Command;
+use crate::toolchain::which;
 
 /// Who runs the programs whose answers only the other machine can give.
 ///
@@ -106,8 +109,45 @@ impl Launcher {
         }
     }
 
+    /// Everything that may decide what a program says; not whether somebody waits for it.
+    pub(super) fn identity(&self) -> String {
+        format!("{:?}", self.clone().waiting(true))
+    }
+
+    /// Whether another process can take the answers of its job: somebody can tell when it has ended.
+    pub(super) fn is_found_again(&self) -> bool {
+        matches!(self.0, Kind::Slurm { .. }) || !self.waits()
+    }
+
+    /// Whether the queue knows a job of this name that has not ended; `None` if nobody can say.
+    pub(super) fn knows(&self, around: &Around<'_>, name: &str, dir: &Path) -> Option<bool> {
+        const ENDED: [&str; 10] = [
+            "BOOT_FAIL",
+            "CANCELLED",
+            "COMPLETED",
+            "COMPLETING",
+            "DEADLINE",
+            "FAILED",
+            "NODE_FAIL",
+            "OUT_OF_MEMORY",
+            "PREEMPTED",
+            "TIMEOUT",
+        ];
+        let Kind::Slurm { options, .. } = &self.0 else { return None };
+        let squeue = which("squeue", around.path, around.fs).ok()?;
+        // Of many clusters one has it.
+        let cluster = options.iter().filter(|option| option.starts_with("--cluster"));
+        let words = ["--noheader", "--states=all", "--format=%T"].map(OsString::from).into_iter();
+        let words = words.chain(cluster.map(OsString::from)).chain([format!("--name={name}").into()]);
+        let command = Command::new(squeue.path, dir, Duration::from_secs(60)).args(words);
+        let output = command.spawn(around.counters).ok()?.into_output();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let under_way = |line: &str| !line.is_empty() && !line.contains(':') && !ENDED.contains(&line);
+        output.status.success().then(|| said.lines().map(str::trim).any(under_way))
+    }
+
     /// The program that submits, and its arguments.
-    pub(super) fn words(&self, script: &Path) -> Vec<OsString> {
+    pub(super) fn words(&self, script: &Path, name: &str) -> Vec<OsString> {
         let mut words: Vec<OsString> = Vec::new();
         match &self.0 {
             Kind::Exec(exec) => {
@@ -117,8 +157,10 @@ impl Launcher {
             Kind::Slurm { options, waiting } => {
                 words.push("sbatch".into());
                 words.extend(waiting.then(|| OsString::from("--wait")));
-                words.extend(["--job-name=dijitso", "--output=job.log"].map(OsString::from));
+                words.push("--output=job.log".into());
                 words.extend(options.iter().map(OsString::from));
+                // After the user's: by its name it is found again.
+                words.push(format!("--job-name={name}").into());
             }
             Kind::Template { submit, .. } => words.extend(submit.iter().map(OsString::from)),
         }
@@ -126,13 +168,14 @@ impl Launcher {
         words
     }
 
-    /// What is submitted, given the script that runs everything.
-    pub(super) fn script(&self, run: &Path) -> Option<String> {
-        let command = format!("/bin/sh {}", shlex::try_quote(&run.to_string_lossy()).unwrap_or_default());
-        match &self.0 {
-            Kind::Template { text, .. } => Some(text.replace("@COMMAND@", &command)),
-            _ => None,
+    /// What is submitted in place of the script that runs everything, which is `run`, in words of a shell.
+    pub(super) fn script(&self, run: &str) -> io::Result<Option<String>> {
+        let Kind::Template { text, .. } = &self.0 else { return Ok(None) };
+        if !text.contains("@COMMAND@") {
+            let problem = "the launcher's template has no @COMMAND@, so its job would run nothing";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
+        Ok(Some(text.replace("@COMMAND@", &format!("/bin/sh {run}"))))
     }
 
     pub(super) fn command(&self, program: PathBuf, words: Vec<OsString>, dir: &Path) -> Command {

@@ -262,7 +262,7 @@ impl Question for Run {
             });
         }
         let goal = Goal::Run { args: self.args.clone(), variables: self.variables.clone() };
-        let trial = self.trial(goal);
+        let trial = Trial { name: self.name.clone(), ..self.trial(goal) };
         let ran = |told: &Arc<Told>| {
             let last = told.steps.last();
             last.map(|step| Ran {

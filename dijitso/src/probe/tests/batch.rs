@@ -34,8 +34,10 @@ fn programs_are_collected_into_one_job_and_their_answers_come_back() {
     assert_eq!(second.yes().unwrap().status, 3);
     let launched = std::fs::read_to_string(desk.path("launched")).unwrap();
     assert_eq!(launched.lines().count(), 1, "{launched}");
-    let manifest = std::fs::read_to_string(desk.path("batch/manifest.json")).unwrap();
+    let manifest = std::fs::read_to_string(desk.path("batch/job-1/manifest.json")).unwrap();
     assert_eq!(manifest.matches("run C text").count(), 2, "{manifest}");
+    // It must run before it is believed of another one that it fails.
+    assert!(manifest.contains("an empty C program"), "{manifest}");
     // Remembered as every answer is.
     let warm = build();
     assert!(warm.ask(&question()).is_yes());
@@ -59,7 +61,7 @@ fn a_new_process_takes_the_answers_after_the_job_has_run() {
     assert!(!second.ask(&question()).is_yes());
     assert!(!second.run_batch().unwrap());
     assert!(!desk.path("queued").exists(), "it is submitted once");
-    let job = std::process::Command::new(desk.path("batch/job.sh")).status().unwrap();
+    let job = std::process::Command::new(desk.path("batch/job-1/job.sh")).status().unwrap();
     assert!(job.success());
     let third = build();
     assert_eq!(third.ask(&question()).yes().unwrap().stdout, "from the job\n");
@@ -91,7 +93,8 @@ fn a_job_that_ends_without_an_answer_and_a_missing_launcher_are_told() {
         desk.builder().launcher(desk.path("batch"), Launcher::exec([idle.as_str()])).build().unwrap();
     let _ = probes.ask(&question());
     let error = probes.run_batch().unwrap_err().to_string();
-    assert!(error.contains("ended without an answer"), "{error}");
+    assert!(error.contains("ended without an answer to: "), "{error}");
+    assert!(error.contains(desk.path("batch/job-1").to_str().unwrap()), "{error}");
     let launcher = Launcher::exec(["/no/such/launcher"]);
     let probes = desk.builder().launcher(desk.path("other"), launcher).build().unwrap();
     let _ = probes.ask(&question());
@@ -116,4 +119,180 @@ fn a_known_answer_needs_no_run_and_no_compiler() {
     let verdict = probes.ask(&Run::new(Language::C, "wrong").named("page size"));
     assert_eq!(verdict.yes().unwrap().stdout, "4096");
     assert_eq!(probes.stats().processes, 0);
+}
+
+/// Runs what it is given, and counts.
+fn counting(desk: &Desk) -> Launcher {
+    let log = desk.path("launched");
+    Launcher::exec([desk.script("bin/launch", &format!("echo x >> {}; exec \"$@\"", log.display()))])
+}
+
+fn launched(desk: &Desk) -> usize {
+    std::fs::read_to_string(desk.path("launched")).unwrap_or_default().lines().count()
+}
+
+/// Asks, runs the job if there must be one, and asks again.
+fn told(probes: &Probes, question: &Run) -> Verdict<Ran> {
+    let verdict = probes.ask(question);
+    match probes.run_batch().unwrap() {
+        true => probes.ask(question),
+        false => verdict,
+    }
+}
+
+#[test]
+fn the_answer_of_a_program_whose_header_has_changed_is_not_taken() {
+    let desk = Desk::new();
+    let question = Run::body(Language::C, "#include <stdio.h>\n#include \"value.h\"", "puts(VALUE);")
+        .with(&Settings::new().include_dir(desk.path("include")));
+    let build =
+        |builder: ProbesBuilder| builder.launcher(desk.path("batch"), counting(&desk)).build().unwrap();
+    desk.write("include/value.h", "#define VALUE \"one\"\n");
+    assert_eq!(told(&build(desk.builder()), &question).yes().unwrap().stdout, "one\n");
+    desk.write("include/value.h", "#define VALUE \"two\"\n");
+    let session = build(desk.builder());
+    assert_eq!(told(&session, &question).yes().unwrap().stdout, "two\n");
+    assert_eq!(launched(&desk), 2);
+    let left = std::fs::read_dir(desk.path("batch/job-1")).unwrap();
+    let programs = left.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(programs, 1, "only the empty program is of use to anybody");
+    let warm = build(desk.builder());
+    assert_eq!(warm.ask(&question).yes().unwrap().stdout, "two\n");
+    assert_eq!(warm.stats().processes, 0);
+    // Without a cache the directory is all that is known.
+    let alone = || build(desk.builder().without_cache());
+    assert_eq!(alone().ask(&question).yes().unwrap().stdout, "two\n");
+    desk.write("include/value.h", "#define VALUE \"three\"\n");
+    assert_eq!(told(&alone(), &question).yes().unwrap().stdout, "three\n");
+}
+
+#[test]
+fn configurations_that_share_a_directory_have_jobs_of_their_own() {
+    let desk = Desk::new();
+    let queue = desk.script("bin/qsub", &format!("echo \"$1\" >> {}", desk.path("launched").display()));
+    let build = || {
+        let launcher = Launcher::template("@COMMAND@\n", [queue.as_str()]).waiting(false);
+        desk.builder().launcher(desk.path("batch"), launcher).build().unwrap()
+    };
+    let (one, two, both) = (build(), build(), build());
+    assert!(told(&one, &question()).yes().is_none());
+    assert!(told(&two, &other()).yes().is_none());
+    let _ = both.ask_all((question(), other()));
+    assert!(!both.run_batch().unwrap());
+    assert_eq!(launched(&desk), 2, "both are under way");
+    for job in std::fs::read_to_string(desk.path("launched")).unwrap().lines() {
+        assert!(std::process::Command::new("sh").arg(job).status().unwrap().success());
+    }
+    let (first, second) = build().ask_all((question(), other()));
+    assert_eq!(first.yes().unwrap().stdout, "from the job\n");
+    assert_eq!(second.yes().unwrap().status, 3);
+    assert_eq!(launched(&desk), 2);
+}
+
+#[test]
+fn a_directory_may_be_named_as_it_likes() {
+    let desk = Desk::new();
+    let dir = desk.path("it's \"a\" $(touch wrong) dir;\n#x %j");
+    for launcher in [Launcher::exec(["env"]), Launcher::template("#!/bin/sh\n@COMMAND@\n", ["/bin/sh"])] {
+        let probes = desk.builder().launcher(&dir, launcher).build().unwrap();
+        assert_eq!(told(&probes, &question()).yes().unwrap().stdout, "from the job\n");
+    }
+    use std::os::unix::ffi::OsStringExt as _;
+    let illegible = desk.dir.path().join(std::ffi::OsString::from_vec(b"\xff".to_vec()));
+    let probes = desk.builder().launcher(illegible, Launcher::exec(["env", "-i"])).build().unwrap();
+    let _ = probes.ask(&question());
+    let error = probes.run_batch().unwrap_err().to_string();
+    assert!(error.contains("choose another one"), "{error}");
+}
+
+#[test]
+fn a_program_that_somebody_ended_has_said_nothing() {
+    let desk = Desk::new();
+    let ended = Run::body(Language::C, "#include <signal.h>", "raise(SIGTERM);");
+    let faulty = Run::body(Language::C, "#include <signal.h>", "raise(SIGSEGV);");
+    let probes = desk.builder().launcher(desk.path("batch"), counting(&desk)).build().unwrap();
+    let _ = probes.ask_all((ended.clone(), faulty.clone()));
+    let error = probes.run_batch().unwrap_err().to_string();
+    assert!(error.contains("was killed"), "{error}");
+    let (unknown, no) = probes.ask_all((ended.clone(), faulty.clone()));
+    assert!(matches!(unknown, Verdict::Unknown(_)), "{unknown:?}");
+    assert!(no.is_no(), "its own fault is an answer: {no:?}");
+}
+
+#[test]
+fn what_was_answered_before_a_job_was_cut_off_is_no_loss() {
+    let desk = Desk::new();
+    let cut = "sed -i '/^: >finished/d' \"$2\"; last=$(grep -n '^(cd' \"$2\" | tail -n 1 | cut -d: -f1); \
+               sed -i \"${last}d\" \"$2\"; exec \"$@\"";
+    let build = |text: &str| {
+        let launcher = Launcher::exec([desk.script("bin/launch", text)]);
+        desk.builder().launcher(desk.path("batch"), launcher).build().unwrap()
+    };
+    let probes = build(cut);
+    let _ = probes.ask_all((question(), other()));
+    let error = probes.run_batch().unwrap_err().to_string();
+    assert!(error.contains("ended without an answer to: "), "{error}");
+    let second = build("exec \"$@\"");
+    let (one, two) = second.ask_all((question(), other()));
+    assert!(one.is_yes() || two.is_yes(), "{one:?} {two:?}");
+    assert!(second.run_batch().unwrap());
+    let (one, two) = second.ask_all((question(), other()));
+    assert!(one.is_yes() && two.is_yes(), "{one:?} {two:?}");
+}
+
+#[test]
+fn answers_that_a_file_server_shows_late_are_waited_for() {
+    let desk = Desk::new();
+    let late = desk.script("bin/late", "(sleep 0.5; \"$@\") >/dev/null 2>&1 &");
+    let launcher = Launcher::exec([late.as_str()]);
+    let probes = desk.builder().launcher(desk.path("batch"), launcher).build().unwrap();
+    assert_eq!(told(&probes, &question()).yes().unwrap().stdout, "from the job\n");
+}
+
+#[test]
+fn a_job_that_cannot_be_submitted_is_not_taken_for_one_that_is_under_way() {
+    let desk = Desk::new();
+    let build = |launcher: Launcher| desk.builder().launcher(desk.path("batch"), launcher).build().unwrap();
+    let refusing = desk.script("bin/refuse", "echo 'no such queue' >&2; exit 1");
+    for _ in 0..2 {
+        let probes = build(Launcher::template("@COMMAND@", [refusing.as_str()]).waiting(false));
+        let _ = probes.ask(&question());
+        let error = probes.run_batch().unwrap_err().to_string();
+        assert!(error.contains("was not submitted") && error.contains("no such queue"), "{error}");
+    }
+    let probes = build(Launcher::template("#PBS -l nodes=1\n", ["sh"]));
+    let _ = probes.ask(&question());
+    let error = probes.run_batch().unwrap_err().to_string();
+    assert!(error.contains("no @COMMAND@"), "{error}");
+}
+
+#[test]
+fn what_was_never_submitted_is_left_nowhere() {
+    let desk = Desk::new();
+    let probes = desk.builder().launcher(desk.path("batch"), counting(&desk)).build().unwrap();
+    let _ = probes.ask(&question());
+    assert!(desk.path("batch/job-1").exists());
+    drop(probes);
+    assert!(!desk.path("batch/job-1").exists());
+}
+
+#[test]
+fn a_shadow_runs_programs_again() {
+    let desk = Desk::new();
+    let state = desk.write("state", "one\n");
+    // What no list of what was read names.
+    let text = format!(
+        "char line[9]; FILE *f = fopen(\"{}\", \"r\"); fputs(fgets(line, 9, f), stdout);",
+        state.display()
+    );
+    let question = Run::body(Language::C, "#include <stdio.h>", &text).named("what the file says");
+    let build =
+        |builder: ProbesBuilder| builder.launcher(desk.path("batch"), counting(&desk)).build().unwrap();
+    assert!(told(&build(desk.builder()), &question).is_yes());
+    desk.write("state", "two\n");
+    let shadow = build(desk.builder().shadow());
+    assert_eq!(told(&shadow, &question).yes().unwrap().stdout, "two\n");
+    let wrong = shadow.disagreements();
+    assert!(wrong.len() == 1 && wrong[0].to_string().contains("what the file says"), "{wrong:?}");
+    assert_eq!(launched(&desk), 2);
 }
