@@ -1,5 +1,6 @@
 //! All integration tests. Each file holds one area; `harness` is what they share.
 
+mod batch;
 mod browse;
 mod cache;
 mod calls;

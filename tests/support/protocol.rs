@@ -26,6 +26,21 @@ pub struct Loaded {
     pub value: f64,
 }
 
+/// What a `configurer` prints.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Configured {
+    /// Each a number, and the job of Slurm that its program ran in.
+    pub answers: Vec<String>,
+    /// How the program at the gate ended.
+    pub status: Option<i32>,
+    /// Processes that were started.
+    pub processes: u64,
+    /// Whether it failed because a job has to run first.
+    pub waits: bool,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
 /// What a copy of `shim` does, read from the file `<its own path>.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ShimConfig {

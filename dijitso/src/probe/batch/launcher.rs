@@ -52,6 +52,9 @@ impl Launcher {
 
     /// Slurm: one job for `sbatch`, which is waited for.
     ///
+    /// It has a name of its own, by which `squeue` finds it again: one that is still under way is not submitted twice, and one that was
+    /// cancelled is submitted again.
+    ///
     /// ```
     /// let launcher = dijitso::probe::Launcher::slurm();
     /// ```

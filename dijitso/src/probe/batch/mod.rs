@@ -266,12 +266,15 @@ impl Batch {
     }
 
     fn advice(&self, waiting: &BTreeMap<Folder, BTreeSet<String>>) -> String {
-        let programs: usize = waiting.values().map(BTreeSet::len).sum();
+        let programs = match waiting.values().map(BTreeSet::len).sum() {
+            1 => "1 program waits".to_owned(),
+            more => format!("{more} programs wait"),
+        };
         let places: Vec<String> = waiting.keys().map(|folder| folder.dir.display().to_string()).collect();
         let places = places.join(" and ");
-        let them = if waiting.len() == 1 { "it" } else { "they" };
+        let (them, have) = if waiting.len() == 1 { ("it", "it has") } else { ("they", "they have") };
         format!(
-            "{programs} programs wait for a job of `{}` in {places}; run the configuration again when {them} ended \
+            "{programs} for a job of `{}` in {places}; run the configuration again when {have} ended \
              (if {them} never will, remove {places} before)",
             self.launcher
         )
