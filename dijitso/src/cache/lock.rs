@@ -45,9 +45,8 @@ impl Lock {
         None
     }
 
-    /// Whether it excludes anybody.
-    #[cfg(test)]
-    fn is_real(&self) -> bool {
+    /// Whether it excludes anybody: not where there are no locks.
+    pub(crate) fn excludes(&self) -> bool {
         self.held.is_some()
     }
 }
@@ -80,11 +79,11 @@ mod tests {
         let fs = Fs::new(Default::default());
         let path = dir.path().join("lock");
         let lock = Lock::try_new(&fs, &path).unwrap();
-        assert!(lock.is_real());
+        assert!(lock.excludes());
         assert!(Lock::try_new(&fs, &path).is_none());
         drop(lock);
         assert!(!path.exists());
-        assert!(Lock::try_new(&fs, &path).unwrap().is_real());
+        assert!(Lock::try_new(&fs, &path).unwrap().excludes());
     }
 
     #[test]
@@ -92,7 +91,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         std::fs::write(&path, b"").unwrap();
-        assert!(Lock::try_new(&Fs::new(Default::default()), &path).unwrap().is_real());
+        assert!(Lock::try_new(&Fs::new(Default::default()), &path).unwrap().excludes());
     }
 
     #[test]
@@ -100,7 +99,7 @@ mod tests {
         let fs = Fs::new(Default::default());
         let dir = tempfile::tempdir().unwrap();
         for path in [Path::new("/proc/nowhere/lock"), dir.path()] {
-            assert!(!Lock::try_new(&fs, path).unwrap().is_real());
+            assert!(!Lock::try_new(&fs, path).unwrap().excludes());
         }
     }
 

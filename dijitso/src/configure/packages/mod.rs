@@ -10,6 +10,8 @@ mod mpi;
 mod openmp;
 mod pkg_config;
 mod threads;
+mod unpack;
+mod work;
 
 pub use blas::Blas;
 pub(super) use build::build;

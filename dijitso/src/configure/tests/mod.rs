@@ -4,6 +4,7 @@ mod diagnosis;
 mod graph;
 mod outputs;
 mod packages;
+mod packages_build;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -15,16 +16,35 @@ use crate::probe::{CompilerFlag, Function, Header, Language, Probes, Settings, S
 
 /// A place for one configuration: its cache, and what it writes.
 struct Place {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
+    /// Removed with it, if it is ours.
+    _own: Option<tempfile::TempDir>,
+}
+
+/// Whether a test can have this program: it skips without, or with CI set fails.
+fn there(program: &str) -> bool {
+    let there = std::process::Command::new(program).arg("--version").output().is_ok();
+    if !there {
+        let is_ci = crate::config::env::named("CI").is_some();
+        assert!(!is_ci, "with CI set nothing may be skipped: there is no {program}");
+        eprintln!("skipped: there is no {program}");
+    }
+    there
 }
 
 impl Place {
     fn new() -> Place {
-        Place { dir: tempfile::tempdir().unwrap() }
+        let own = tempfile::tempdir().unwrap();
+        Place { dir: own.path().to_owned(), _own: Some(own) }
+    }
+
+    /// One that another process has made.
+    fn of(dir: PathBuf) -> Place {
+        Place { dir, _own: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.join(name)
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {

@@ -1,0 +1,392 @@
+//! The steps of building a package: each once, by one process at a time, and nothing believed before the last.
+//!
+//! ```text
+//! packages/<name>-<key>/       the key: tarball, build system, arguments, compilers and their flags
+//!   lock                       held while somebody builds
+//!   build.log                  every command with what it said
+//!   tree-<n>/source, cmake     what is built, and where CMake builds it
+//!   tree-<n>/extracted ..      a mark for each step that is done; `<step>.begun` while it runs
+//!   prefix/                    what is installed; complete if `.dijitso-installed` is in it
+//! ```
+//!
+//! A step that failed leaves everything as it is and is done again by the next run, as `make` is used to. After one that was
+//! killed nobody knows what is half written (`make` believes half an object file), and what it started may still be
+//! writing: so that is done anew in another tree.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::build::{BuildWith, Recipe};
+use super::unpack::unpack;
+use crate::cache::Lock;
+use crate::configure::{Cx, Failed};
+use crate::fs::{Absent, Fs};
+use crate::probe::Language;
+use crate::process::{Command, Status};
+use crate::signature::{Signature, Signer};
+use crate::stats::Counters;
+use crate::toolchain::which;
+
+/// The whole of a build system may take so long, and so long another process is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4 * 3600);
+/// Lines of the log that a failure shows.
+const SHOWN: usize = 15;
+
+pub(super) struct Work<'a> {
+    recipe: &'a Recipe,
+    /// Words of the C and C++ compilers, and their flags.
+    compilers: Vec<(Language, Vec<String>, Vec<String>)>,
+    pub(super) root: PathBuf,
+    pub(super) prefix: PathBuf,
+    pub(super) log: PathBuf,
+    jobs: usize,
+    path: std::ffi::OsString,
+    fs: &'a Fs,
+    counters: &'a Counters,
+}
+
+impl<'a> Work<'a> {
+    const INSTALLED: &'static str = ".dijitso-installed";
+
+    pub(super) fn new(
+        cx: &'a Cx<'_>,
+        recipe: &'a Recipe,
+        dir: &Path,
+        jobs: usize,
+    ) -> Result<Work<'a>, Failed> {
+        let session = cx.probes().session();
+        let mut signer = Signer::quiet("dijitso package 2");
+        signer.field("name", &recipe.name);
+        signer.field("sha256", &recipe.sha256.to_ascii_lowercase());
+        signer.field("with", &format!("{:?}", recipe.with));
+        signer.field("arguments", &recipe.arguments);
+        let mut compilers = Vec::new();
+        for language in [Language::C, Language::Cxx] {
+            let compiler = session.compiler(language).map_err(|reason| cx.fail(reason.to_string()))?;
+            signer.field(language.name(), &compiler.toolchain.identity());
+            let flags: Vec<String> = compiler.flags.compile_words().map(|flag| flag.text).collect();
+            signer.field("flags", &flags);
+            compilers.push((language, compiler.toolchain.words().to_vec(), flags));
+        }
+        let key = signer.finish().short();
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let root = dir.join("packages").join(format!("{}-{key}", recipe.name));
+        Ok(Work {
+            recipe,
+            compilers,
+            prefix: root.join("prefix"),
+            log: root.join("build.log"),
+            root,
+            jobs,
+            path: session.config.path.clone().unwrap_or_default(),
+            fs: &session.fs,
+            counters: &session.counters,
+        })
+    }
+
+    /// Only what was installed to its end is.
+    pub(super) fn is_installed(&self) -> bool {
+        self.fs.exists(&self.prefix.join(Work::INSTALLED))
+    }
+
+    /// Each step once: what a failed run has finished is not done again.
+    pub(super) fn run(&self, wanted: &Signature, patience: Duration) -> Result<(), Problem> {
+        self.fs.create_dir_all_public(&self.root).map_err(io)?;
+        let _lock = lock(self.fs, &self.root.join("lock"), patience)?;
+        if self.is_installed() {
+            return Ok(());
+        }
+        let tree = self.tree()?;
+        tree.step("extracted", || self.extract(&tree, wanted))?;
+        let top = tree.top();
+        let (configure, make, install) = self.commands(&tree, &top)?;
+        tree.step("configured", || {
+            // CMake would keep what it found wrong.
+            self.fs.remove_tree(&tree.cmake()).map_err(io)?;
+            self.call(configure)
+        })?;
+        tree.step("built", || self.call(make))?;
+        // What a killed run has installed is not all of it.
+        self.fs.remove_tree(&self.prefix).map_err(io)?;
+        self.call(install)?;
+        if !self.fs.exists(&self.prefix) {
+            let prefix = self.prefix.display();
+            let text = format!(
+                "`install` ended well and has put nothing into {prefix}: the package does not heed its prefix"
+            );
+            return Err(text.into());
+        }
+        Ok(self.fs.write(&self.prefix.join(Work::INSTALLED), b"").map_err(io)?)
+    }
+
+    /// The tree to go on with, or a new one.
+    fn tree(&self) -> Result<Tree<'a>, String> {
+        let number = |name: &std::ffi::OsString| name.to_str()?.strip_prefix("tree-")?.parse::<u64>().ok();
+        let mut all: Vec<u64> = self.fs.list(&self.root).map_err(io)?.iter().filter_map(number).collect();
+        all.sort_unstable();
+        let tree = |n: u64| Tree { dir: self.root.join(format!("tree-{n}")), fs: self.fs };
+        let last = all.last().copied();
+        if let Some(last) = last.map(tree).filter(|tree| !tree.was_killed()) {
+            return Ok(last);
+        }
+        for old in all {
+            // Somebody whom the killed one started may still write there; then it stays for the next time.
+            let _ = self.fs.remove_tree(&tree(old).dir);
+        }
+        let new = tree(last.map_or(0, |last| last + 1));
+        self.fs.create_dir_all_public(&new.dir).map_err(io)?;
+        Ok(new)
+    }
+
+    fn extract(&self, tree: &Tree<'_>, wanted: &Signature) -> Result<(), Problem> {
+        let tarball = self.fetch(wanted)?;
+        let found = self
+            .fs
+            .digest(&tarball)
+            .map_err(|error| format!("cannot read {}: {error}", tarball.display()))?;
+        if found != *wanted {
+            if tarball.starts_with(&self.root) {
+                let _ = self.fs.remove(&tarball);
+            }
+            let tarball = tarball.display();
+            let text = format!(
+                "{tarball} has the SHA-256 {found}, and must have {wanted}: it is not what the recipe means"
+            );
+            return Err(text.into());
+        }
+        let source = tree.source();
+        self.fs.remove_tree(&source).map_err(io)?;
+        self.fs.create_dir_all_public(&source).map_err(io)?;
+        Ok(unpack(self.fs, &tarball, &source)?)
+    }
+
+    /// The tarball as a file.
+    fn fetch(&self, wanted: &Signature) -> Result<PathBuf, Problem> {
+        let location = &self.recipe.location;
+        if let Some(path) = location.strip_prefix("file://") {
+            return Ok(PathBuf::from(path));
+        }
+        if !location.contains("://") {
+            let path = std::path::absolute(location);
+            return Ok(path.map_err(|error| format!("`{location}` is no path: {error}"))?);
+        }
+        // It ends up under this name only if all of it came.
+        let (target, part) = (self.root.join("tarball"), self.root.join("tarball.part"));
+        if self.fs.digest(&target).is_ok_and(|found| found == *wanted) {
+            return Ok(target);
+        }
+        let loaders: [(&str, &[&str]); 2] = [
+            ("curl", &["--fail", "--location", "--silent", "--show-error", "--output"]),
+            ("wget", &["-q", "-O"]),
+        ];
+        for (program, options) in loaders {
+            let Ok(found) = which(program, &self.path, self.fs) else { continue };
+            let command = Command::new(found.path, &self.root, PATIENCE).args(options.iter().copied());
+            self.call(command.arg(&part).arg(location))?;
+            self.fs.rename(&part, &target).map_err(io)?;
+            return Ok(target);
+        }
+        let text = format!(
+            "neither curl nor wget is there to fetch {location}: install one, or fetch it yourself and name its path"
+        );
+        Err(text.into())
+    }
+
+    fn commands(&self, tree: &Tree<'_>, top: &Path) -> Result<(Command, Command, Command), String> {
+        let program = |name: &str| {
+            let found =
+                which(name, &self.path, self.fs).map_err(|why| format!("{name} is needed and {why}"))?;
+            Ok::<Command, String>(Command::new(found.path, top, PATIENCE))
+        };
+        let jobs = self.jobs.max(1).to_string();
+        match self.recipe.with {
+            BuildWith::Autotools => {
+                let mut configure = Command::new(top.join("configure"), top, PATIENCE);
+                configure = configure.arg(format!("--prefix={}", self.prefix.display()));
+                for (language, words, flags) in &self.compilers {
+                    configure = configure.arg(format!("{}={}", language.variable(), words.join(" ")));
+                    if !flags.is_empty() {
+                        configure =
+                            configure.arg(format!("{}={}", language.flags_variable(), flags.join(" ")));
+                    }
+                }
+                let configure = configure.args(&self.recipe.arguments);
+                Ok((configure, program("make")?.arg(format!("-j{jobs}")), program("make")?.arg("install")))
+            }
+            BuildWith::CMake => {
+                let build = tree.cmake();
+                let mut configure = program("cmake")?.arg("-S").arg(top).arg("-B").arg(&build);
+                configure = configure.arg(format!("-DCMAKE_INSTALL_PREFIX={}", self.prefix.display()));
+                for (language, words, flags) in &self.compilers {
+                    let name = if *language == Language::C { "C" } else { "CXX" };
+                    configure = configure.arg(format!("-DCMAKE_{name}_COMPILER={}", words.join(";")));
+                    if !flags.is_empty() {
+                        configure = configure.arg(format!("-DCMAKE_{name}_FLAGS={}", flags.join(" ")));
+                    }
+                }
+                let configure = configure.args(&self.recipe.arguments);
+                let make = program("cmake")?.arg("--build").arg(&build).args(["--parallel", &jobs]);
+                Ok((configure, make, program("cmake")?.arg("--install").arg(&build)))
+            }
+        }
+    }
+
+    /// Runs a command, and adds it and what it says to the log.
+    fn call(&self, command: Command) -> Result<(), Problem> {
+        let log = |bytes: &[u8]| drop(self.fs.append(&self.log, bytes, Absent::Create));
+        log(format!("$ {command}\n").as_bytes());
+        let running =
+            command.spawn(self.counters).map_err(|error| format!("cannot start `{command}`: {error}"))?;
+        let output = running.into_output();
+        let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        log(&said);
+        match output.status {
+            Status::Exited(0) => Ok(()),
+            status => {
+                let text = String::from_utf8_lossy(&said).into_owned();
+                let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+                let last = &lines[lines.len().saturating_sub(SHOWN)..];
+                let text = format!("`{command}` {}:\n{}", status.describe(), last.join("\n"));
+                Err(Problem { text, was_killed: !matches!(status, Status::Exited(_)) })
+            }
+        }
+    }
+}
+
+/// Why a package is not built.
+#[derive(Debug)]
+pub(super) struct Problem {
+    text: String,
+    /// What ran did not end by itself.
+    was_killed: bool,
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Problem {
+        Problem { text, was_killed: false }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// One attempt: the source, where it is built, and how far that is.
+struct Tree<'a> {
+    dir: PathBuf,
+    fs: &'a Fs,
+}
+
+impl Tree<'_> {
+    const STEPS: [&'static str; 3] = ["extracted", "configured", "built"];
+
+    fn source(&self) -> PathBuf {
+        self.dir.join("source")
+    }
+
+    fn cmake(&self) -> PathBuf {
+        self.dir.join("cmake")
+    }
+
+    /// The directory in which the package is: the only one, mostly.
+    fn top(&self) -> PathBuf {
+        let source = self.source();
+        match &self.fs.list(&source).unwrap_or_default()[..] {
+            [only] if self.fs.is_directory_itself(&source.join(only)) => source.join(only),
+            _ => source,
+        }
+    }
+
+    fn begun(&self, step: &str) -> PathBuf {
+        self.dir.join(format!("{step}.begun"))
+    }
+
+    /// A step neither succeeded nor failed.
+    fn was_killed(&self) -> bool {
+        Tree::STEPS.iter().any(|step| self.fs.exists(&self.begun(step)))
+    }
+
+    fn step(&self, name: &str, run: impl FnOnce() -> Result<(), Problem>) -> Result<(), Problem> {
+        let mark = self.dir.join(name);
+        if self.fs.exists(&mark) {
+            return Ok(());
+        }
+        let begun = self.begun(name);
+        self.fs.write(&begun, b"").map_err(io)?;
+        match run() {
+            Ok(()) => Ok(self.fs.rename(&begun, &mark).map_err(io)?),
+            Err(problem) => {
+                if !problem.was_killed {
+                    self.fs.remove(&begun).map_err(io)?;
+                }
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// One process builds; others wait for it, and find its work done.
+fn lock(fs: &Fs, path: &Path, patience: Duration) -> Result<Lock, String> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(5);
+    loop {
+        match Lock::try_new(fs, path) {
+            Some(lock) if lock.excludes() => return Ok(lock),
+            Some(_) => {
+                return Err(format!(
+                    "{} cannot be locked, and two processes that build there at once would disturb each other: let the \
+                     configuration be written to another file system",
+                    path.display()
+                ));
+            }
+            None if begun.elapsed() >= patience => {
+                return Err(format!(
+                    "another process builds it and holds {}: end that one, or run again when it is done",
+                    path.display()
+                ));
+            }
+            None => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+fn io(error: std::io::Error) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_another_process_does_not_wait_for_ever_nor_builds_without_a_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let (fs, path) = (Fs::new(Default::default()), dir.path().join("lock"));
+        let held = lock(&fs, &path, Duration::ZERO).unwrap();
+        let problem = lock(&fs, &path, Duration::ZERO).unwrap_err();
+        assert!(problem.contains("another process builds it"), "{problem}");
+        drop(held);
+        lock(&fs, &path, Duration::ZERO).unwrap();
+        let problem = lock(&fs, Path::new("/proc/nowhere/lock"), PATIENCE).unwrap_err();
+        assert!(problem.contains("cannot be locked"), "{problem}");
+    }
+
+    #[test]
+    fn a_step_that_failed_is_done_again_and_one_that_was_killed_makes_the_tree_worthless() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = Fs::new(Default::default());
+        let tree = Tree { dir: dir.path().to_owned(), fs: &fs };
+        let fails = |was_killed| move || Err(Problem { text: "no".to_owned(), was_killed });
+        tree.step("built", fails(false)).unwrap_err();
+        assert!(!tree.was_killed());
+        tree.step("built", || Ok(())).unwrap();
+        tree.step("built", fails(true)).unwrap();
+        tree.step("extracted", fails(true)).unwrap_err();
+        assert!(tree.was_killed());
+    }
+}

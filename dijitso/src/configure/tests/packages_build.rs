@@ -1,0 +1,251 @@
+//! Packages that are built: each kind of build system, and what goes wrong on the way.
+
+use super::*;
+
+/// A tarball with these files in a directory `small-1.0`, and its digest.
+fn tarball(place: &Place, files: &[(&str, &str, u32)]) -> (PathBuf, String) {
+    let path = place.path("small-1.0.tar.gz");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
+    for (name, text, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(*mode);
+        header.set_cksum();
+        tar.append_data(&mut header, format!("small-1.0/{name}"), text.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+    let digest = crate::signature::digest(&std::fs::read(&path).unwrap());
+    (path, digest.to_hex())
+}
+
+/// Shaped as those of Autotools; a file beside the tarball makes it fail, or kills who builds it.
+const CONFIGURE: &str = r#"#!/bin/sh
+for word; do case $word in
+  --prefix=*) prefix=${word#*=};;
+  CC=*) cc=${word#*=};;
+  --fail) echo 'configure: error: as told' >&2; exit 1;;
+esac; done
+root=../../..
+echo "configured" >> $root/times
+kill_once() { echo "test ! -e $root/../../../kill-$1 || test -e $root/$1 || { touch $root/$1; $2 kill -9 \$\$(cut -d' ' -f4 /proc/\$\$PPID/stat); sleep 600; }"; }
+if test -e $root/../../../kill-configure && test ! -e $root/killed; then
+  echo 'half' > Makefile; touch $root/killed; kill -9 $PPID; exit 1
+fi
+cat > Makefile <<END
+all: libsmall.so
+libsmall.so: small.c
+	@test ! -e $root/../../../make-fails || { echo make-fails is there; exit 1; }
+	@$(kill_once make 'echo half > libsmall.so;')
+	$cc -shared -fPIC -o libsmall.so small.c
+install:
+	mkdir -p $prefix/lib $prefix/include
+	@$(kill_once install "echo half > $prefix/lib/libsmall.so;")
+	cp libsmall.so $prefix/lib
+	cp small.h $prefix/include
+END
+"#;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Small {
+    settings: Settings,
+}
+
+impl Module for Small {
+    const NAME: &'static str = "packages.small";
+
+    fn configure(cx: &Cx<'_>) -> Result<Small, Failed> {
+        let recipe = cx.provided::<Recipe>()?;
+        let settings = cx.build(&recipe)?.lib("small");
+        cx.need(&Function::new("small").after("small.h").with(&settings))?;
+        Ok(Small { settings })
+    }
+}
+
+impl Place {
+    /// Of the only package that is built.
+    fn root(&self) -> PathBuf {
+        let mut all = self.roots();
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    fn read_root(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.root().join(name)).unwrap()
+    }
+
+    fn roots(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path("build/packages")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+fn autotools(place: &Place) -> (PathBuf, String) {
+    tarball(
+        place,
+        &[
+            ("configure", CONFIGURE, 0o755),
+            ("small.c", "int small(void) { return 1; }\n", 0o644),
+            ("small.h", "int small(void);\n", 0o644),
+        ],
+    )
+}
+
+#[test]
+fn a_package_is_built_once_from_its_tarball_and_then_tested() {
+    let place = Place::new();
+    let (path, sha256) = autotools(&place);
+    let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::Autotools);
+    let run = |recipe: &Recipe| place.configure().provide(recipe.clone()).with::<Small>().run();
+    let first = run(&recipe).unwrap();
+    assert!(first.get::<Small>().unwrap().settings.to_string().contains("-lsmall"));
+    let second = run(&recipe).unwrap();
+    assert_eq!(second.probes().unwrap().stats().processes, 0, "neither built nor asked again");
+    // Another argument is another prefix.
+    run(&recipe.clone().argument("--other")).unwrap();
+    assert_eq!(place.roots().len(), 2);
+    // And so is another compiler, by its contents and not by its name.
+    let with_cc = |script: &str| {
+        let cc = place.script("bin/cc", script);
+        let probes = Probes::builder().cache_dir(place.path("cache")).without_environment_flags();
+        let probes = probes.compiler(Language::C, cc).compiler(Language::Cxx, "g++");
+        let configure = Configure::new("Demo").probes(probes).dir(place.path("build"));
+        configure.provide(recipe.clone()).with::<Small>().run().unwrap();
+        place.roots().len()
+    };
+    assert_eq!(with_cc("exec gcc \"$@\""), 3);
+    assert_eq!(with_cc("exec gcc \"$@\""), 3);
+    assert_eq!(with_cc("exec gcc -O1 \"$@\""), 4);
+}
+
+#[test]
+fn a_tarball_with_another_digest_is_refused_before_anything_of_it_runs() {
+    let place = Place::new();
+    let (path, _) = autotools(&place);
+    let recipe = Recipe::new("small", path.to_str().unwrap(), "00".repeat(32), BuildWith::Autotools);
+    let failed = place.configure().provide(recipe).with::<Small>().run().unwrap_err().to_string();
+    assert!(failed.contains("must have 0000") && failed.contains("not what the recipe means"), "{failed}");
+    let short = Recipe::new("small", path.to_str().unwrap(), "00", BuildWith::Autotools);
+    let failed = place.configure().provide(short).with::<Small>().run().unwrap_err().to_string();
+    assert!(failed.contains("not of 64 digits"), "{failed}");
+}
+
+#[test]
+fn a_build_that_fails_shows_its_last_words_and_goes_on_where_it_failed() {
+    let place = Place::new();
+    let (path, sha256) = autotools(&place);
+    let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::Autotools);
+    let failing = recipe.clone().argument("--fail");
+    let failed = place.configure().provide(failing).with::<Small>().run().unwrap_err().to_string();
+    assert!(failed.contains("configure: error: as told") && failed.contains("build.log"), "{failed}");
+    assert!(failed.contains("goes on where this one failed"), "{failed}");
+    let root = place.root();
+    assert!(std::fs::read_to_string(root.join("build.log")).unwrap().contains("as told"), "the log stays");
+    std::fs::remove_dir_all(&root).unwrap();
+    // `make` fails as long as a directory is in its way.
+    let run = || place.configure().provide(recipe.clone()).with::<Small>().run();
+    place.write("make-fails", "");
+    let failed = run().unwrap_err().to_string();
+    assert!(failed.contains("make-fails is there"), "{failed}");
+    std::fs::remove_file(place.path("make-fails")).unwrap();
+    run().unwrap();
+    let root = place.root();
+    assert_eq!(std::fs::read_to_string(root.join("times")).unwrap().lines().count(), 1, "configured once");
+    assert!(root.join("prefix/lib/libsmall.so").exists());
+    // What is installed is believed only with the mark, and then installed anew.
+    std::fs::remove_file(root.join("prefix/.dijitso-installed")).unwrap();
+    std::fs::write(root.join("prefix/lib/libsmall.so"), "half").unwrap();
+    run().unwrap();
+    assert!(std::fs::metadata(root.join("prefix/lib/libsmall.so")).unwrap().len() > 1000);
+    assert_eq!(std::fs::read_to_string(root.join("times")).unwrap().lines().count(), 1, "not built again");
+}
+
+#[test]
+fn a_package_of_cmake_is_configured_with_our_compilers_and_prefix() {
+    let place = Place::new();
+    let files = [
+        (
+            "CMakeLists.txt",
+            "cmake_minimum_required(VERSION 3.5)\nproject(small C)\nadd_library(small SHARED small.c)\n\
+                            install(TARGETS small DESTINATION lib)\ninstall(FILES small.h DESTINATION include)\n",
+            0o644,
+        ),
+        ("small.c", "int small(void) { return 1; }\n", 0o644),
+        ("small.h", "int small(void);\n", 0o644),
+    ];
+    let (path, sha256) = tarball(&place, &files);
+    let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::CMake);
+    let outcome = place.configure().provide(recipe).with::<Small>().run();
+    if there("cmake") {
+        let first = outcome.unwrap();
+        assert!(first.get::<Small>().is_some());
+        assert!(place.root().join("prefix/include/small.h").exists());
+        let log = std::fs::read_to_string(place.root().join("build.log")).unwrap();
+        assert!(log.contains("CMAKE_C_COMPILER=gcc") && log.contains("--install"), "{log}");
+    } else {
+        let failed = outcome.unwrap_err().to_string();
+        assert!(failed.contains("cmake is needed and not found on PATH"), "{failed}");
+    }
+}
+
+/// Where this test runs as a program that is killed.
+const CHILD: &str = "DIJITSO_PACKAGE_CHILD";
+
+/// Configures in a program of its own, which is the same test with the variable.
+fn child(place: &Place, test: &str) -> std::process::Child {
+    let told = place.path("").into_os_string();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let name = format!("configure::tests::packages_build::{test}");
+    command.args(["--exact", &name, "--nocapture"]).env(CHILD, told);
+    command.stdout(std::process::Stdio::null()).spawn().unwrap()
+}
+
+/// Whether this is such a program; then it does its work.
+fn is_child() -> bool {
+    let Some(dir) = crate::config::env::named(CHILD) else { return false };
+    let place = Place::of(dir.into());
+    let path = place.path("small-1.0.tar.gz");
+    let sha256 = crate::signature::digest(&std::fs::read(&path).unwrap()).to_hex();
+    let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::Autotools);
+    place.configure().provide(recipe).with::<Small>().run().unwrap();
+    true
+}
+
+#[test]
+fn a_build_that_is_killed_at_any_step_is_resumed_and_nothing_half_is_believed() {
+    use std::os::unix::process::ExitStatusExt as _;
+    if is_child() {
+        return;
+    }
+    let place = Place::new();
+    let (path, sha256) = autotools(&place);
+    let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::Autotools);
+    let test = "a_build_that_is_killed_at_any_step_is_resumed_and_nothing_half_is_believed";
+    for step in ["configure", "make", "install"] {
+        place.write(&format!("kill-{step}"), "");
+        let status = child(&place, test).wait().unwrap();
+        assert_eq!(status.signal(), Some(9), "{step}: {status}");
+        assert!(!place.root().join("prefix/.dijitso-installed").exists(), "{step}");
+    }
+    assert_eq!(place.read_root("prefix/lib/libsmall.so"), b"half\n");
+    place.configure().provide(recipe).with::<Small>().run().unwrap();
+    assert!(place.read_root("prefix/lib/libsmall.so").len() > 1000);
+    // What was killed is done anew elsewhere, once; what was done before the kill of `install` is not.
+    assert_eq!(place.read_root("times"), b"configured\n".repeat(3));
+    assert!(!place.root().join("tree-0").exists() && place.root().join("tree-2").exists());
+}
+
+#[test]
+fn of_two_processes_one_builds_and_the_other_waits() {
+    if is_child() {
+        return;
+    }
+    let place = Place::new();
+    autotools(&place);
+    let test = "of_two_processes_one_builds_and_the_other_waits";
+    let children: Vec<_> = (0..3).map(|_| child(&place, test)).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(place.read_root("times"), b"configured\n");
+}
