@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::cmake::CMakeCall;
 use super::control;
 use super::fact::{Fact, FactTold, Group};
 use super::need::{Answered, Called, Need};
@@ -76,6 +77,14 @@ impl Knowledge<'_> {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let call = Call { program: program.to_owned(), args, reads: reads.to_vec() };
         let answer = self.need(Need::Call(call))?;
+        match &*answer {
+            Answered::Call(called) => Ok(Arc::new(called.clone())),
+            _ => Err(of_another_kind()),
+        }
+    }
+
+    pub(crate) fn cmake(&mut self, call: CMakeCall) -> Given<Called> {
+        let answer = self.need(Need::CMake(call))?;
         match &*answer {
             Answered::Call(called) => Ok(Arc::new(called.clone())),
             _ => Err(of_another_kind()),

@@ -26,6 +26,7 @@
 
 mod ask;
 mod batch;
+mod cmake;
 mod control;
 mod elsewhere;
 mod fact;
@@ -52,8 +53,9 @@ pub use memory::Disagreement;
 pub use probes::{Probes, ProbesBuilder};
 pub(crate) use questions::Note;
 pub use questions::{
-    Align, All, Compile, CompilerFlag, Constant, FirstOf, Found, Function, Header, Library, Link, LinkerFlag,
-    Macro, Mangling, Member, Naming, Preprocess, Program, Question, Questions, Ran, Run, Size, Type,
+    Align, All, CMakePackage, Compile, CompilerFlag, Constant, FirstOf, Found, FoundPackage, Function,
+    Header, Library, Link, LinkerFlag, Macro, Mangling, Member, Naming, Preprocess, Program, Question,
+    Questions, Ran, Run, Size, Type,
 };
 pub use settings::Settings;
 pub(crate) use verdict::first_error;

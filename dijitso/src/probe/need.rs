@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::cmake::{CMakeCall, PREFIXES};
 use super::fact::{Fact, FactTold, Group};
 use super::session::Session;
 use super::settings::Settings;
@@ -22,6 +23,7 @@ pub(crate) enum Need {
     Trial(Trial),
     Fact(Group, Fact),
     Call(Call),
+    CMake(CMakeCall),
 }
 
 /// An answer as it is kept.
@@ -121,6 +123,21 @@ impl Need {
                 signer.field("path", &session.config.path);
                 signer.field("library path", &session.config.library_path);
             }
+            Need::CMake(call) => {
+                signer.field("kind", "cmake");
+                signer.field("name", &call.name);
+                signer.field("components", &call.components);
+                signer.field("targets", &call.targets);
+                signer.field("config", &call.config);
+                signer.field("first", &call.prefixes);
+                signer.field("prefixes", &env::named(PREFIXES));
+                signer.field("path", &session.config.path);
+                signer.field("library path", &session.config.library_path);
+                sign_compiler(&mut signer, session, Language::C, &Settings::default())?;
+                if session.compiler(Language::Cxx).is_ok() {
+                    sign_compiler(&mut signer, session, Language::Cxx, &Settings::default())?;
+                }
+            }
         }
         Ok(signer.finish())
     }
@@ -142,6 +159,7 @@ impl Need {
             }
             Need::Fact(group, fact) => format!("{} {fact:?} {}", group.language, group.settings),
             Need::Call(call) => format!("{} {}", call.program, call.args.join(" ")),
+            Need::CMake(call) => format!("cmake with {}", call.config.display()),
         }
     }
 }

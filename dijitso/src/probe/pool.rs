@@ -1,8 +1,10 @@
 //! The programs of many questions, side by side, driven from the calling thread.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cmake::{CMakeCall, CMakeJob};
 use super::fuse::Fuse;
 use super::job::{Job, Next, Trace};
 use super::need::Answered;
@@ -20,6 +22,8 @@ pub(super) enum Task {
     Trial(Signature, Trial),
     Facts(Fuse),
     Call(Signature, Command, Trace),
+    /// With the program, and where an earlier one would be.
+    CMake(Signature, CMakeCall, PathBuf, Vec<PathBuf>),
 }
 
 /// What was found out, with what it rests on; or why nobody can say.
@@ -41,6 +45,7 @@ pub(super) struct Pool<'a> {
 enum Waiting {
     Trial(Place, Box<Trial>),
     Call(Signature, Command, Trace),
+    CMake(Signature, CMakeCall, PathBuf, Vec<PathBuf>),
 }
 
 /// Whose trial it is.
@@ -55,6 +60,7 @@ enum Place {
 enum Owner {
     Job(Place, Box<Job>),
     Call(Signature, Command, Trace),
+    CMake(Signature, Box<CMakeJob>),
 }
 
 impl<'a> Pool<'a> {
@@ -79,6 +85,9 @@ impl<'a> Pool<'a> {
                     self.waiting.push_back(Waiting::Trial(Place::Alone(key), Box::new(trial)));
                 }
                 Task::Call(key, command, trace) => self.waiting.push_back(Waiting::Call(key, command, trace)),
+                Task::CMake(key, call, cmake, absent) => {
+                    self.waiting.push_back(Waiting::CMake(key, call, cmake, absent));
+                }
                 Task::Facts(mut fuse) => {
                     let trials = fuse.begin();
                     self.queue(self.fuses.len(), trials);
@@ -108,6 +117,11 @@ impl<'a> Pool<'a> {
                         .map_err(Problem::from);
                     self.answers.push((key, answer));
                 }
+                Owner::CMake(key, job) => {
+                    let answer = job.ended(&self.around, &output);
+                    let answer = answer.map(|(called, trace)| (Answered::Call(called), trace));
+                    self.answers.push((key, answer.map_err(Problem::from)));
+                }
             }
         }
         for fuse in self.fuses {
@@ -131,6 +145,22 @@ impl<'a> Pool<'a> {
                 let mut job = Box::new(Job::new(self.around.clone(), *trial));
                 let next = job.begin();
                 self.go_on(place, job, next);
+            }
+            Waiting::CMake(key, call, cmake, absent) => {
+                let job = CMakeJob::new(&self.around, &call, &cmake, absent);
+                let started = job.and_then(|job| {
+                    let running = job.command().spawn(self.counters);
+                    let running =
+                        running.map_err(|error| format!("cannot start {}: {error}", cmake.display()))?;
+                    Ok((job, running))
+                });
+                match started {
+                    Ok((job, running)) => {
+                        self.running.push(running);
+                        self.owners.push(Owner::CMake(key, Box::new(job)));
+                    }
+                    Err(problem) => self.answers.push((key, Err(problem.into()))),
+                }
             }
             Waiting::Call(key, command, trace) => match command.spawn(self.counters) {
                 Ok(running) => {

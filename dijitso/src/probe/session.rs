@@ -276,7 +276,14 @@ impl Session {
                         fused.entry((group.signature(), class)).or_insert_with(|| (group, Vec::new()));
                     facts.push((key, fact));
                 }
-                Need::Call(call) => match self.locate(&call) {
+                Need::CMake(call) => match self.locate("cmake") {
+                    Ok((cmake, absent)) => tasks.push(Task::CMake(key, call, cmake, absent)),
+                    Err((why, absent)) => {
+                        let called = Called { path: None, why, step: Step::default() };
+                        answers.push((key, Ok((Answered::Call(called), trace_of(Vec::new(), absent)))));
+                    }
+                },
+                Need::Call(call) => match self.locate(&call.program) {
                     Ok((path, absent)) => tasks.push(self.call(key, &call, path, absent)),
                     Err((why, absent)) => {
                         let called = Called { path: None, why, step: Step::default() };
@@ -295,15 +302,15 @@ impl Session {
     }
 
     /// Where a program is, and where an earlier one would be.
-    fn locate(&self, call: &Call) -> Result<(PathBuf, Vec<PathBuf>), (String, Vec<PathBuf>)> {
+    fn locate(&self, program: &str) -> Result<(PathBuf, Vec<PathBuf>), (String, Vec<PathBuf>)> {
         let path = self.config.path.clone().unwrap_or_default();
-        match which(&call.program, &path, &self.fs) {
+        match which(program, &path, &self.fs) {
             Ok(found) => Ok((found.path, found.absent)),
             Err(why) => {
                 let dirs = std::env::split_paths(&path).filter(|dir| dir.is_absolute());
-                let absent = match call.program.contains('/') {
-                    true => vec![PathBuf::from(&call.program)],
-                    false => dirs.map(|dir| dir.join(&call.program)).collect(),
+                let absent = match program.contains('/') {
+                    true => vec![PathBuf::from(program)],
+                    false => dirs.map(|dir| dir.join(program)).collect(),
                 };
                 Err((why, absent))
             }

@@ -1,6 +1,7 @@
 //! The questions, one file for each kind.
 
 mod all;
+mod cmake;
 mod first_of;
 mod flag;
 mod fortran;
@@ -14,6 +15,7 @@ mod text;
 mod value;
 
 pub use all::All;
+pub use cmake::{CMakePackage, FoundPackage};
 pub use first_of::FirstOf;
 pub use flag::{CompilerFlag, LinkerFlag};
 pub use fortran::{Mangling, Naming};
