@@ -63,5 +63,5 @@ pub use failed::{Failed, FailureKind};
 pub use flags::{Conflict, Flags, GivenFlag, Stage};
 pub use module::{Child, Module, Order};
 pub use modules::KernelCompiler;
-pub use options::{Auto, Opt, OptionValue, Options};
-pub use packages::{Blas, BuildWith, Mpi, OpenMp, Recipe, Threads};
+pub use options::{Auto, Download, Opt, OptionValue, Options};
+pub use packages::{Blas, BuildWith, Candidates, Mpi, OpenMp, PackageOptions, Recipe, Threads};

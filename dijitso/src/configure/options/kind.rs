@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Declared;
+use super::{Declared, Download};
 
 /// An option of a configuration: a constant, with its type, its range and its help.
 ///
@@ -83,6 +83,7 @@ pub(in crate::configure) enum Kind {
     List(&'static str),
     /// Words for the link: `-L/x -lfoo`, `foo`, `/x/libfoo.a`.
     Library(&'static str),
+    Download,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,7 @@ pub(in crate::configure) enum Value {
     Text(String),
     Path(Option<PathBuf>),
     List(Vec<String>),
+    Download(Download),
 }
 
 mod sealed {
@@ -140,10 +142,11 @@ values! {
     String: Text;
     Option<PathBuf>: Path;
     Vec<String>: List;
+    Download: Download;
 }
 
 impl<T> Opt<T> {
-    const fn new(name: &'static str, help: &'static str, kind: Kind) -> Opt<T> {
+    pub(super) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Opt<T> {
         Opt { name, help, kind, variable: None, secret: false, value: PhantomData }
     }
 

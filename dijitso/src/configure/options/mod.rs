@@ -1,10 +1,12 @@
 //! Options: typed, with a range, a default, a sentence of help, and an answer to "who set that?".
 
+mod download;
 mod given;
 mod help;
 mod kind;
 mod read;
 
+pub use download::Download;
 pub(super) use given::{Given, Sources};
 pub use kind::{Auto, Opt, OptionValue};
 pub(super) use kind::{Kind, Value};

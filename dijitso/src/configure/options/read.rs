@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::Download;
 use super::kind::{Auto, Kind, MustBe, Value};
 
 impl Kind {
@@ -21,6 +22,7 @@ impl Kind {
             }),
             Kind::List(default) => Value::List(list(default)),
             Kind::Library(default) => Value::List(words(default)),
+            Kind::Download => Value::Download(Download::No),
         }
     }
 
@@ -56,6 +58,16 @@ impl Kind {
             Kind::Path { must_be, .. } => located(text, must_be, path).map(|path| Value::Path(Some(path))),
             Kind::List(_) => Ok(Value::List(list(text))),
             Kind::Library(_) => Ok(Value::List(words(text))),
+            Kind::Download => match truth(text) {
+                Some(false) => Ok(Value::Download(Download::No)),
+                Some(true) => Ok(Value::Download(Download::Yes)),
+                None if text.is_empty() => refused("write `yes`, `no`, or a path or URL".to_owned()),
+                None if text.contains("://") => Ok(Value::Download(Download::From(text.to_owned()))),
+                None => {
+                    let path = located(text, MustBe::File, path)?;
+                    Ok(Value::Download(Download::From(path.to_string_lossy().into_owned())))
+                }
+            },
         }
     }
 
@@ -74,12 +86,13 @@ impl Kind {
             Kind::Path { .. } => "path".to_owned(),
             Kind::List(_) => "word,word,..".to_owned(),
             Kind::Library(_) => "library ..".to_owned(),
+            Kind::Download => "yes|no|path|URL".to_owned(),
         }
     }
 
     /// Whether the name alone means yes.
     pub(super) fn is_switch(&self) -> bool {
-        matches!(self, Kind::Bool(_) | Kind::Auto(_))
+        matches!(self, Kind::Bool(_) | Kind::Auto(_) | Kind::Download)
     }
 }
 
@@ -94,6 +107,7 @@ impl fmt::Display for Value {
             Value::Text(value) => f.write_str(value),
             Value::Path(path) => path.iter().try_for_each(|path| path.display().fmt(f)),
             Value::List(words) => f.write_str(&words.join(",")),
+            Value::Download(value) => value.fmt(f),
         }
     }
 }
@@ -179,6 +193,10 @@ mod tests {
         let text = Kind::Text { default: "a", pattern: "single|double|c++*" };
         assert_eq!(read(text, "c++20"), Ok(Value::Text("c++20".to_owned())));
         assert!(read(text, "triple").unwrap_err().contains("single, double, c++*"));
+        assert_eq!(read(Kind::Download, "no"), Ok(Value::Download(Download::No)));
+        let url = "https://example.org/x.tar.gz";
+        assert_eq!(read(Kind::Download, url), Ok(Value::Download(Download::From(url.to_owned()))));
+        assert!(read(Kind::Download, "/no/such.tar").unwrap_err().contains("not there"));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidates, Places, options, places};
+use super::{BuildWith, Candidates, PackageOptions, Recipe};
 use crate::configure::{Cx, Failed, Module, Options};
 use crate::probe::{Function, Naming, Settings, Verdict};
 
-const PLACES: Places = places!("blas");
+const OPTIONS: PackageOptions = crate::package_options!("blas");
 
 /// Sets of libraries, the faster ones first.
 const LIBS: &[&[&str]] = &[
@@ -48,14 +48,18 @@ impl Module for Blas {
     const NAME: &'static str = "packages.blas";
 
     fn options(all: &mut Options) {
-        options(&PLACES, all);
+        OPTIONS.add_to(all);
     }
 
     fn configure(cx: &Cx<'_>) -> Result<Blas, Failed> {
-        let mut candidates = Candidates::of(cx, &PLACES, LIBS)?;
-        candidates.of_pkg_config(cx, &["openblas", "flexiblas", "blas"]);
-        candidates.of_environment(&["OPENBLAS_ROOT", "BLAS_ROOT", "BLAS_DIR"], LIBS);
-        candidates.of_system(LIBS);
+        // OpenBLAS, and the reference that has the name of LAPACK, are built so.
+        let recipe = Recipe::without_tarball("blas", BuildWith::CMake).argument("-DBUILD_SHARED_LIBS=ON");
+        let candidates = Candidates::of(cx, &OPTIONS, LIBS)?
+            .of_pkg_config(cx, &["openblas", "flexiblas", "blas"])
+            .of_cmake(&["OpenBLAS", "LAPACK"])
+            .of_environment(&["OPENBLAS_ROOT", "BLAS_ROOT", "BLAS_DIR"], LIBS)
+            .of_system(LIBS)
+            .of_download(cx, &OPTIONS, &recipe, LIBS)?;
         let (from, settings, (naming, lapack)) = candidates.choose(cx, |settings| test(cx, settings))?;
         cx.settings(None, &settings);
         cx.define("HAVE_BLAS", "1", &format!("BLAS is taken from {from}"));

@@ -58,6 +58,23 @@ impl Recipe {
         Recipe { name, location, sha256, with, arguments: Vec::new() }
     }
 
+    /// Without a tarball of its own: options name it (`--download-x=PATH`, `--download-x-sha256=..`), see
+    /// [`Candidates::of_download`](super::Candidates::of_download).
+    ///
+    /// ```
+    /// use dijitso::configure::{BuildWith, Recipe};
+    /// let recipe = Recipe::without_tarball("x", BuildWith::Autotools).argument("--disable-nls");
+    /// ```
+    pub fn without_tarball(name: impl Into<String>, with: BuildWith) -> Recipe {
+        Recipe::new(name, "", "", with)
+    }
+
+    /// The same with another tarball.
+    pub(super) fn from(mut self, location: &str, sha256: &str) -> Recipe {
+        (self.location, self.sha256) = (location.to_owned(), sha256.to_owned());
+        self
+    }
+
     /// An argument for `cmake` or `./configure`.
     ///
     /// ```

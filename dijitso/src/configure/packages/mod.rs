@@ -9,6 +9,7 @@ mod choose;
 mod mpi;
 mod openmp;
 mod pkg_config;
+mod places;
 mod threads;
 mod unpack;
 mod work;
@@ -16,8 +17,8 @@ mod work;
 pub use blas::Blas;
 pub(super) use build::build;
 pub use build::{BuildWith, Recipe};
+pub use choose::Candidates;
 pub use mpi::Mpi;
 pub use openmp::OpenMp;
+pub use places::PackageOptions;
 pub use threads::Threads;
-
-pub(super) use choose::{Candidates, Places, options, places};

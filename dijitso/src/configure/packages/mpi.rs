@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidates, Places, options, places};
+use super::{BuildWith, Candidates, PackageOptions, Recipe};
 use crate::config::env;
 use crate::config::origin::Origin;
 use crate::configure::{Cx, Failed, Module, Opt, Options};
 use crate::probe::{Constant, Language, Link, Macro, Program, Settings, Verdict};
 
-const PLACES: Places = places!("mpi");
+const OPTIONS: PackageOptions = crate::package_options!("mpi");
 const MPICC: Opt<Option<PathBuf>> =
     Opt::executable("with-mpicc", "", "the wrapper that knows how to compile with MPI").variable("MPICC");
 
@@ -50,18 +50,18 @@ impl Module for Mpi {
     const NAME: &'static str = "packages.mpi";
 
     fn options(all: &mut Options) {
-        options(&PLACES, all);
+        OPTIONS.add_to(all);
         all.add(&MPICC);
     }
 
     fn configure(cx: &Cx<'_>) -> Result<Mpi, Failed> {
-        let mut candidates = Candidates::of(cx, &PLACES, LIBS)?;
-        let dir = cx.get(&PLACES.dir)?;
+        let mut candidates = Candidates::of(cx, &OPTIONS, LIBS)?;
+        let dir = cx.get(&OPTIONS.dir)?;
         let wrapper = match (cx.get(&MPICC)?, &dir) {
             (Some(path), _) => Some((path, cx.origin(&MPICC)?)),
             (None, Some(dir)) => {
                 let path = dir.join("bin/mpicc");
-                Some((path, cx.origin(&PLACES.dir)?)).filter(|(path, _)| path.exists())
+                Some((path, cx.origin(&OPTIONS.dir)?)).filter(|(path, _)| path.exists())
             }
             (None, None) => None,
         };
@@ -79,8 +79,11 @@ impl Module for Mpi {
             }
             None => {}
         }
-        candidates.of_pkg_config(cx, &["ompi-c", "mpich", "mpi-c"]);
-        candidates.of_system(LIBS);
+        let recipe = Recipe::without_tarball("mpi", BuildWith::Autotools);
+        let candidates = candidates
+            .of_pkg_config(cx, &["ompi-c", "mpich", "mpi-c"])
+            .of_system(LIBS)
+            .of_download(cx, &OPTIONS, &recipe, LIBS)?;
         // What C++ had of its own in old standards is left out: it takes more libraries, and no language else has it.
         let skip = Settings::new().compile_flag("-DOMPI_SKIP_MPICXX").compile_flag("-DMPICH_SKIP_MPICXX");
         let candidates = candidates.each_with(&skip);

@@ -5,6 +5,7 @@ mod graph;
 mod outputs;
 mod packages;
 mod packages_build;
+mod packages_found;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A tarball with these files in a directory `small-1.0`, and its digest.
-fn tarball(place: &Place, files: &[(&str, &str, u32)]) -> (PathBuf, String) {
+pub(super) fn tarball(place: &Place, files: &[(&str, &str, u32)]) -> (PathBuf, String) {
     let path = place.path("small-1.0.tar.gz");
     let file = std::fs::File::create(&path).unwrap();
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
