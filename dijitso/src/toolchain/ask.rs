@@ -369,7 +369,8 @@ fn lasting_words(line: &[String]) -> Vec<String> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "-o" | "--param" | "-target-cpu" | "-tune-cpu" | "-target-feature" => drop(words.next()),
-            _ if word.starts_with("-m") => {}
+            // What gfortran preprocesses goes through a file with a new name each time.
+            _ if word.starts_with("-m") || word.starts_with("-cpp=") => {}
             _ => lasting.push(word.clone()),
         }
     }
@@ -386,4 +387,15 @@ fn shortened(line: &str) -> String {
         text.push_str(" ..");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_of_the_moment_is_no_part_of_a_compiler() {
+        let line = "f951 t.F90 -cpp=/tmp/ccVUT6Hu.f90 -quiet -march=x86-64 -o /tmp/ccck8pw3.s".split(' ');
+        assert_eq!(lasting_words(&line.map(str::to_owned).collect::<Vec<_>>()), ["f951", "t.F90", "-quiet"]);
+    }
 }
