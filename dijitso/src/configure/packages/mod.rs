@@ -11,6 +11,7 @@ mod openmp;
 mod pkg_config;
 mod places;
 mod threads;
+mod tools;
 mod unpack;
 mod work;
 

@@ -1,7 +1,7 @@
 //! The steps of building a package: each once, by one process at a time, and nothing believed before the last.
 //!
 //! ```text
-//! packages/<name>-<key>/       the key: tarball, build system, arguments, compilers and their flags
+//! packages/<name>-<key>/       the key: tarball, build system, arguments, compilers, their flags and places
 //!   lock                       held while somebody builds
 //!   build.log                  every command with what it said
 //!   tree-<n>/source, cmake     what is built, and where CMake builds it
@@ -16,16 +16,15 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::build::{BuildWith, Recipe};
+use super::build::Recipe;
+use super::tools::{Dirs, Tools};
 use super::unpack::unpack;
 use crate::cache::Lock;
 use crate::configure::{Cx, Failed};
 use crate::fs::{Absent, Fs};
-use crate::probe::Language;
 use crate::process::{Command, Status};
 use crate::signature::{Signature, Signer};
 use crate::stats::Counters;
-use crate::toolchain::which;
 
 /// The whole of a build system may take so long, and so long another process is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4 * 3600);
@@ -34,13 +33,10 @@ const SHOWN: usize = 15;
 
 pub(super) struct Work<'a> {
     recipe: &'a Recipe,
-    /// Words of the C and C++ compilers, and their flags.
-    compilers: Vec<(Language, Vec<String>, Vec<String>)>,
+    tools: Tools,
     pub(super) root: PathBuf,
     pub(super) prefix: PathBuf,
     pub(super) log: PathBuf,
-    jobs: usize,
-    path: std::ffi::OsString,
     fs: &'a Fs,
     counters: &'a Counters,
 }
@@ -60,25 +56,18 @@ impl<'a> Work<'a> {
         signer.field("sha256", &recipe.sha256.to_ascii_lowercase());
         signer.field("with", &format!("{:?}", recipe.with));
         signer.field("arguments", &recipe.arguments);
-        let mut compilers = Vec::new();
-        for language in [Language::C, Language::Cxx] {
-            let compiler = session.compiler(language).map_err(|reason| cx.fail(reason.to_string()))?;
-            signer.field(language.name(), &compiler.toolchain.identity());
-            let flags: Vec<String> = compiler.flags.compile_words().map(|flag| flag.text).collect();
-            signer.field("flags", &flags);
-            compilers.push((language, compiler.toolchain.words().to_vec(), flags));
-        }
+        let tools = Tools::new(cx, jobs, &mut signer)?;
         let key = signer.finish().short();
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-        let root = dir.join("packages").join(format!("{}-{key}", recipe.name));
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+');
+        let name = recipe.name.replace(|c: char| !is_plain(c), "_");
+        let root = dir.join("packages").join(format!("{name}-{key}"));
         Ok(Work {
             recipe,
-            compilers,
+            tools,
             prefix: root.join("prefix"),
             log: root.join("build.log"),
             root,
-            jobs,
-            path: session.config.path.clone().unwrap_or_default(),
             fs: &session.fs,
             counters: &session.counters,
         })
@@ -99,7 +88,9 @@ impl<'a> Work<'a> {
         let tree = self.tree()?;
         tree.step("extracted", || self.extract(&tree, wanted))?;
         let top = tree.top();
-        let (configure, make, install) = self.commands(&tree, &top)?;
+        let (build, prefix) = (tree.cmake(), self.prefix.as_path());
+        let dirs = Dirs { top: &top, build: &build, prefix };
+        let [configure, make, install] = self.tools.commands(self.fs, self.recipe, &dirs)?;
         tree.step("configured", || {
             // CMake would keep what it found wrong.
             self.fs.remove_tree(&tree.cmake()).map_err(io)?;
@@ -180,8 +171,8 @@ impl<'a> Work<'a> {
             ("wget", &["-q", "-O"]),
         ];
         for (program, options) in loaders {
-            let Ok(found) = which(program, &self.path, self.fs) else { continue };
-            let command = Command::new(found.path, &self.root, PATIENCE).args(options.iter().copied());
+            let Ok(command) = self.tools.program(self.fs, program, &self.root) else { continue };
+            let command = command.args(options.iter().copied());
             self.call(command.arg(&part).arg(location))?;
             self.fs.rename(&part, &target).map_err(io)?;
             return Ok(target);
@@ -190,45 +181,6 @@ impl<'a> Work<'a> {
             "neither curl nor wget is there to fetch {location}: install one, or fetch it yourself and name its path"
         );
         Err(text.into())
-    }
-
-    fn commands(&self, tree: &Tree<'_>, top: &Path) -> Result<(Command, Command, Command), String> {
-        let program = |name: &str| {
-            let found =
-                which(name, &self.path, self.fs).map_err(|why| format!("{name} is needed and {why}"))?;
-            Ok::<Command, String>(Command::new(found.path, top, PATIENCE))
-        };
-        let jobs = self.jobs.max(1).to_string();
-        match self.recipe.with {
-            BuildWith::Autotools => {
-                let mut configure = Command::new(top.join("configure"), top, PATIENCE);
-                configure = configure.arg(format!("--prefix={}", self.prefix.display()));
-                for (language, words, flags) in &self.compilers {
-                    configure = configure.arg(format!("{}={}", language.variable(), words.join(" ")));
-                    if !flags.is_empty() {
-                        configure =
-                            configure.arg(format!("{}={}", language.flags_variable(), flags.join(" ")));
-                    }
-                }
-                let configure = configure.args(&self.recipe.arguments);
-                Ok((configure, program("make")?.arg(format!("-j{jobs}")), program("make")?.arg("install")))
-            }
-            BuildWith::CMake => {
-                let build = tree.cmake();
-                let mut configure = program("cmake")?.arg("-S").arg(top).arg("-B").arg(&build);
-                configure = configure.arg(format!("-DCMAKE_INSTALL_PREFIX={}", self.prefix.display()));
-                for (language, words, flags) in &self.compilers {
-                    let name = if *language == Language::C { "C" } else { "CXX" };
-                    configure = configure.arg(format!("-DCMAKE_{name}_COMPILER={}", words.join(";")));
-                    if !flags.is_empty() {
-                        configure = configure.arg(format!("-DCMAKE_{name}_FLAGS={}", flags.join(" ")));
-                    }
-                }
-                let configure = configure.args(&self.recipe.arguments);
-                let make = program("cmake")?.arg("--build").arg(&build).args(["--parallel", &jobs]);
-                Ok((configure, make, program("cmake")?.arg("--install").arg(&build)))
-            }
-        }
     }
 
     /// Runs a command, and adds it and what it says to the log.

@@ -37,12 +37,12 @@ all: libsmall.so
 libsmall.so: small.c
 	@test ! -e $root/../../../make-fails || { echo make-fails is there; exit 1; }
 	@$(kill_once make 'echo half > libsmall.so;')
-	$cc -shared -fPIC -o libsmall.so small.c
+	$cc \$(CFLAGS) -shared -fPIC -o libsmall.so small.c
 install:
-	mkdir -p $prefix/lib $prefix/include
+	mkdir -p \$(DESTDIR)$prefix/lib \$(DESTDIR)$prefix/include
 	@$(kill_once install "echo half > $prefix/lib/libsmall.so;")
-	cp libsmall.so $prefix/lib
-	cp small.h $prefix/include
+	cp libsmall.so \$(DESTDIR)$prefix/lib
+	cp small.h \$(DESTDIR)$prefix/include
 END
 "#;
 
@@ -197,7 +197,10 @@ fn child(place: &Place, test: &str) -> std::process::Child {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     let name = format!("configure::tests::packages_build::{test}");
     command.args(["--exact", &name, "--nocapture"]).env(CHILD, told);
-    command.stdout(std::process::Stdio::null()).spawn().unwrap()
+    // A package sees none of what is in no key.
+    command.env("CFLAGS", "--no-such-flag").env("DESTDIR", "/proc/no/such").env("MAKEFLAGS", "-n");
+    command.env_remove("http_proxy").env_remove("all_proxy").env_remove("ALL_PROXY");
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
 }
 
 /// Whether this is such a program; then it does its work.
@@ -206,7 +209,9 @@ fn is_child() -> bool {
     let place = Place::of(dir.into());
     let path = place.path("small-1.0.tar.gz");
     let sha256 = crate::signature::digest(&std::fs::read(&path).unwrap()).to_hex();
-    let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::Autotools);
+    let location = std::fs::read_to_string(place.path("location"));
+    let location = location.unwrap_or_else(|_| path.to_str().unwrap().to_owned());
+    let recipe = Recipe::new("small", location, sha256, BuildWith::Autotools);
     place.configure().provide(recipe).with::<Small>().run().unwrap();
     true
 }
@@ -248,4 +253,48 @@ fn of_two_processes_one_builds_and_the_other_waits() {
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(place.read_root("times"), b"configured\n");
+}
+
+/// Serves these one after the other, the last one for ever; says how often somebody asked.
+fn server(bodies: Vec<Vec<u8>>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/small-1.0.tar.gz", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
+                request.push(byte[0]);
+            }
+            let n = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let body = &bodies[n.min(bodies.len() - 1)];
+            let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_tarball_is_fetched_from_a_url_until_it_is_the_right_one_and_then_kept() {
+    if is_child() || !there("curl") {
+        return;
+    }
+    let place = Place::new();
+    let (path, _) = autotools(&place);
+    let (url, asked) = server(vec![b"another file".to_vec(), std::fs::read(path).unwrap()]);
+    place.write("location", &url);
+    let test = "a_tarball_is_fetched_from_a_url_until_it_is_the_right_one_and_then_kept";
+    let run = || child(&place, test).wait().unwrap().success();
+    assert!(!run(), "it is another one");
+    assert!(!place.root().join("prefix").exists() && !place.root().join("tarball").exists());
+    assert!(run());
+    std::fs::remove_dir_all(place.root().join("prefix")).unwrap();
+    std::fs::remove_dir_all(place.root().join("tree-0")).unwrap();
+    assert!(run());
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 2);
 }
