@@ -391,11 +391,9 @@ fn shortened(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn what_is_of_the_moment_is_no_part_of_a_compiler() {
-        let line = "f951 t.F90 -cpp=/tmp/ccVUT6Hu.f90 -quiet -march=x86-64 -o /tmp/ccck8pw3.s".split(' ');
-        assert_eq!(lasting_words(&line.map(str::to_owned).collect::<Vec<_>>()), ["f951", "t.F90", "-quiet"]);
+        let line = ["f951", "-cpp=/tmp/ccVUT6Hu.f90", "-quiet", "-march=x86-64", "-o", "/tmp/a.s"];
+        assert_eq!(super::lasting_words(&line.map(str::to_owned)), ["f951", "-quiet"]);
     }
 }

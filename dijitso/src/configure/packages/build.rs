@@ -112,7 +112,8 @@ pub(super) fn origin(recipe: &Recipe, work: &Work<'_>) -> Origin {
 /// What is installed.
 pub(super) fn built<'a>(cx: &'a Cx<'_>, recipe: &'a Recipe, jobs: usize) -> Result<Work<'a>, Failed> {
     let Some(dir) = cx.dir() else {
-        return Err(cx.fail(format!("{} is to be built, and `Configure::dir` says nowhere", recipe.name)));
+        let where_to = "name a directory with `Configure::dir`, or `dijitso configure --dir`";
+        return Err(cx.fail(format!("{} is to be built, and nobody says where; {where_to}", recipe.name)));
     };
     if recipe.location.is_empty() {
         return Err(cx.fail(format!("{} is to be built, and nobody names its tarball", recipe.name)));

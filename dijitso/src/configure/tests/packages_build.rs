@@ -128,6 +128,16 @@ fn a_tarball_with_another_digest_is_refused_before_anything_of_it_runs() {
     let short = Recipe::new("small", path.to_str().unwrap(), "00", BuildWith::Autotools);
     let failed = place.configure().provide(short).with::<Small>().run().unwrap_err().to_string();
     assert!(failed.contains("not of 64 digits"), "{failed}");
+    let cut = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &cut[..cut.len() / 2]).unwrap();
+    let digest = crate::signature::digest(&cut[..cut.len() / 2]).to_hex();
+    let recipe = Recipe::new("small", path.to_str().unwrap(), digest, BuildWith::Autotools);
+    let failed = place.configure().provide(recipe.clone()).with::<Small>().run().unwrap_err().to_string();
+    assert!(failed.contains("it is cut off or damaged"), "{failed}");
+    let probes = Probes::builder().cache_dir(place.path("cache")).compiler(Language::C, "gcc");
+    let nowhere = Configure::new("Demo").probes(probes.without_environment_flags());
+    let failed = nowhere.provide(recipe).with::<Small>().run().unwrap_err().to_string();
+    assert!(failed.contains("nobody says where; name a directory with `Configure::dir`"), "{failed}");
 }
 
 #[test]
