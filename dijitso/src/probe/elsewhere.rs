@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::batch::{Around, Batch, Found, Progress, WAITS};
 use super::job::Trace;
+use super::memory::Memory;
 use super::need::{Answered, Need};
-use super::session::{Memory, Session};
+use super::session::Session;
 use super::told::Problem;
 use super::trial::{Goal, Trial};
 use crate::signature::Signature;

@@ -280,7 +280,7 @@ impl Session {
                     Ok((cmake, absent)) => tasks.push(Task::CMake(key, call, cmake, absent)),
                     Err((why, absent)) => {
                         let called = Called { path: None, why, step: Step::default() };
-                        answers.push((key, Ok((Answered::Call(called), trace_of(Vec::new(), absent)))));
+                        answers.push((key, Ok((Answered::Call(called), Trace::of(Vec::new(), absent)))));
                     }
                 },
                 Need::Call(call) => match self.locate(&call.program) {
