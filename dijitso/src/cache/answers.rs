@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io;
 
 use super::Store;
-use super::inputs::{Holds, Inputs};
+use super::inputs::{Glance, Holds, Inputs};
 use super::wire::{Reader, Writer};
 use crate::signature::Signature;
 
@@ -26,10 +26,10 @@ pub(crate) struct Answer {
 
 impl Store {
     /// The newest answer under `key` that still holds.
-    pub(crate) fn answer(&self, key: &Signature) -> Option<Answer> {
+    pub(crate) fn answer(&self, key: &Signature, glance: &Glance) -> Option<Answer> {
         let mut answers = self.answers(key)?;
         let mut restamped = false;
-        let at = answers.iter_mut().position(|answer| match answer.inputs.holds(self) {
+        let at = answers.iter_mut().position(|answer| match answer.inputs.holds_at(self, glance) {
             Holds::Yes => true,
             Holds::Restamped(inputs) => {
                 answer.inputs = inputs;
@@ -109,13 +109,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path());
         let key = digest(b"key");
-        assert_eq!(store.answer(&key), None);
+        assert_eq!(store.answer(&key, &Glance::each()), None);
         store.keep_answer(&key, answer("yes")).unwrap();
-        assert_eq!(store.answer(&key), Some(answer("yes")));
-        assert_eq!(store.answer(&digest(b"other")), None);
+        assert_eq!(store.answer(&key, &Glance::each()), Some(answer("yes")));
+        assert_eq!(store.answer(&digest(b"other"), &Glance::each()), None);
         assert_eq!(decode(&digest(b"other"), &encode(&key, &[answer("yes")])), None);
         store.keep_answer(&key, answer("no")).unwrap();
-        assert_eq!(store.answer(&key), Some(answer("no")), "the last one counts");
+        assert_eq!(store.answer(&key, &Glance::each()), Some(answer("no")), "the last one counts");
     }
 
     #[test]

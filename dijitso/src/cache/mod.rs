@@ -34,7 +34,7 @@ pub(crate) use entry::{Defect, EntryMeta, Headers, Texts, VerifiedEntry, encode,
 pub(crate) use evict::Bound;
 pub use evict::Gc;
 pub(crate) use index::{Dependency, Index, Variant, VariantOutcome, unit_key};
-pub(crate) use inputs::{Change, Holds, Inputs, asked_in, look_again};
+pub(crate) use inputs::{Change, Glance, Holds, Inputs, asked_in, look_again};
 pub(crate) use lock::Lock;
 pub(crate) use routes::{Routes, Sets};
 pub(crate) use script::{script, without_directory};

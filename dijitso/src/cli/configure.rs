@@ -79,7 +79,7 @@ impl Configure {
             screen.line(format_args!("{}", lines(configuration.log()).trim_end()))?;
         }
         screen.line(format_args!("{}", lines(&configuration.summary()).trim_end()))?;
-        for change in configuration.changes() {
+        for change in configuration.changes().iter().filter(|_| !configuration.only_looks()) {
             let text = format!("changed: {}", lines(change));
             screen.line(screen.toned(Tone::Warn, text))?;
         }

@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::compilers;
 use super::configuration::Configuration;
 use super::failed::{Failed, FailureKind};
 use super::framework::{Framework, Registered, checked, lock};
@@ -13,27 +14,15 @@ use super::options::{Given, Opt, OptionValue, Options, Sources};
 use super::outputs::Outputs;
 use super::record::Record;
 use crate::config::env::Environment;
-use crate::config::origin::{Flag, Origin};
 use crate::fs::Fs;
-use crate::probe::{Language, Probes, ProbesBuilder, Progress};
+use crate::probe::{Probes, ProbesBuilder, Progress};
 
 const PREFIX: Opt<Option<PathBuf>> = Opt::path("prefix", "/usr/local", "where the project is installed");
 const JOBS: Opt<i64> = Opt::int("jobs", 0, 0, 4096, "compilers that may run at once; 0: one for each core");
 const SHADOW: Opt<bool> =
     Opt::boolean("shadow", false, "ask everything, and fail if a remembered answer is wrong");
-const DIFF: Opt<bool> = Opt::boolean("diff", false, "tell what changed since the last configuration here");
-const CC: Opt<String> = Opt::text("with-cc", "", "*", "the C compiler").variable("CC");
-const CXX: Opt<String> = Opt::text("with-cxx", "", "*", "the C++ compiler").variable("CXX");
-const FC: Opt<String> = Opt::text("with-fc", "", "*", "the Fortran compiler").variable("FC");
-const CFLAGS: Opt<String> = Opt::text("with-cflags", "", "*", "flags for compiling C").variable("CFLAGS");
-const CXXFLAGS: Opt<String> =
-    Opt::text("with-cxxflags", "", "*", "flags for compiling C++").variable("CXXFLAGS");
-const FCFLAGS: Opt<String> =
-    Opt::text("with-fcflags", "", "*", "flags for compiling Fortran").variable("FCFLAGS");
-const CPPFLAGS: Opt<String> =
-    Opt::text("with-cppflags", "", "*", "flags for compiling any language").variable("CPPFLAGS");
-const LDFLAGS: Opt<String> = Opt::text("with-ldflags", "", "*", "flags for linking").variable("LDFLAGS");
-
+const DIFF: Opt<bool> =
+    Opt::boolean("diff", false, "tell what changed since the last configuration here, and write nothing");
 /// A configuration to be run: its modules, where options come from, where it is written.
 ///
 /// BuildSystem: `config.framework.Framework`, made and run by `configure.py`.
@@ -236,8 +225,7 @@ impl Configure {
     fn options(&self) -> Options {
         let mut options = Options::default();
         options.section("Configuration").add(&PREFIX).add(&JOBS).add(&SHADOW).add(&DIFF);
-        options.section("Compilers").add(&CC).add(&CXX).add(&FC);
-        options.add(&CFLAGS).add(&CXXFLAGS).add(&FCFLAGS).add(&CPPFLAGS).add(&LDFLAGS);
+        compilers::options(&mut options);
         for module in &self.modules {
             (module.options)(&mut options);
         }
@@ -285,12 +273,30 @@ impl Configure {
         }
         let secret = options.all().filter(|declared| declared.secret && given.is_set(declared.name));
         let secrets = Secrets::new(secret.map(|declared| given.value(declared).0.to_string()).collect());
-        let probes = self.session(&options, &given)?;
+        let truth =
+            |option: &Opt<bool>| options.get(option.name()).and_then(|it| bool::of(&given.value(it).0));
+        let jobs = options.get(JOBS.name()).and_then(|it| i64::of(&given.value(it).0));
+        let mut probes = compilers::choose(self.probes.clone(), &options, &given)?;
+        if let Some(jobs) = jobs.filter(|jobs| *jobs > 0) {
+            probes = probes.jobs(usize::try_from(jobs).unwrap_or(1));
+        }
+        if truth(&SHADOW) == Some(true) {
+            probes = probes.shadow();
+        }
+        let probes = probes.build()?;
         let dir = self.dir.as_ref().map(|dir| match &self.name {
             Some(name) => dir.join(name),
             None => dir.clone(),
         });
         let before = dir.as_ref().and_then(|dir| Record::read(&fs, dir));
+        let only_looks = truth(&DIFF) == Some(true);
+        if only_looks && before.is_none() {
+            let place =
+                dir.as_ref().map_or("without a directory".to_owned(), |dir| format!("in {}", dir.display()));
+            let problem =
+                format!("--diff has nothing to compare with: no configuration was written {place} before");
+            return Err(Failed::new(FailureKind::Options, problem));
+        }
         let modules = std::mem::take(&mut self.modules);
         let provided = std::mem::take(&mut self.provided);
         let (framework, outcome) = loop {
@@ -326,6 +332,7 @@ impl Configure {
         };
         let configuration =
             Configuration::of(&framework, &self.sources, words, dir.clone(), self.source_dir, before);
+        let configuration = if only_looks { configuration.that_only_looks() } else { configuration };
         match outcome {
             Ok(()) => {
                 configuration.write_logs();
@@ -345,54 +352,5 @@ impl Configure {
                 Err(failed.with_card(card))
             }
         }
-    }
-
-    /// The session, with the compilers and flags that options name. Those of the environment it has already.
-    fn session(&self, options: &Options, given: &Given) -> Result<Probes, Failed> {
-        let mut probes = self.probes.clone();
-        let chosen = |option: &Opt<String>| {
-            let (value, origin) = options.get(option.name()).map(|declared| given.value(declared))?;
-            let text = String::of(&value).filter(|text| !text.is_empty())?;
-            let elsewhere = !matches!(origin, Origin::Environment(_));
-            elsewhere.then_some((text, origin))
-        };
-        let words = |text: &str, origin: &Origin| -> Result<Vec<Flag>, Failed> {
-            let words = shlex::split(text).ok_or_else(|| {
-                Failed::new(
-                    FailureKind::Options,
-                    format!("`{text}` has a quote without its partner ({origin})"),
-                )
-            })?;
-            Ok(words.into_iter().map(|word| Flag::new(word, origin.clone())).collect())
-        };
-        for (language, compiler, flags) in [
-            (Language::C, &CC, &CFLAGS),
-            (Language::Cxx, &CXX, &CXXFLAGS),
-            (Language::Fortran, &FC, &FCFLAGS),
-        ] {
-            if let Some((text, origin)) = chosen(compiler) {
-                probes = probes.compiler_from(language, text, origin);
-            }
-            for option in [&CPPFLAGS, flags] {
-                if let Some((text, origin)) = chosen(option) {
-                    for flag in words(&text, &origin)? {
-                        probes = probes.compile_flag_from(language, flag);
-                    }
-                }
-            }
-            if let Some((text, origin)) = chosen(&LDFLAGS) {
-                for flag in words(&text, &origin)? {
-                    probes = probes.link_flag_from(language, flag);
-                }
-            }
-        }
-        let of = |name: &str| options.get(name).map(|declared| given.value(declared).0);
-        if let Some(jobs) = of(JOBS.name()).and_then(|value| i64::of(&value)).filter(|jobs| *jobs > 0) {
-            probes = probes.jobs(usize::try_from(jobs).unwrap_or(1));
-        }
-        if of(SHADOW.name()).and_then(|value| bool::of(&value)) == Some(true) {
-            probes = probes.shadow();
-        }
-        Ok(probes.build()?)
     }
 }

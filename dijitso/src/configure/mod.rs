@@ -40,6 +40,7 @@
 //! BuildSystem: `config.framework.Framework` and `config.base.Configure`.
 
 mod builder;
+mod compilers;
 mod configuration;
 mod cx;
 mod emit;

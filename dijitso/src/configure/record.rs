@@ -128,7 +128,9 @@ impl Record {
             }
         };
         let options = |record: &Record| -> BTreeMap<String, String> {
-            let options = record.options.iter();
+            // How it is asked is no answer.
+            let asked = |name: &str| matches!(name, "diff" | "shadow" | "jobs");
+            let options = record.options.iter().filter(|(name, _)| !asked(name));
             options.map(|(name, (value, origin))| (name.clone(), format!("{value} ({origin})"))).collect()
         };
         let compilers = |record: &Record| -> BTreeMap<String, String> {

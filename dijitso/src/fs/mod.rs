@@ -148,6 +148,13 @@ impl Fs {
         std::fs::write(path, bytes)
     }
 
+    /// Everybody may run it.
+    pub(crate) fn make_executable(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        self.counters.file_changes.one();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+    }
+
     /// What `stat` says (of a symlink's target); `None` if nothing is there.
     pub(crate) fn stamp(&self, path: &Path) -> io::Result<Option<Stamp>> {
         self.counters.file_stats.one();

@@ -94,7 +94,7 @@ impl Need {
                 signer.field("kind", "trial");
                 sign_trial(&mut signer, trial);
                 for language in trial.languages() {
-                    sign_compiler(&mut signer, session, language, &trial.settings)?;
+                    signer.field("compiler", &session.signed(language, &trial.settings, sign_compiler)?);
                 }
                 if let Goal::Run { args, variables } = &trial.goal {
                     signer.field("arguments", args);
@@ -113,7 +113,7 @@ impl Need {
                 signer.field("kind", "fact");
                 signer.field("group", &group.signature());
                 signer.field("fact", &format!("{fact:?}"));
-                sign_compiler(&mut signer, session, group.language, &group.settings)?;
+                signer.field("compiler", &session.signed(group.language, &group.settings, sign_compiler)?);
             }
             Need::Call(call) => {
                 signer.field("kind", "call");
@@ -133,9 +133,10 @@ impl Need {
                 signer.field("prefixes", &env::named(PREFIXES));
                 signer.field("path", &session.config.path);
                 signer.field("library path", &session.config.library_path);
-                sign_compiler(&mut signer, session, Language::C, &Settings::default())?;
+                let none = Settings::default();
+                signer.field("compiler", &session.signed(Language::C, &none, sign_compiler)?);
                 if session.compiler(Language::Cxx).is_ok() {
-                    sign_compiler(&mut signer, session, Language::Cxx, &Settings::default())?;
+                    signer.field("compiler", &session.signed(Language::Cxx, &none, sign_compiler)?);
                 }
             }
         }
@@ -190,15 +191,12 @@ fn sign_trial(signer: &mut Signer, trial: &Trial) {
     signer.field("link extra", &trial.link_extra);
 }
 
-fn sign_compiler(
-    signer: &mut Signer,
-    session: &Session,
-    language: Language,
-    settings: &Settings,
-) -> Result<(), Reason> {
+/// A compiler with what it sees: many questions have the same, so a session signs it once.
+fn sign_compiler(session: &Session, language: Language, settings: &Settings) -> Result<Signature, Reason> {
     let compiler = session.compiler(language)?;
+    let mut signer = Signer::quiet("dijitso probe compiler");
     signer.field("compiler", &compiler.toolchain.identity());
-    compiler.flags.sign(signer);
+    compiler.flags.sign(&mut signer);
     for (name, value) in &session.config.compiler_env {
         signer.field(name, value);
     }
@@ -210,5 +208,5 @@ fn sign_compiler(
     if means_this_machine || compiler.toolchain.words().iter().any(|word| word.contains("native")) {
         signer.field("machine", &host_name());
     }
-    Ok(())
+    Ok(signer.finish())
 }

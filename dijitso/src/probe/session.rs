@@ -17,7 +17,7 @@ use super::surroundings::{Compiler, Surroundings, Surrounds};
 use super::told::{Problem, Step, kept};
 use super::trial::Call;
 use super::verdict::Reason;
-use crate::cache::{Answer, Inputs, Store};
+use crate::cache::{Answer, Glance, Inputs, Store};
 use crate::config::{Config, Sourced};
 use crate::fs::{Fs, Scratch};
 use crate::process::{Command, Limits, Status};
@@ -37,6 +37,8 @@ pub(crate) struct Session {
     flags: BTreeMap<Language, Settings>,
     found: Mutex<BTreeMap<Language, Result<Compiler, Reason>>>,
     surrounds: Arc<Mutex<Surrounds>>,
+    /// What is signed of a compiler that is asked with these settings.
+    signed: Mutex<HashMap<Language, Vec<(Settings, Signature)>>>,
     known: Mutex<HashMap<Signature, Known>>,
     disagreements: Mutex<Vec<Disagreement>>,
     /// The user's files that answers rest on.
@@ -85,6 +87,7 @@ impl Session {
             flags,
             found: Mutex::default(),
             surrounds: Arc::default(),
+            signed: Mutex::default(),
             known: Mutex::default(),
             disagreements: Mutex::default(),
             watched: Mutex::default(),
@@ -151,6 +154,24 @@ impl Session {
         }
     }
 
+    /// What is signed of a compiler with these settings: made once, since compilers and environment of a session stay.
+    pub(crate) fn signed(
+        &self,
+        language: Language,
+        settings: &Settings,
+        sign: impl FnOnce(&Session, Language, &Settings) -> Result<Signature, Reason>,
+    ) -> Result<Signature, Reason> {
+        let with = |known: &Vec<(Settings, Signature)>| {
+            known.iter().find(|(known, _)| known == settings).map(|(_, signature)| *signature)
+        };
+        if let Some(signature) = lock(&self.signed).get(&language).and_then(with) {
+            return Ok(signature);
+        }
+        let signature = sign(self, language, settings)?;
+        lock(&self.signed).entry(language).or_default().push((settings.clone(), signature));
+        Ok(signature)
+    }
+
     pub(crate) fn known(&self, key: &Signature) -> Option<Known> {
         lock(&self.known).get(key).cloned()
     }
@@ -173,8 +194,9 @@ impl Session {
     pub(crate) fn find_out(&self, needs: Vec<(Signature, Need)>) {
         let mut remembered: HashMap<Signature, Arc<Answered>> = HashMap::new();
         let mut open = Vec::new();
+        let glance = Glance::shared();
         for (key, need) in needs {
-            let answer = self.recall(&key);
+            let answer = self.recall(&key, &glance);
             match (answer, self.memory) {
                 (Some(answer), Memory::Used) => self.learn(key, Ok(answer)),
                 (answer, _) => {
@@ -230,8 +252,8 @@ impl Session {
         lock(&self.known).insert(key, answer.map(Arc::new));
     }
 
-    fn recall(&self, key: &Signature) -> Option<Answered> {
-        let answer = self.store.as_ref()?.answer(key)?;
+    fn recall(&self, key: &Signature, glance: &Glance) -> Option<Answered> {
+        let answer = self.store.as_ref()?.answer(key, glance)?;
         lock(&self.watched).extend(answer.inputs.files());
         postcard::from_bytes(&answer.bytes).ok()
     }

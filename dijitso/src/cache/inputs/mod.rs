@@ -11,6 +11,7 @@ mod asked;
 mod change;
 mod collect;
 mod content;
+mod glance;
 mod record;
 mod sets;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use record::{Check, Record};
 
 pub(crate) use asked::asked_in;
 pub(crate) use change::Change;
+pub(crate) use glance::Glance;
 pub(crate) use sets::look_again;
 pub(super) use sets::{export as export_set, import as import_set};
 
@@ -47,15 +49,20 @@ pub(crate) enum Holds {
 impl Inputs {
     /// Checks everything; what belongs to the system set was perhaps checked earlier in this process.
     pub(crate) fn holds(&self, store: &Store) -> Holds {
+        self.holds_at(store, &Glance::each())
+    }
+
+    /// The same for one of many answers that are checked at once.
+    pub(crate) fn holds_at(&self, store: &Store, glance: &Glance) -> Holds {
         let set = match &self.system {
             None => None,
-            Some(signature) => match sets::check(store, signature) {
+            Some(signature) => match sets::check(store, signature, glance) {
                 Ok(set) => Some(set),
                 Err(reason) => return Holds::No(reason),
             },
         };
         let system = set.as_ref().map_or(&[][..], |set| &set.names);
-        match self.record.check(store.fs(), store.is_shared(), system) {
+        match self.record.check(store.fs(), glance, store.is_shared(), system) {
             Check::Yes => Holds::Yes,
             Check::Restamped(record) => Holds::Restamped(Inputs { record, system: self.system }),
             Check::No(reason) => Holds::No(reason),

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use super::change::Change;
 use super::content::examine;
+use super::glance::Glance;
 use crate::cache::wire::{Reader, Writer};
 use crate::fs::{Fs, Stamp};
 use crate::signature::{Signature, Signer};
@@ -177,7 +178,7 @@ impl Record {
     ///
     /// In a cache that several machines share, a settled stamp that is not ours is another machine's, and
     /// stays: they would only overwrite each other's for ever.
-    pub(super) fn check(&self, fs: &Fs, shared: bool, system: &[OsString]) -> Check {
+    pub(super) fn check(&self, fs: &Fs, glance: &Glance, shared: bool, system: &[OsString]) -> Check {
         let mut patches = Vec::new();
         let better = |old: State, new: State| match new {
             State::Fresh => false,
@@ -188,7 +189,7 @@ impl Record {
                 patches.push((at, new));
             }
         };
-        match self.try_check(fs, system, &mut patch) {
+        match self.try_check(fs, glance, system, &mut patch) {
             None => Check::No(Change::Unknown("its list of files cannot be read")),
             Some(Err(reason)) => Check::No(reason),
             Some(Ok(())) if patches.is_empty() => Check::Yes,
@@ -207,6 +208,7 @@ impl Record {
     fn try_check(
         &self,
         fs: &Fs,
+        glance: &Glance,
         system: &[OsString],
         patch: &mut impl FnMut(usize, State, State),
     ) -> Option<Result<(), Change>> {
@@ -214,7 +216,7 @@ impl Record {
         for _ in 0..reader.u32()? {
             let at = self.bytes.len() - reader.len();
             let file = File::read(&mut reader)?;
-            if file.state.proves(fs.stamp(file.path).ok().flatten()) {
+            if file.state.proves(glance.stamp(fs, file.path).ok().flatten()) {
                 continue;
             }
             match file.look(fs) {
@@ -225,7 +227,7 @@ impl Record {
         for _ in 0..reader.u32()? {
             let at = self.bytes.len() - reader.len();
             let dir = Dir::read(&mut reader)?;
-            let stamp = match fs.stamp(dir.path) {
+            let stamp = match glance.stamp(fs, dir.path) {
                 // To a compiler a circle of links is an error, and no absence.
                 Err(error) if is_circle(&error) => {
                     return Some(Err(Change::Unreadable(dir.path.to_owned(), error.to_string())));

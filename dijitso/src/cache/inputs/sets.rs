@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::change::Change;
+use super::glance::Glance;
 use super::record::{Check, Record};
 use crate::cache::Store;
 use crate::cache::wire::{Reader, Writer};
@@ -58,7 +59,7 @@ fn remember(signature: &Signature, verdict: Verdict, look: u64) {
 }
 
 /// The set, if it holds; else the reason why not. Looks at its files once per process.
-pub(super) fn check(store: &Store, signature: &Signature) -> Verdict {
+pub(super) fn check(store: &Store, signature: &Signature, glance: &Glance) -> Verdict {
     let look = LOOK.load(Ordering::Relaxed);
     let before = known().as_ref().and_then(|known| known.get(signature).cloned());
     let record = match before {
@@ -67,7 +68,7 @@ pub(super) fn check(store: &Store, signature: &Signature) -> Verdict {
         // What cannot be read is not remembered: the next build stores it again.
         _ => read(store, signature)?,
     };
-    let verdict = match record.check(store.fs(), store.is_shared(), &[]) {
+    let verdict = match record.check(store.fs(), glance, store.is_shared(), &[]) {
         Check::Yes => Ok(record),
         Check::Restamped(record) => {
             let _ = store.replace(&store.set_path(signature), &encode(&record));

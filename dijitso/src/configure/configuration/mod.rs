@@ -43,6 +43,8 @@ pub struct Configuration {
     source_dir: PathBuf,
     changes: Vec<String>,
     had_record: bool,
+    /// `--diff`: nothing is written.
+    only_looks: bool,
     fs: Fs,
     /// Files and variables that answers rest on.
     watched: Vec<PathBuf>,
@@ -83,6 +85,7 @@ impl Configuration {
             project: framework.project.clone(),
             changes: before.as_ref().map(|before| record.changes_since(before)).unwrap_or_default(),
             had_record: before.is_some(),
+            only_looks: false,
             results: framework.results().into_iter().collect(),
             readable: framework.log.readable(),
             events: framework.log.events(),
@@ -95,6 +98,12 @@ impl Configuration {
             variables,
             probes: Some(framework.probes.clone()),
         }
+    }
+
+    /// As `--diff` has it.
+    pub(super) fn that_only_looks(mut self) -> Configuration {
+        self.only_looks = true;
+        self
     }
 
     /// The result of a module; `None` if it was not configured, or failed.
@@ -138,7 +147,7 @@ impl Configuration {
         &self.outputs.flags
     }
 
-    /// A table of what was found, for people.
+    /// A table of what was found, for people; with `--diff` what changed, instead.
     ///
     /// BuildSystem: `framework.printSummary`.
     ///
@@ -148,7 +157,10 @@ impl Configuration {
     /// # }
     /// ```
     pub fn summary(&self) -> String {
-        emit::summary(&self.record, &self.outputs)
+        match self.only_looks {
+            true => emit::difference(&self.record, &self.changes),
+            false => emit::summary(&self.record, &self.outputs),
+        }
     }
 
     /// What changed since the configuration that was written here before; nothing if there was none.
@@ -162,6 +174,19 @@ impl Configuration {
     /// ```
     pub fn changes(&self) -> &[String] {
         &self.changes
+    }
+
+    /// Whether the option `--diff` was given: nothing is written then, and whoever writes is told what would have changed.
+    ///
+    /// ```no_run
+    /// # fn f(configuration: &dijitso::configure::Configuration) -> Result<(), dijitso::configure::Failed> {
+    /// if configuration.write_header("demo_config.h")? && configuration.only_looks() {
+    ///     println!("demo_config.h would change");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn only_looks(&self) -> bool {
+        self.only_looks
     }
 
     /// Whether there was one.
@@ -263,6 +288,7 @@ impl Configuration {
             source_dir: PathBuf::from("."),
             changes: Vec::new(),
             had_record: false,
+            only_looks: false,
             fs: Fs::new(Default::default()),
             watched: Vec::new(),
             variables: Vec::new(),

@@ -191,7 +191,8 @@ impl Configuration {
         self.record.text()
     }
 
-    /// Writes the script that configures again with the same options; `--diff` then tells what changed.
+    /// Writes the script that configures again with the same options; called with `--diff` it only tells what
+    /// [changed](Self::changes) since, and writes nothing.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -204,9 +205,10 @@ impl Configuration {
     pub fn write_reconfigure(&self, path: impl AsRef<Path>) -> Result<bool, Failed> {
         let written = self.write(path.as_ref(), &emit::reconfigure(&self.record))?;
         let path = self.place(path.as_ref());
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&path, mode)
-            .map_err(|error| Error::io("cannot make executable", &path, &error))?;
+        if !self.only_looks {
+            let made = self.fs.make_executable(&path);
+            made.map_err(|error| Error::io("cannot make executable", &path, &error))?;
+        }
         Ok(written)
     }
 
@@ -220,11 +222,14 @@ impl Configuration {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Only if it is another text: who depends on the file need not be built again.
+    /// Only if it is another text: who depends on the file need not be built again. Whether it is.
     fn write(&self, path: &Path, text: &str) -> Result<bool, Failed> {
         let path = self.place(path);
         if self.fs.read(&path).is_ok_and(|known| known == text.as_bytes()) {
             return Ok(false);
+        }
+        if self.only_looks {
+            return Ok(true);
         }
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let written =

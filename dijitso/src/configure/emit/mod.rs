@@ -15,7 +15,7 @@ pub(super) use make::{make_macros, make_rules};
 pub(super) use pkg_config::pkg_config;
 pub(super) use rust::rust;
 pub(super) use script::reconfigure;
-pub(super) use summary::summary;
+pub(super) use summary::{difference, summary};
 pub(super) use template::template;
 
 use super::flags::Stage;

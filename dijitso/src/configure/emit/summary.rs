@@ -5,6 +5,16 @@ use std::fmt::Write as _;
 use crate::configure::outputs::Outputs;
 use crate::configure::record::Record;
 
+/// What `--diff` shows.
+pub(in crate::configure) fn difference(record: &Record, changes: &[String]) -> String {
+    match changes {
+        [] => format!("{}: nothing changed since the last configuration\n", record.project),
+        _ => {
+            format!("{}: changed since the last configuration:\n  {}\n", record.project, changes.join("\n  "))
+        }
+    }
+}
+
 pub(in crate::configure) fn summary(record: &Record, outputs: &Outputs) -> String {
     let mut rows: Vec<(String, String, String)> = Vec::new();
     for (variable, compiler) in &record.compilers {

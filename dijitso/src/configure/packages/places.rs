@@ -65,8 +65,10 @@ pub(super) fn dirs<T: OptionValue + IntoIterator<Item = String>>(
 /// What an installation directory may have.
 pub(super) fn below(dir: &Path, libs: &[&[&str]], origin: &Origin) -> Vec<(String, Settings)> {
     let there = |name: &str| Some(dir.join(name)).filter(|path| path.is_dir());
+    // Debian's name for this machine's libraries.
+    let multiarch = format!("lib/{}-linux-gnu", std::env::consts::ARCH);
     let lib_dirs: Vec<PathBuf> =
-        ["lib", "lib64", "lib/x86_64-linux-gnu", "."].iter().filter_map(|n| there(n)).collect();
+        ["lib", "lib64", &multiarch, "."].iter().filter_map(|name| there(name)).collect();
     let mut candidates = Vec::new();
     for lib_dir in lib_dirs {
         for names in libs {

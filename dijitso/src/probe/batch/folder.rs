@@ -162,11 +162,11 @@ impl Folder {
         let manifest = serde_json::to_vec_pretty(&questions).map_err(io::Error::other)?;
         fs.write(&self.dir.join("manifest.json"), &manifest)?;
         fs.write(&run, self.script(pending)?.as_bytes())?;
-        executable(&run)?;
+        fs.make_executable(&run)?;
         let Some(text) = launcher.script(&quoted(&run)?)? else { return Ok(run) };
         let job = self.dir.join("job.sh");
         fs.write(&job, text.as_bytes())?;
-        executable(&job)?;
+        fs.make_executable(&job)?;
         Ok(job)
     }
 
@@ -218,10 +218,6 @@ fn quoted(path: &Path) -> io::Result<String> {
 fn shell_words(args: &[String]) -> String {
     let quoted = args.iter().map(|arg| shlex::try_quote(arg).unwrap_or_default().into_owned());
     std::iter::once("./program".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
-}
-
-fn executable(path: &Path) -> io::Result<()> {
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
 }
 
 fn nanoseconds(time: SystemTime) -> u64 {

@@ -32,7 +32,7 @@ pub use launcher::Launcher;
 use super::job::Trace;
 use super::told::Told;
 use super::trial::{Goal, Trial};
-use crate::cache::{Answer, Inputs, Store};
+use crate::cache::{Answer, Glance, Inputs, Store};
 use crate::fs::Fs;
 use crate::process::Output;
 use crate::signature::Signature;
@@ -326,7 +326,7 @@ fn track(around: &Around<'_>, key: &str, entry: &Entry) -> Option<()> {
 
 fn link(around: &Around<'_>, key: &str, entry: &Entry) -> Link {
     if let Some(store) = around.store.filter(|_| entry.tracked) {
-        return match store.answer(&entry.link(key)) {
+        return match store.answer(&entry.link(key), &Glance::each()) {
             Some(made_from) => Link::Holds(Some(made_from.inputs)),
             None => Link::Stale,
         };

@@ -370,7 +370,7 @@ impl Job {
         let kept = bytes.and_then(|bytes| {
             fs.create_dir_all_public(parent)?;
             fs.write(place, &bytes)?;
-            std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            fs.make_executable(place)
         });
         match kept {
             Ok(()) => self.done(true),

@@ -1,17 +1,23 @@
 //! The checks of `hundred/checks.txt`, timed: what `hundred/run` compares with Autoconf, CMake and Meson.
 //!
-//! `hundred CACHE_DIR` prints how long the checks took, how many processes that was, and how many were a yes.
+//! `hundred CACHE_DIR` prints how long the checks took, how many processes that was, and how many were a yes;
+//! `hundred CACHE_DIR kernels` the same for what a just-in-time compiler has to know: the compiler, its flags, and that a
+//! small kernel can be compiled and linked.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
+use dijitso::configure::{Configure, KernelCompiler};
 use dijitso::probe::{All, CompilerFlag, Function, Header, Language, Probes, Size, Verdict};
 
 fn main() -> ExitCode {
     let Some(cache) = std::env::args().nth(1) else {
-        eprintln!("usage: hundred CACHE_DIR");
+        eprintln!("usage: hundred CACHE_DIR [kernels]");
         return ExitCode::FAILURE;
     };
+    if std::env::args().nth(2).as_deref() == Some("kernels") {
+        return kernels(&cache);
+    }
     let started = Instant::now();
     let checks = include_str!("../../hundred/checks.txt");
     let of = |kind: &str| -> Vec<&str> {
@@ -36,6 +42,22 @@ fn main() -> ExitCode {
     let all: usize = answers.iter().map(|(_, all)| all).sum();
     let (took, processes) = (started.elapsed().as_secs_f64() * 1e3, probes.stats().processes);
     println!("{took:.1} ms, {processes} processes, {yes} of {all} are a yes");
+    ExitCode::SUCCESS
+}
+
+fn kernels(cache: &str) -> ExitCode {
+    let started = Instant::now();
+    let probes = Probes::builder().cache_dir(cache);
+    let configuration = match Configure::new("Kernels").probes(probes).with::<KernelCompiler>().run() {
+        Ok(configuration) => configuration,
+        Err(failed) => {
+            eprintln!("{failed}\n{}", failed.card());
+            return ExitCode::FAILURE;
+        }
+    };
+    let took = started.elapsed().as_secs_f64() * 1e3;
+    let processes = configuration.probes().map_or(0, |probes| probes.stats().processes);
+    println!("{took:.1} ms, {processes} processes");
     ExitCode::SUCCESS
 }
 
