@@ -1,6 +1,6 @@
 //! `dijitso configure`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -8,6 +8,7 @@ use super::Global;
 use super::screen::{Screen, Tone};
 use super::text::lines;
 use super::trouble::{Answer, DONE, FAILED, Trouble};
+use crate::config::params::Params;
 use crate::configure::{Blas, Configure as Run, FailureKind, KernelCompiler, Mpi, OpenMp, Threads};
 use crate::probe::Probes;
 
@@ -29,6 +30,19 @@ pub(super) struct Configure {
 }
 
 impl Configure {
+    /// What `reconfigure` runs: this program, with what it was told beside the options of the modules.
+    fn words(&self, params: &Params) -> Vec<String> {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let text = |path: &Path| absolute(path).to_string_lossy().into_owned();
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dijitso"));
+        let mut words = vec![program.to_string_lossy().into_owned(), "configure".to_owned()];
+        for (option, dir) in [("--cache-dir", &params.cache.dir), ("--dir", &self.dir)] {
+            words.extend(dir.iter().flat_map(|dir| [option.to_owned(), text(dir)]));
+        }
+        words.push("--".to_owned());
+        words
+    }
+
     pub(super) fn run(self, global: &Global, screen: &mut Screen) -> Answer {
         let params = global.params()?;
         let mut probes = Probes::builder();
@@ -38,8 +52,7 @@ impl Configure {
         if self.shadow {
             probes = probes.shadow();
         }
-        let mut run =
-            Run::new("dijitso").probes(probes).program(["dijitso", "configure"]).arguments(self.options);
+        let mut run = Run::new("dijitso").probes(probes).program(self.words(&params)).arguments(self.options);
         run = run.with::<KernelCompiler>().optional::<Threads>().optional::<OpenMp>();
         run = run.optional::<Blas>().optional::<Mpi>();
         if let Some(dir) = &self.dir {

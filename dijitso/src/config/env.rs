@@ -195,12 +195,31 @@ pub(crate) fn named(name: &str) -> Option<OsString> {
 /// The values of variables that seem to hold secrets, by their names, for whoever writes a log.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn secrets() -> Vec<String> {
-    const WORDS: [&str; 8] =
-        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "API_KEY", "PRIVATE_KEY"];
-    let is_secret = |name: &str| WORDS.iter().any(|word| name.to_ascii_uppercase().contains(word));
-    let held = std::env::vars_os().filter(|(name, _)| is_secret(&name.to_string_lossy()));
-    // Shorter ones would blacken innocent words.
-    held.filter_map(|(_, value)| value.into_string().ok()).filter(|value| value.len() >= 6).collect()
+    let all = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    all.flat_map(|(name, value)| match names_a_secret(&name) {
+        true => vec![value],
+        false => credentials(&value),
+    })
+    .collect()
+}
+
+fn names_a_secret(name: &str) -> bool {
+    const ANYWHERE: [&str; 7] =
+        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "APIKEY"];
+    // Whole words: `PATH` is no `PAT`, and `PWD` alone is a directory.
+    const WORDS: [&str; 6] = ["PASS", "PWD", "PAT", "AUTH", "KEY", "COOKIE"];
+    let name = name.to_ascii_uppercase();
+    let mut words = name.split('_');
+    ANYWHERE.iter().any(|word| name.contains(word))
+        || (name.contains('_') && words.any(|word| WORDS.contains(&word)))
+}
+
+/// The password in `https://user:password@host/..`, as variables for proxies and package indices have it.
+fn credentials(value: &str) -> Vec<String> {
+    let after_scheme = value.split("://").skip(1);
+    let hosts = after_scheme.filter_map(|rest| rest.split('/').next()?.rsplit_once('@'));
+    hosts.filter_map(|(user, _)| Some(user.split_once(':')?.1.to_owned())).collect()
 }
 
 pub(super) fn environment(variable: &'static str) -> Origin {
@@ -226,6 +245,20 @@ mod tests {
         let table = rows.join("\n");
         let readme = include_str!("../../README.md");
         assert!(readme.contains(&table), "README.md must contain exactly this table:\n{table}\n");
+    }
+
+    #[test]
+    fn variables_with_secrets_are_known_by_their_names_or_by_what_they_hold() {
+        for name in
+            ["GITHUB_TOKEN", "DB_PASS", "MYSQL_PWD", "GH_PAT", "AWS_ACCESS_KEY_ID", "npm_auth", "MYAPIKEY"]
+        {
+            assert!(names_a_secret(name), "{name}");
+        }
+        for name in ["PATH", "PWD", "OLDPWD", "KEYBOARD", "MANPATH", "AUTHOR", "CXX"] {
+            assert!(!names_a_secret(name), "{name}");
+        }
+        assert_eq!(credentials("http://me:hunter2@proxy:3128/ and https://you:x@y"), ["hunter2", "x"]);
+        assert!(credentials("http://proxy:3128/a@b").is_empty() && credentials("a:b@c").is_empty());
     }
 
     #[test]

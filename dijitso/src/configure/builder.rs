@@ -23,6 +23,9 @@ const SHADOW: Opt<bool> =
     Opt::boolean("shadow", false, "ask everything, and fail if a remembered answer is wrong");
 const DIFF: Opt<bool> =
     Opt::boolean("diff", false, "tell what changed since the last configuration here, and write nothing");
+/// Where a failure can be repeated, in the directory of a configuration.
+const FAILURE: &str = "failure";
+
 /// A configuration to be run: its modules, where options come from, where it is written.
 ///
 /// BuildSystem: `config.framework.Framework`, made and run by `configure.py`.
@@ -300,7 +303,7 @@ impl Configure {
         let modules = std::mem::take(&mut self.modules);
         let provided = std::mem::take(&mut self.provided);
         let (framework, outcome) = loop {
-            let framework = Framework::new(
+            let mut framework = Framework::new(
                 self.project.clone(),
                 dir.clone(),
                 probes.clone(),
@@ -310,6 +313,7 @@ impl Configure {
                 Outputs { define_prefix: self.define_prefix.clone(), ..Outputs::default() },
                 modules.clone(),
             );
+            framework.options_file = self.sources.file.clone();
             for (kind, value) in &provided {
                 lock(&framework.provided).insert(*kind, (value.clone(), "the program".to_owned()));
             }
@@ -337,6 +341,10 @@ impl Configure {
             Ok(()) => {
                 configuration.write_logs();
                 configuration.write_record();
+                if let Some(dir) = dir.filter(|_| !only_looks) {
+                    // That of an earlier failure is none of this configuration.
+                    let _ = fs.remove_tree(&dir.join(FAILURE));
+                }
                 Ok(configuration)
             }
             Err(failed) => {
@@ -346,10 +354,14 @@ impl Configure {
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()))
                     .collect();
-                let kept = dir.map(|dir| dir.join("failure"));
-                let kept = kept.and_then(|dir| keep(&failed, &framework.log, &fs, &dir, &environment));
+                // Without a directory of its own it is kept where failures of kernels are.
+                let place = match dir {
+                    Some(dir) if !only_looks => Some(dir.join(FAILURE)),
+                    _ => framework.probes.session().failure_dir(&self.project, &failed.to_string()),
+                };
+                let kept = place.and_then(|dir| keep(&failed, &framework.log, &fs, &dir, &environment));
                 let card = card(&failed, &framework.log, &framework.probes, kept.as_ref());
-                Err(failed.with_card(card))
+                Err(failed.with_card(card).hidden(&secrets))
             }
         }
     }

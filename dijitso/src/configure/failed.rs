@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::log::Secrets;
 use crate::error::Error;
 use crate::probe::Reason;
 
@@ -104,6 +105,11 @@ impl Failed {
         self.0.kind
     }
 
+    /// Whether something is just not there: then others can do without it.
+    pub(super) fn is_absence(&self) -> bool {
+        self.0.kind == FailureKind::No
+    }
+
     /// The module that failed, and those that failed because they need it, in this order.
     ///
     /// ```no_run
@@ -124,6 +130,17 @@ impl Failed {
     /// ```
     pub fn card(&self) -> &str {
         &self.0.card
+    }
+
+    /// Without what nobody may read.
+    pub(super) fn hidden(&self, secrets: &Secrets) -> Failed {
+        let mut inner = (*self.0).clone();
+        inner.text = secrets.hide(&inner.text);
+        inner.question = inner.question.map(|question| secrets.hide(&question));
+        for (name, why) in &mut inner.tried {
+            (*name, *why) = (secrets.hide(name), secrets.hide(why));
+        }
+        Failed(Arc::new(inner))
     }
 
     pub(super) fn text(&self) -> &str {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::cx::Cx;
@@ -26,6 +27,8 @@ pub(super) type Provided = (Arc<dyn Any + Send + Sync>, String);
 pub(super) struct Framework {
     pub(super) project: String,
     pub(super) dir: Option<std::path::PathBuf>,
+    /// The file that options were read from, if one was named.
+    pub(super) options_file: Option<std::path::PathBuf>,
     pub(super) probes: Probes,
     pub(super) options: Options,
     pub(super) given: Given,
@@ -33,6 +36,10 @@ pub(super) struct Framework {
     pub(super) outputs: Mutex<Outputs>,
     pub(super) provided: Mutex<HashMap<TypeId, Provided>>,
     nodes: Mutex<HashMap<Node, State>>,
+    /// Whose a name is.
+    names: Mutex<HashMap<String, (TypeId, &'static str)>>,
+    /// Modules that nobody may begin any more, because of who was to come after them.
+    late: Mutex<HashMap<TypeId, String>>,
     /// In the order in which they were done.
     results: Mutex<Vec<(String, Json)>>,
     edges: Mutex<Vec<(String, String)>>,
@@ -91,6 +98,7 @@ impl Framework {
         Framework {
             project,
             dir,
+            options_file: None,
             probes,
             options,
             given,
@@ -98,6 +106,8 @@ impl Framework {
             outputs: Mutex::new(outputs),
             provided: Mutex::default(),
             nodes: Mutex::default(),
+            names: Mutex::default(),
+            late: Mutex::default(),
             results: Mutex::default(),
             edges: Mutex::default(),
             registered,
@@ -107,13 +117,13 @@ impl Framework {
     /// The modules that the program named, each after those that it said come before.
     ///
     /// # Errors
-    /// The first failure of one that is not optional; all others are configured nevertheless, because a person who has
-    /// one thing to mend wants to know the others.
+    /// The first failure of one that is not optional, or one that is no plain No: what nobody could say is nothing to do
+    /// without. All others are configured nevertheless, because a person who has one thing to mend wants to know the others.
     pub(super) fn run(&self) -> Result<(), Failed> {
         let mut first = None;
         for registered in &self.registered {
             if let Err(failed) = (registered.run)(self, &[])
-                && !registered.optional
+                && !(registered.optional && failed.is_absence())
             {
                 first.get_or_insert(failed);
             }
@@ -140,6 +150,7 @@ impl Framework {
         }
         let mut order = Order::default();
         M::order(&mut order);
+        self.in_time::<M>(&order, stack)?;
         for registered in &self.registered {
             let mut theirs = Order::default();
             (registered.order)(&mut theirs);
@@ -162,7 +173,49 @@ impl Framework {
         Ok(())
     }
 
-    fn node<R: Any + Send + Sync + Serialize>(
+    /// The program's own modules are put into order; one that is only required may begin when it is too late for that.
+    fn in_time<M: Module>(&self, order: &Order, stack: &[String]) -> Result<(), Failed> {
+        let too_late = |first: &str, then: &str| {
+            let advice =
+                format!("name {first} where the configuration is described, with `optional` or `with`");
+            let text = format!("{first} comes before {then}, which was configured already: {advice}");
+            Err(Failed::new(FailureKind::Program, text))
+        };
+        let has_begun = |kind: &TypeId| lock(&self.nodes).contains_key(&(*kind, None));
+        let named = |kind: &TypeId| {
+            let names = lock(&self.names);
+            names.iter().find(|(_, (known, _))| known == kind).map(|(name, _)| name.clone())
+        };
+        for then in order.before.iter().filter(|kind| has_begun(kind)) {
+            let then = named(then).unwrap_or_default();
+            if !stack.contains(&then) {
+                return too_late(M::NAME, &then);
+            }
+        }
+        if let Some(then) = lock(&self.late).get(&TypeId::of::<M>()).filter(|then| !stack.contains(then)) {
+            return too_late(M::NAME, then);
+        }
+        let is_registered = |kind: &&TypeId| self.registered.iter().any(|known| known.type_id == **kind);
+        for first in order.after.iter().filter(|kind| !has_begun(kind) && !is_registered(kind)) {
+            lock(&self.late).entry(*first).or_insert_with(|| M::NAME.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Results, logs and records go by names.
+    fn claim<R: Any>(&self, name: &str) -> Result<(), Failed> {
+        let (kind, text) = (TypeId::of::<R>(), std::any::type_name::<R>());
+        let (known, theirs) = *lock(&self.names).entry(name.to_owned()).or_insert((kind, text));
+        match known == kind {
+            true => Ok(()),
+            false => Err(Failed::new(
+                FailureKind::Program,
+                format!("{theirs} and {text} both have the name {name}: give one of them another NAME"),
+            )),
+        }
+    }
+
+    fn node<R: Any + Send + Sync + Serialize + DeserializeOwned>(
         &self,
         node: Node,
         name: String,
@@ -172,6 +225,7 @@ impl Framework {
         if let Some(above) = stack.last() {
             self.edge(&name, above);
         }
+        self.claim::<R>(&name)?;
         let state = lock(&self.nodes).get(&node).cloned();
         match state {
             Some(State::Done(result)) => {
@@ -188,12 +242,21 @@ impl Framework {
         path.push(name.clone());
         self.log.begin(&name);
         let cx = Cx::new(self, path);
-        let configured = configure(&cx).and_then(|result| match serde_json::to_value(&result) {
+        let configured = configure(&cx).and_then(|result| match written_down(&result) {
             Ok(json) => Ok((result, json)),
-            Err(error) => Err(cx.fail(format!("its result cannot be written down: {error}"))),
+            Err(error) => Err(Failed::new(
+                FailureKind::Program,
+                format!("its result cannot be written down and read again: {error}"),
+            )),
         });
+        let puts = cx.into_puts();
         let outcome = match configured {
             Ok((result, json)) => {
+                for put in puts {
+                    if let Err(mistake) = put(&mut lock(&self.outputs)) {
+                        self.log.mistake(&name, mistake.within(&name));
+                    }
+                }
                 let result = Arc::new(result);
                 lock(&self.results).push((name.clone(), json));
                 lock(&self.nodes).insert(node, State::Done(result.clone()));
@@ -201,6 +264,8 @@ impl Framework {
             }
             Err(failed) => {
                 let failed = failed.within(&name);
+                // What it wanted written goes with it, and what it gave to others.
+                lock(&self.provided).retain(|_, (_, by)| *by != name);
                 lock(&self.nodes).insert(node, State::Failed(failed.clone()));
                 Err(failed)
             }
@@ -228,6 +293,12 @@ impl Framework {
     }
 }
 
+/// As other processes and the next configuration will read it.
+fn written_down<R: Serialize + DeserializeOwned>(result: &R) -> serde_json::Result<Json> {
+    let json = serde_json::to_value(result)?;
+    R::deserialize(&json).map(|_| json)
+}
+
 fn circle(path: &[String], name: &str) -> Failed {
     let from = path.iter().position(|above| above == name).unwrap_or(0);
     let mut circle: Vec<&str> = path[from..].iter().map(String::as_str).collect();
@@ -247,8 +318,18 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What is wrong although no module failed.
 pub(super) fn checked(framework: &Framework) -> Result<(), Failed> {
-    if let Some(mistake) = framework.log.mistakes().into_iter().next() {
-        return Err(mistake);
+    let mistakes = framework.log.mistakes();
+    match &mistakes[..] {
+        [] => {}
+        [mistake] => return Err(mistake.clone()),
+        [first, ..] => {
+            let each: Vec<String> = mistakes.iter().map(|mistake| mistake.text().to_owned()).collect();
+            let text = format!("{} mistakes:\n{}", each.len(), each.join("\n"));
+            return Err(first
+                .path()
+                .iter()
+                .fold(Failed::new(FailureKind::Program, text), |failed, module| failed.within(module)));
+        }
     }
     let wrong = framework.probes.disagreements();
     if !wrong.is_empty() {

@@ -56,6 +56,7 @@ mod packages;
 mod record;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 pub use builder::Configure;
 pub use configuration::Configuration;

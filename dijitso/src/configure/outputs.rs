@@ -65,6 +65,9 @@ pub(super) struct Outputs {
     pub(super) flags: Flags,
 }
 
+/// What a module wants written: done when the module is.
+pub(super) type Put = Box<dyn FnOnce(&mut Outputs) -> Result<(), Failed>>;
+
 impl Outputs {
     pub(super) fn define(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {
         if !is_identifier(name) {
@@ -125,6 +128,31 @@ impl Outputs {
             return Err(mistake(format!("`@{name}@` cannot be a placeholder ({})", wanted.by)));
         }
         put(&mut self.substitutions, "placeholder", name, wanted)
+    }
+
+    pub(super) fn template(&mut self, template: Template) -> Result<(), Failed> {
+        if let Some(old) = self.templates.iter().find(|old| old.to == template.to) {
+            let (to, one, two) = (template.to.display(), &old.by, &template.by);
+            if old.from != template.from {
+                return Err(mistake(format!("{to} is made from two templates: by {one}, and by {two}")));
+            }
+            return Ok(());
+        }
+        self.templates.push(template);
+        Ok(())
+    }
+
+    pub(super) fn pkg_config(&mut self, file: PkgConfig) -> Result<(), Failed> {
+        match &self.pkg_config {
+            Some(old) if *old != file => {
+                let (one, two) = (&old.name, &file.name);
+                Err(mistake(format!("the pkg-config file is described twice: as {one}, and as {two}")))
+            }
+            _ => {
+                self.pkg_config = Some(file);
+                Ok(())
+            }
+        }
     }
 
     pub(super) fn metadata(&mut self, name: &str, wanted: Wanted) -> Result<(), Failed> {

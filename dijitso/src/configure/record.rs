@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::framework::Framework;
+use super::log::{HIDDEN, Secrets, hide};
 use super::options::Sources;
 use super::outputs::Outputs;
+use crate::config::origin::Origin;
 use crate::fs::Fs;
 
 /// A compiler of a configuration.
@@ -32,7 +35,15 @@ pub(super) struct Record {
     pub(super) version: String,
     pub(super) machine: BTreeMap<String, String>,
     pub(super) program: Vec<String>,
+    /// Where it ran: relative names in arguments mean files below it.
+    pub(super) directory: String,
+    /// Who ran it, and when, in seconds since 1970.
+    pub(super) process: BTreeMap<String, String>,
     pub(super) arguments: Vec<String>,
+    /// Options whose values are secrets, with the variable that gave one, if it was a variable.
+    pub(super) secret: BTreeMap<String, Option<String>>,
+    /// What compilers and programs saw of the environment.
+    pub(super) environment: BTreeMap<String, String>,
     /// Value and origin by name.
     pub(super) options: BTreeMap<String, (String, String)>,
     /// By the variable that names them.
@@ -59,10 +70,19 @@ impl Record {
         outputs: &Outputs,
     ) -> Record {
         let secrets = framework.log.secrets();
+        let secret = framework
+            .options
+            .all()
+            .filter(|declared| declared.secret && framework.given.is_set(declared.name));
+        let secret: BTreeMap<String, Option<String>> = secret
+            .map(|declared| match framework.given.value(declared).1 {
+                Origin::Environment(name) => (declared.name.to_owned(), Some(name.to_string())),
+                _ => (declared.name.to_owned(), None),
+            })
+            .collect();
         let options = framework.options.all().map(|declared| {
             let (value, origin) = framework.given.value(declared);
-            let value =
-                if declared.secret { "(secret)".to_owned() } else { secrets.hide(&value.to_string()) };
+            let value = if declared.secret { HIDDEN.to_owned() } else { value.to_string() };
             (declared.name.to_owned(), (value, origin.to_string()))
         });
         let session = framework.probes.session();
@@ -84,12 +104,23 @@ impl Record {
         });
         let defined =
             |(name, wanted): (&String, &super::outputs::Wanted)| (name.clone(), wanted.value.clone());
-        Record {
+        let config = &session.config;
+        let paths = [("PATH", &config.path), ("LD_LIBRARY_PATH", &config.library_path)];
+        let paths = paths.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let environment = config.compiler_env.iter().map(|(name, value)| (*name, value)).chain(paths);
+        let environment =
+            environment.map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()));
+        let directory = std::env::current_dir().unwrap_or_default();
+        let record = Record {
             project: framework.project.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: machine(),
             program,
-            arguments: sources.arguments.iter().map(|argument| secrets.hide(argument)).collect(),
+            directory: directory.to_string_lossy().into_owned(),
+            process: process(),
+            arguments: without_values(&sources.arguments, &secret),
+            secret,
+            environment: environment.collect(),
             options: options.collect(),
             compilers: compilers.collect(),
             modules: framework.results().into_iter().collect(),
@@ -99,7 +130,15 @@ impl Record {
             make_macros: outputs.make_macros.iter().map(defined).collect(),
             flags: outputs.flags.iter().map(ToString::to_string).collect(),
             conflicts: outputs.flags.conflicts().iter().map(ToString::to_string).collect(),
-        }
+        };
+        record.hidden(secrets)
+    }
+
+    /// Whatever a secret got into.
+    fn hidden(self, secrets: &Secrets) -> Record {
+        let Ok(mut json) = serde_json::to_value(&self) else { return self };
+        hide(&mut json, secrets);
+        serde_json::from_value(json).unwrap_or(self)
     }
 
     pub(super) fn text(&self) -> String {
@@ -156,6 +195,34 @@ impl Record {
         changes.extend(new.iter().filter(|flag| !old.contains(flag)).map(|flag| format!("flag new: {flag}")));
         changes
     }
+}
+
+/// Arguments, without the values of secret options.
+fn without_values(arguments: &[String], secret: &BTreeMap<String, Option<String>>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut is_value = false;
+    for argument in arguments {
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        let word = argument.trim_start_matches('-');
+        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        if !secret.contains_key(name) {
+            kept.push(argument.clone());
+            continue;
+        }
+        is_value = value.is_none();
+    }
+    kept
+}
+
+fn process() -> BTreeMap<String, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    BTreeMap::from([
+        ("id".to_owned(), std::process::id().to_string()),
+        ("user".to_owned(), rustix::process::getuid().as_raw().to_string()),
+        ("time".to_owned(), now.as_secs().to_string()),
+    ])
 }
 
 /// What there is to be said about the machine.

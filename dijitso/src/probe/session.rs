@@ -21,7 +21,7 @@ use crate::cache::{Answer, Glance, Inputs, Store};
 use crate::config::{Config, Sourced};
 use crate::fs::{Fs, Scratch};
 use crate::process::{Command, Limits, Status};
-use crate::signature::Signature;
+use crate::signature::{Signature, digest};
 use crate::stats::Counters;
 use crate::toolchain::{Language, Toolchain, which};
 
@@ -43,6 +43,8 @@ pub(crate) struct Session {
     disagreements: Mutex<Vec<Disagreement>>,
     /// The user's files that answers rest on.
     watched: Mutex<BTreeSet<PathBuf>>,
+    /// Directories in which something was missing.
+    watched_places: Mutex<BTreeSet<PathBuf>>,
     sweep: Once,
     /// Where programs are run, if not here.
     pub(super) batch: Option<Batch>,
@@ -91,6 +93,7 @@ impl Session {
             known: Mutex::default(),
             disagreements: Mutex::default(),
             watched: Mutex::default(),
+            watched_places: Mutex::default(),
             sweep: Once::new(),
             batch,
             given,
@@ -186,6 +189,24 @@ impl Session {
         lock(&self.watched).iter().cloned().collect()
     }
 
+    /// Directories in which something had to be missing for the answers to be what they are.
+    pub(crate) fn watched_places(&self) -> Vec<PathBuf> {
+        lock(&self.watched_places).iter().cloned().collect()
+    }
+
+    fn watch(&self, inputs: &Inputs) {
+        lock(&self.watched).extend(inputs.files());
+        lock(&self.watched_places).extend(inputs.places());
+    }
+
+    /// Where what repeats a failure of a project's configuration is kept, if nowhere else: with those of kernels.
+    pub(crate) fn failure_dir(&self, project: &str, failure: &str) -> Option<PathBuf> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let name: String = project.chars().map(plain).collect();
+        let name = format!("configure.{name}-{}", digest(failure.as_bytes()).short());
+        self.store.as_ref().map(|store| store.failures_dir().join(name))
+    }
+
     pub(crate) fn disagreements(&self) -> Vec<Disagreement> {
         lock(&self.disagreements).clone()
     }
@@ -254,13 +275,20 @@ impl Session {
 
     fn recall(&self, key: &Signature, glance: &Glance) -> Option<Answered> {
         let answer = self.store.as_ref()?.answer(key, glance)?;
-        lock(&self.watched).extend(answer.inputs.files());
+        self.watch(&answer.inputs);
         postcard::from_bytes(&answer.bytes).ok()
     }
 
     /// An answer that cannot be kept costs the next session its time, nothing else.
     pub(super) fn keep(&self, key: &Signature, answer: &Answered, trace: &Trace) {
-        let Some(store) = self.store.as_ref().filter(|_| !trace.incomplete) else { return };
+        let Some(store) = self.store.as_ref() else {
+            // Cargo watches nevertheless.
+            lock(&self.watched).extend(trace.files.iter().filter(|path| !path.starts_with("/usr")).cloned());
+            return;
+        };
+        if trace.incomplete {
+            return;
+        }
         let collected = Inputs::collect(store, &trace.files, &trace.asked, &trace.search, trace.started);
         match collected {
             // What was changed while it was asked is asked again.
@@ -277,7 +305,7 @@ impl Session {
     pub(super) fn keep_with(&self, key: &Signature, answer: &Answered, inputs: Inputs) {
         let Some(store) = &self.store else { return };
         let Ok(bytes) = postcard::to_stdvec(answer) else { return };
-        lock(&self.watched).extend(inputs.files());
+        self.watch(&inputs);
         store.create_softly();
         if let Err(error) = store.keep_answer(key, Answer { bytes, inputs }) {
             log::debug!("an answer cannot be kept: {error}");

@@ -38,9 +38,9 @@ impl Module for Project {
         let blas = match cx.get(&SOLVER)? {
             Auto::No => None,
             Auto::Yes => Some(cx.require::<Blas>()?),
-            Auto::Auto => cx.optional::<Blas>(),
+            Auto::Auto => cx.optional::<Blas>()?,
         };
-        let mpi = cx.optional::<Mpi>();
+        let mpi = cx.optional::<Mpi>()?;
         match blas {
             Some(_) => cx.define("HAVE_SOLVER", "1", "BLAS is there"),
             None => cx.undefine("HAVE_SOLVER", "there is no BLAS, or the solver is not wanted"),

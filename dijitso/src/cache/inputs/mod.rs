@@ -74,6 +74,11 @@ impl Inputs {
         self.record.files()
     }
 
+    /// The directories in which something had to be missing.
+    pub(crate) fn places(&self) -> Vec<std::path::PathBuf> {
+        self.record.places()
+    }
+
     /// The set of system headers that these inputs refer to.
     pub(super) fn set(&self) -> Option<Signature> {
         self.system

@@ -152,6 +152,26 @@ impl Record {
         (0..count).map_while(|_| File::read(&mut reader)).map(|file| file.path.to_owned()).collect()
     }
 
+    /// The directories in it that are there.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        self.try_places().unwrap_or_default()
+    }
+
+    fn try_places(&self) -> Option<Vec<PathBuf>> {
+        let mut reader = Reader::new(&self.bytes);
+        for _ in 0..reader.u32()? {
+            File::read(&mut reader)?;
+        }
+        let mut places = Vec::new();
+        for _ in 0..reader.u32()? {
+            let dir = Dir::read(&mut reader)?;
+            if dir.state != State::Absent {
+                places.push(dir.path.to_owned());
+            }
+        }
+        Some(places)
+    }
+
     /// Everything except the stamps, which differ from machine to machine.
     pub(super) fn identity(&self) -> Option<Signature> {
         let mut signer = Signer::quiet("dijitso file set");

@@ -14,6 +14,7 @@ use super::module::{Child, Module};
 use super::options::Sources;
 use super::outputs::Outputs;
 use super::record::Record;
+use super::watched::Watched;
 use crate::error::Error;
 use crate::fs::Fs;
 use crate::probe::{Language, Probes};
@@ -47,7 +48,7 @@ pub struct Configuration {
     only_looks: bool,
     fs: Fs,
     /// Files and variables that answers rest on.
-    watched: Vec<PathBuf>,
+    watched: Watched,
     variables: Vec<String>,
     probes: Option<Probes>,
 }
@@ -61,15 +62,19 @@ impl Configuration {
         source_dir: PathBuf,
         before: Option<Record>,
     ) -> Configuration {
-        let outputs = lock(&framework.outputs).clone();
+        let mut outputs = lock(&framework.outputs).clone();
+        let secrets = framework.log.secrets();
+        for (_, name, value) in &mut outputs.summary {
+            (*name, *value) = (secrets.hide(name), secrets.hide(value));
+        }
         let record = Record::of(framework, sources, program, &outputs);
         let session = framework.probes.session();
-        let mut watched = session.watched();
+        let mut watched = Watched { files: session.watched(), places: session.watched_places() };
         for compiler in session.compilers().values() {
-            watched.extend(compiler.toolchain.files());
+            watched.add_tools(compiler.toolchain.files());
         }
-        watched.sort();
-        watched.dedup();
+        watched.files.extend(sources.file.clone());
+        watched.files.extend(outputs.templates.iter().map(|template| source_dir.join(&template.from)));
         let declared = framework.options.all();
         let mut variables: Vec<String> = declared
             .flat_map(|declared| {
@@ -290,7 +295,7 @@ impl Configuration {
             had_record: false,
             only_looks: false,
             fs: Fs::new(Default::default()),
-            watched: Vec::new(),
+            watched: Watched::default(),
             variables: Vec::new(),
             probes: None,
         })

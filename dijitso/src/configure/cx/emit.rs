@@ -7,7 +7,6 @@ use super::Cx;
 use crate::config::origin::Origin;
 use crate::configure::failed::Failed;
 use crate::configure::flags::{GivenFlag, Stage};
-use crate::configure::framework::lock;
 use crate::configure::options::{Opt, OptionValue};
 use crate::configure::outputs::{Outputs, PkgConfig, Rule, Template, Wanted};
 use crate::probe::{Language, Settings};
@@ -28,7 +27,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn define(&self, name: &str, value: impl Into<String>, why: &str) {
         let wanted = self.wanted(value.into(), why);
-        self.write(|outputs| outputs.define(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.define(&name, wanted));
     }
 
     /// A macro that must stay undefined, with the reason: the header says so in a comment.
@@ -43,7 +43,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn undefine(&self, name: &str, why: &str) {
         let wanted = self.wanted(String::new(), why);
-        self.write(|outputs| outputs.undefine(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.undefine(&name, wanted));
     }
 
     /// A type for the header of types: `typedef <what> <name>;`.
@@ -58,7 +59,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn typedef(&self, name: &str, what: &str, why: &str) {
         let wanted = self.wanted(what.to_owned(), why);
-        self.write(|outputs| outputs.typedef(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.typedef(&name, wanted));
     }
 
     /// A prototype for the same header; `name` is what it declares.
@@ -73,7 +75,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn prototype(&self, name: &str, declaration: &str, why: &str) {
         let wanted = self.wanted(declaration.to_owned(), why);
-        self.write(|outputs| outputs.prototype(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.prototype(&name, wanted));
     }
 
     /// A macro for Make.
@@ -88,7 +91,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn make_macro(&self, name: &str, value: impl Into<String>, why: &str) {
         let wanted = self.wanted(value.into(), why);
-        self.write(|outputs| outputs.make_macro(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.make_macro(&name, wanted));
     }
 
     /// A rule for Make.
@@ -104,7 +108,8 @@ impl Cx<'_> {
     pub fn make_rule(&self, target: &str, prerequisites: &[&str], recipe: &[&str]) {
         let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let rule = Rule { prerequisites: own(prerequisites), recipe: own(recipe), by: self.by() };
-        self.write(|outputs| outputs.make_rule(target, rule));
+        let target = target.to_owned();
+        self.write(move |outputs| outputs.make_rule(&target, rule));
     }
 
     /// What `@name@` stands for in templates.
@@ -119,7 +124,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn substitute(&self, name: &str, value: impl Into<String>, why: &str) {
         let wanted = self.wanted(value.into(), why);
-        self.write(|outputs| outputs.substitute(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.substitute(&name, wanted));
     }
 
     /// The same for the value of an option.
@@ -140,7 +146,8 @@ impl Cx<'_> {
     pub fn substitute_option<T: OptionValue>(&self, name: &str, option: &Opt<T>) -> Result<(), Failed> {
         let (value, origin) = self.looked_up(option)?;
         let wanted = self.wanted(value.to_string(), &format!("--{}, {origin}", option.name()));
-        self.write(|outputs| outputs.substitute(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.substitute(&name, wanted));
         Ok(())
     }
 
@@ -158,7 +165,7 @@ impl Cx<'_> {
     pub fn template(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
         let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
         let template = Template { from, to, by: self.by() };
-        lock(&self.framework.outputs).templates.push(template);
+        self.write(move |outputs| outputs.template(template));
     }
 
     /// A flag that everything is compiled or linked with.
@@ -172,7 +179,11 @@ impl Cx<'_> {
     #[track_caller]
     pub fn flag(&self, language: Language, stage: Stage, text: &str) {
         let origin = Origin::Module(format!("{} at {}", self.module(), place()));
-        lock(&self.framework.outputs).flags.add(GivenFlag::new(text, Some(language), stage, origin));
+        let flag = GivenFlag::new(text, Some(language), stage, origin);
+        self.write(move |outputs| {
+            outputs.flags.add(flag);
+            Ok(())
+        });
     }
 
     /// What a question was answered with, for everything in a language; `None`: in all.
@@ -184,7 +195,11 @@ impl Cx<'_> {
     /// }
     /// ```
     pub fn settings(&self, language: Option<Language>, settings: &Settings) {
-        lock(&self.framework.outputs).flags.add_settings(language, settings);
+        let settings = settings.clone();
+        self.write(move |outputs| {
+            outputs.flags.add_settings(language, &settings);
+            Ok(())
+        });
     }
 
     /// The pkg-config file of the project: its flags are those of the configuration.
@@ -197,7 +212,8 @@ impl Cx<'_> {
     pub fn pkg_config(&self, name: &str, description: &str, version: &str, requires: &[&str]) {
         let requires = requires.iter().map(|word| (*word).to_owned()).collect();
         let [name, description, version] = [name, description, version].map(str::to_owned);
-        lock(&self.framework.outputs).pkg_config = Some(PkgConfig { name, description, version, requires });
+        let file = PkgConfig { name, description, version, requires };
+        self.write(move |outputs| outputs.pkg_config(file));
     }
 
     /// What packages that depend on this one are told by cargo, if its manifest has `links`.
@@ -210,7 +226,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn metadata(&self, name: &str, value: impl Into<String>) {
         let wanted = self.wanted(value.into(), "");
-        self.write(|outputs| outputs.metadata(name, wanted));
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.metadata(&name, wanted));
     }
 
     /// A line of the summary that is printed at the end.
@@ -224,13 +241,15 @@ impl Cx<'_> {
     /// ```
     pub fn summary(&self, name: &str, value: impl Into<String>) {
         let line = (self.module().to_owned(), name.to_owned(), value.into());
-        lock(&self.framework.outputs).summary.push(line);
+        self.write(move |outputs| {
+            outputs.summary.push(line);
+            Ok(())
+        });
     }
 
-    fn write(&self, put: impl FnOnce(&mut Outputs) -> Result<(), Failed>) {
-        if let Err(failed) = put(&mut lock(&self.framework.outputs)) {
-            self.framework.log.mistake(failed.within(self.module()));
-        }
+    /// When the module is done: one that fails leaves nothing behind.
+    fn write(&self, put: impl FnOnce(&mut Outputs) -> Result<(), Failed> + 'static) {
+        self.puts.borrow_mut().push(Box::new(put));
     }
 
     #[track_caller]

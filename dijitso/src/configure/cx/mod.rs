@@ -3,6 +3,7 @@
 mod emit;
 
 use std::any::{Any, TypeId};
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,17 +11,21 @@ use super::failed::{Failed, FailureKind};
 use super::framework::{Framework, lock};
 use super::module::{Child, Module};
 use super::options::{Opt, OptionValue};
-use super::outputs::mistake;
+use super::outputs::{Put, mistake};
 use crate::config::origin::Origin;
 use crate::probe::{Probes, Question, Questions, Settings, Verdict};
 
 /// A module's view of the configuration.
+///
+/// It stays on the thread of its module: what can run side by side is put into one [`all`](Self::all).
 ///
 /// BuildSystem: `self` of a configure object, and `self.framework`.
 pub struct Cx<'f> {
     framework: &'f Framework,
     /// The modules that are being configured, this one last.
     path: Vec<String>,
+    /// What is to be written, if the module does not fail.
+    puts: RefCell<Vec<Put>>,
 }
 
 impl std::fmt::Debug for Cx<'_> {
@@ -31,7 +36,11 @@ impl std::fmt::Debug for Cx<'_> {
 
 impl<'f> Cx<'f> {
     pub(super) fn new(framework: &'f Framework, path: Vec<String>) -> Cx<'f> {
-        Cx { framework, path }
+        Cx { framework, path, puts: RefCell::default() }
+    }
+
+    pub(super) fn into_puts(self) -> Vec<Put> {
+        self.puts.into_inner()
     }
 
     /// The name of this module.
@@ -73,21 +82,26 @@ impl<'f> Cx<'f> {
         self.framework.module::<M>(&self.path)
     }
 
-    /// The same of a module that one can do without: its failure is no failure of this one.
+    /// The same of a module that one can do without: that it is not there is no failure of this one.
+    ///
+    /// # Errors
+    /// Nobody could say whether it is there (the machine was in trouble), or the modules have a mistake: that must not
+    /// become a feature that is missing.
     ///
     /// ```
-    /// use dijitso::configure::{Cx, Mpi};
-    /// fn has_mpi(cx: &Cx<'_>) -> bool {
-    ///     cx.optional::<Mpi>().is_some()
+    /// use dijitso::configure::{Cx, Failed, Mpi};
+    /// fn has_mpi(cx: &Cx<'_>) -> Result<bool, Failed> {
+    ///     Ok(cx.optional::<Mpi>()?.is_some())
     /// }
     /// ```
-    pub fn optional<M: Module>(&self) -> Option<Arc<M>> {
+    pub fn optional<M: Module>(&self) -> Result<Option<Arc<M>>, Failed> {
         match self.framework.module::<M>(&self.path) {
-            Ok(module) => Some(module),
-            Err(failed) => {
+            Ok(module) => Ok(Some(module)),
+            Err(failed) if failed.is_absence() => {
                 self.note(format!("does without {}: {failed}", M::NAME));
-                None
+                Ok(None)
             }
+            Err(failed) => Err(failed),
         }
     }
 
@@ -300,6 +314,15 @@ impl<'f> Cx<'f> {
     /// ```
     pub fn build(&self, recipe: &super::packages::Recipe) -> Result<Settings, Failed> {
         super::packages::build(self, recipe, self.framework.probes.session().jobs())
+    }
+
+    /// Whether a flag came with the configuration, and not from where every `Jit` has it, too.
+    pub(in crate::configure) fn is_own(&self, origin: &Origin) -> bool {
+        match origin {
+            Origin::Environment(name) => !matches!(name.as_str(), "CXXFLAGS" | "CPPFLAGS" | "LDFLAGS"),
+            Origin::ConfigFile(path, _) => self.framework.options_file.as_ref() == Some(path),
+            _ => true,
+        }
     }
 
     /// Where the configuration is written, if anywhere.

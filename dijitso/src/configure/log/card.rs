@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Log;
+use crate::config::origin::Origin;
 use crate::configure::failed::{Failed, FailureKind};
 use crate::fs::Fs;
 use crate::probe::{Probes, Reason, first_error};
@@ -20,7 +21,11 @@ pub(in crate::configure) fn card(
     kept: Option<&PathBuf>,
 ) -> String {
     let mut card = Card::default();
-    card.line("failed", &failed.text().replace('\n', " "));
+    let mut lines = failed.text().lines();
+    card.line("failed", lines.next().unwrap_or_default());
+    for line in lines.take(6) {
+        card.line("", line);
+    }
     if let Some(question) = failed.question() {
         card.line("question", question);
     }
@@ -46,16 +51,17 @@ pub(in crate::configure) fn card(
         card.line("module", &failed.path().join(", needed by "));
     }
     if let Some(command) = reason.as_ref().and_then(|reason| reason.commands().last()) {
-        card.line("command", command);
+        card.wrapped("command", command, 5);
     }
     if let Some(evidence) = reason.as_ref().and_then(|reason| reason.evidence()) {
-        for flag in evidence.flags.iter().take(6) {
-            card.line("flag", &flag.to_string());
-        }
+        // Those of the question first: they are the ones in question.
+        let (general, own): (Vec<_>, Vec<_>) =
+            evidence.flags.iter().partition(|flag| matches!(flag.origin, Origin::Environment(_)));
+        card.several("flag", own.into_iter().chain(general).map(ToString::to_string), 8);
     }
-    for (name, why) in failed.tried().iter().take(8) {
-        card.line("tried", &format!("{name}: {}", why.lines().next().unwrap_or_default()));
-    }
+    let tried = failed.tried().iter();
+    let tried = tried.map(|(name, why)| format!("{name}: {}", why.lines().next().unwrap_or_default()));
+    card.several("tried", tried, 10);
     let other_words: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     for line in other_words.iter().take(5).filter(|line| line.trim() != first_error(said)) {
         card.line("said", line);
@@ -82,6 +88,37 @@ impl Card {
             false => text.to_owned(),
         };
         self.0.push((name.to_owned(), text));
+    }
+
+    /// Up to so many lines, and how many more there are.
+    fn several(&mut self, name: &str, lines: impl Iterator<Item = String>, most: usize) {
+        let lines: Vec<String> = lines.collect();
+        let shown = if lines.len() > most { most - 1 } else { most };
+        for line in lines.iter().take(shown) {
+            self.line(name, line);
+        }
+        if lines.len() > most {
+            self.line(name, &format!("(and {} more: see the log)", lines.len() - shown));
+        }
+    }
+
+    /// A text that must not be cut, as long as it fits: each line but the last ends as a shell continues one.
+    fn wrapped(&mut self, name: &str, text: &str, most: usize) {
+        let mut lines = vec![String::new()];
+        for word in text.split(' ') {
+            let last = lines.len() - 1;
+            let (length, more) = (lines[last].chars().count(), word.chars().count());
+            if length > 0 && length + more + 3 > WIDTH && lines.len() < most {
+                lines[last].push_str(" \\");
+                lines.push(word.to_owned());
+            } else {
+                let blank = if length > 0 { " " } else { "" };
+                lines[last].push_str(&format!("{blank}{word}"));
+            }
+        }
+        for line in &lines {
+            self.line(name, line);
+        }
     }
 
     fn text(&self) -> String {
@@ -196,10 +233,13 @@ pub(in crate::configure) fn keep(
 ) -> Option<PathBuf> {
     let reason = failed.reason().cloned().or_else(|| last_refusal(failed, log))?;
     let evidence = reason.evidence().filter(|evidence| !evidence.commands.is_empty())?;
+    // What an earlier failure left would be taken for this one's.
+    fs.remove_tree(dir).ok()?;
     fs.create_dir_all_public(dir).ok()?;
     for (name, text) in &evidence.texts {
-        fs.write(&dir.join(name), text.as_bytes()).ok()?;
+        fs.write(&dir.join(name), log.secrets().hide(text).as_bytes()).ok()?;
     }
+    fs.write(&dir.join("error.log"), log.secrets().hide(reason.said()).as_bytes()).ok()?;
     let what = failed.question().unwrap_or("the last question of the module that failed");
     let script = crate::cache::script(what, environment, &evidence.commands);
     fs.write(&dir.join("command.sh"), log.secrets().hide(&script).as_bytes()).ok()?;

@@ -14,7 +14,7 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 
 pub(super) use card::{card, keep};
-pub(super) use secrets::Secrets;
+pub(super) use secrets::{HIDDEN, Secrets};
 
 use super::failed::Failed;
 use super::framework::lock;
@@ -78,7 +78,9 @@ impl Log {
         self.line(module, format!("  {text}"));
     }
 
-    pub(super) fn mistake(&self, failed: Failed) {
+    pub(super) fn mistake(&self, module: &str, failed: Failed) {
+        self.event(json!({ "event": "mistake", "module": module, "text": failed.text() }));
+        self.line(module, format!("  mistake: {}", failed.text()));
         lock(&self.inner).mistakes.push(failed);
     }
 
@@ -162,7 +164,8 @@ impl Log {
     }
 }
 
-fn hide(json: &mut Json, secrets: &Secrets) {
+/// In every text of it.
+pub(super) fn hide(json: &mut Json, secrets: &Secrets) {
     match json {
         Json::String(text) => *text = secrets.hide(text),
         Json::Array(items) => items.iter_mut().for_each(|item| hide(item, secrets)),

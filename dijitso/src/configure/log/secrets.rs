@@ -6,6 +6,12 @@ use crate::config::env;
 #[derive(Clone, Default)]
 pub(in crate::configure) struct Secrets(Vec<String>);
 
+/// What stands in their place.
+pub(in crate::configure) const HIDDEN: &str = "(secret)";
+
+/// Shorter ones are no secrets, and would blacken innocent words.
+const SHORTEST: usize = 6;
+
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} secrets", self.0.len())
@@ -15,15 +21,28 @@ impl std::fmt::Debug for Secrets {
 impl Secrets {
     /// Those of the environment, by the names of the variables, and these.
     pub(in crate::configure) fn new(more: Vec<String>) -> Secrets {
-        let mut all = env::secrets();
-        all.extend(more.into_iter().filter(|value| !value.is_empty()));
+        Secrets::of(env::secrets().into_iter().chain(more))
+    }
+
+    fn of(values: impl Iterator<Item = String>) -> Secrets {
+        let mut all = Vec::new();
+        for value in values {
+            // A key has several lines, and logs show one at a time.
+            all.extend(value.lines().map(|line| line.trim().to_owned()));
+            // As a script, and as JSON, has it.
+            all.extend(shlex::try_quote(&value).map(|quoted| quoted.trim_matches('\'').to_owned()));
+            all.extend(serde_json::to_string(&value).map(|quoted| quoted.trim_matches('"').to_owned()));
+            all.push(value);
+        }
+        all.retain(|value| value.len() >= SHORTEST);
         // The longer one first: it may have another one in it.
-        all.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        all.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
+        all.dedup();
         Secrets(all)
     }
 
     pub(in crate::configure) fn hide(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "(secret)"))
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), HIDDEN))
     }
 }
 
@@ -31,10 +50,29 @@ impl Secrets {
 mod tests {
     use super::*;
 
+    fn secrets(values: &[&str]) -> Secrets {
+        Secrets::of(values.iter().map(|value| (*value).to_owned()))
+    }
+
     #[test]
     fn secrets_are_replaced_the_longer_ones_first() {
-        let secrets = Secrets::new(vec!["abc".to_owned(), "abcdef".to_owned(), String::new()]);
-        assert_eq!(secrets.hide("x abcdef y abc z"), "x (secret) y (secret) z");
+        let secrets = secrets(&["abcdef", "abcdefghi", ""]);
+        assert_eq!(secrets.hide("x abcdefghi y abcdef z"), "x (secret) y (secret) z");
         assert!(!format!("{secrets:?}").contains("abc"));
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_one_and_a_short_one_blackens_nothing() {
+        let secrets = secrets(&["BEGIN KEY\nMIIEvQIBADAN\nEND KEY", "1"]);
+        assert_eq!(secrets.hide("said: MIIEvQIBADAN, 1 time"), "said: (secret), 1 time");
+    }
+
+    #[test]
+    fn as_a_script_or_json_quotes_it_it_is_the_same_secret() {
+        let secrets = secrets(&["it's \"so\" secret"]);
+        let shell = shlex::try_quote("it's \"so\" secret").unwrap();
+        assert!(!secrets.hide(&shell).contains("so"), "{}", secrets.hide(&shell));
+        let json = serde_json::to_string("it's \"so\" secret").unwrap();
+        assert!(!secrets.hide(&json).contains("so"), "{}", secrets.hide(&json));
     }
 }

@@ -1,6 +1,6 @@
 //! The compiler for kernels.
 
-use crate::config::origin::{Flag, Origin};
+use crate::config::origin::Flag;
 use crate::configure::{Cx, Failed, Module};
 use crate::probe::{Language, Link, Settings};
 use crate::toolchain::KernelCompiler;
@@ -22,9 +22,7 @@ impl Module for KernelCompiler {
         };
         // What the environment and the user's file say a `Jit` reads by itself.
         let of_options = |flags: &mut dyn Iterator<Item = Flag>| -> Vec<String> {
-            let own =
-                flags.filter(|flag| !matches!(flag.origin, Origin::Environment(_) | Origin::ConfigFile(..)));
-            own.map(|flag| flag.text).collect()
+            flags.filter(|flag| cx.is_own(&flag.origin)).map(|flag| flag.text).collect()
         };
         let toolchain = &compiler.toolchain;
         cx.summary("Kernels", format!("{} ({})", toolchain.words().join(" "), toolchain.version()));

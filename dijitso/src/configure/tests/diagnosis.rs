@@ -187,7 +187,10 @@ fn secrets_are_in_no_log_no_card_and_no_record() {
         place.configure().with::<Secretive>().arguments(["--with-token=hunter2secret"]).run().unwrap_err();
     assert!(failed.card().contains("(secret)"), "{}", failed.card());
     let mut texts = vec![failed.card().to_owned()];
-    for name in ["configure.log", "configure.events", "failure/command.sh"] {
+    texts.push(failed.to_string());
+    for name in
+        ["configure.log", "configure.events", "failure/command.sh", "failure/u0.c", "failure/error.log"]
+    {
         texts.push(place.read(&format!("build/{name}")));
     }
     for text in &texts {

@@ -70,7 +70,7 @@ fn a_circle_is_told_with_its_path() {
 
 module!(Broken, "broken", |cx| Err(cx.fail("it is broken")));
 module!(NeedsBroken, "needs", |cx| cx.require::<Broken>().map(|_| NeedsBroken(0)));
-module!(DoesWithout, "without", |cx| Ok(DoesWithout(cx.optional::<Broken>().map_or(1, |_| 0))));
+module!(DoesWithout, "without", |cx| Ok(DoesWithout(cx.optional::<Broken>()?.map_or(1, |_| 0))));
 
 #[test]
 fn what_fails_poisons_only_those_that_need_it() {
@@ -86,6 +86,127 @@ fn what_fails_poisons_only_those_that_need_it() {
         place.read("build/configure.log").contains("== types: done"),
         "the others are configured nevertheless"
     );
+}
+
+module!(Unsure, "unsure", |cx| {
+    let hangs = Compile::new(Language::C, "int x;\n").named("whether it compiles");
+    cx.need(&hangs).map(|_| Unsure(0))
+});
+module!(DoesWithoutUnsure, "without.unsure", |cx| Ok(DoesWithoutUnsure(
+    cx.optional::<Unsure>()?.map_or(1, |_| 0)
+)));
+
+#[test]
+fn what_nobody_could_say_is_nothing_to_do_without() {
+    let place = Place::new();
+    let configure = || place.with_cc("kill -9 $$");
+    let failed = configure().optional::<Unsure>().run().unwrap_err();
+    assert_eq!(failed.kind(), FailureKind::Unknown, "{}", failed.card());
+    let failed = configure().with::<DoesWithoutUnsure>().run().unwrap_err();
+    assert_eq!(
+        (failed.kind(), failed.path()),
+        (FailureKind::Unknown, &["unsure".to_owned(), "without.unsure".to_owned()][..])
+    );
+}
+
+struct Given;
+
+module!(Leaves, "leaves", |cx| {
+    cx.define("HAVE_LEFT", "1", "of a module that fails");
+    cx.flag(Language::C, Stage::Compile, "-DLEFT");
+    cx.make_macro("LEFT", "1", "of a module that fails");
+    cx.provide(Given)?;
+    Err(cx.fail("after all that"))
+});
+module!(Takes, "takes", |cx| Ok(Takes(u32::from(cx.provided::<Given>().is_ok()))), order: |order| order.after::<Leaves>());
+
+#[test]
+fn what_fails_leaves_nothing_behind() {
+    let place = Place::new();
+    let configuration = place.configure().optional::<Leaves>().with::<Takes>().run().unwrap();
+    assert_eq!(configuration.get::<Takes>().unwrap().0, 0);
+    configuration.write_header("config.h").unwrap();
+    configuration.write_make_macros("variables").unwrap();
+    let written =
+        place.read("build/config.h") + &place.read("build/variables") + &configuration.cargo().join("\n");
+    assert!(!written.contains("LEFT"), "{written}");
+    assert_eq!(configuration.flags().iter().count(), 0);
+}
+
+module!(One, "same.name", |_cx| Ok(One(1)));
+module!(Two, "same.name", |_cx| Ok(Two(2)));
+
+#[test]
+fn two_modules_of_one_name_are_a_mistake_that_names_both() {
+    let failed = Place::new().configure().with::<One>().with::<Two>().run().unwrap_err();
+    assert_eq!(failed.kind(), FailureKind::Program);
+    let text = failed.to_string();
+    assert!(
+        text.contains("graph::One and ") && text.contains("graph::Two both have the name same.name"),
+        "{text}"
+    );
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Ratio(f64);
+
+impl Module for Ratio {
+    const NAME: &'static str = "ratio";
+
+    fn configure(_: &Cx<'_>) -> Result<Ratio, Failed> {
+        Ok(Ratio(f64::NAN))
+    }
+}
+
+#[test]
+fn a_result_that_others_could_not_read_is_a_mistake() {
+    let failed = Place::new().configure().with::<Ratio>().run().unwrap_err();
+    assert!(failed.to_string().contains("cannot be written down and read again"), "{failed}");
+}
+
+module!(Hidden, "hidden", |_cx| Ok(Hidden(0)), order: |order| order.before::<Types>());
+module!(NeedsHidden, "needs.hidden", |cx| cx.require::<Hidden>().map(|_| NeedsHidden(0)));
+module!(AfterHidden, "after.hidden", |_cx| Ok(AfterHidden(0)), order: |order| order.after::<Hidden>());
+
+#[test]
+fn an_order_that_comes_too_late_is_a_mistake_and_not_ignored() {
+    let place = Place::new();
+    let failed = place.configure().with::<Types>().with::<NeedsHidden>().run().unwrap_err();
+    let text = failed.to_string();
+    assert!(text.contains("hidden comes before types, which was configured already: name hidden"), "{text}");
+    let failed = place.configure().with::<AfterHidden>().with::<NeedsHidden>().run().unwrap_err();
+    assert!(failed.to_string().contains("hidden comes before after.hidden"), "{failed}");
+    place.configure().optional::<Hidden>().with::<Types>().with::<NeedsHidden>().run().unwrap();
+    place.configure().with::<AfterHidden>().optional::<Hidden>().with::<NeedsHidden>().run().unwrap();
+}
+
+module!(Wrong, "wrong", |cx| {
+    for (name, value) in [("A", "1"), ("A", "2"), ("B", "1"), ("B", "2"), ("C D", "1")] {
+        cx.define(name, value, "");
+    }
+    Ok(Wrong(0))
+});
+
+#[test]
+fn all_mistakes_are_told_at_once_and_logged() {
+    let place = Place::new();
+    let failed = place.configure().with::<Wrong>().run().unwrap_err();
+    let text = failed.to_string();
+    assert!(
+        text.contains("3 mistakes")
+            && text.contains("the macro A")
+            && text.contains("the macro B")
+            && text.contains("`C D`"),
+        "{text}"
+    );
+    for part in ["the macro A", "the macro B", "`C D`"] {
+        assert!(failed.card().contains(part), "{}", failed.card());
+        assert!(
+            place
+                .read("build/configure.log")
+                .contains(&format!("mistake: {}", part.split(' ').next().unwrap()))
+        );
+    }
 }
 
 /// In which order modules of the next test ran.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::probe::{CompilerFlag, Function, Header, Language, Probes, Settings, Size};
+use crate::probe::{Compile, CompilerFlag, Function, Header, Language, Probes, Settings, Size};
 
 /// A place for one configuration: its cache, and what it writes.
 struct Place {
@@ -112,12 +112,13 @@ struct App {
 }
 
 const LEVEL: Opt<i64> = Opt::int("with-level", 2, 0, 9, "how much is checked");
+const KEY: Opt<String> = Opt::text("with-key", "", "*", "a licence's key").secret();
 
 impl Module for App {
     const NAME: &'static str = "app";
 
     fn options(options: &mut Options) {
-        options.add(&LEVEL).of::<Types>();
+        options.add(&LEVEL).add(&KEY).of::<Types>();
     }
 
     fn configure(cx: &Cx<'_>) -> Result<App, Failed> {

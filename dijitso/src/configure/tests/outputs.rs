@@ -221,3 +221,85 @@ fn the_script_configures_again_and_changes_are_told() {
     );
     assert!(changes.contains("macro LEVEL: 1 -> 3") && changes.contains("module app:"), "{changes}");
 }
+
+#[test]
+fn with_diff_it_is_told_what_would_change_and_nothing_is_written() {
+    let place = Place::new();
+    let configure = |arguments: &[&str]| place.configure().with::<App>().arguments(arguments.iter().copied());
+    let nothing = configure(&["--diff"]).run().unwrap_err();
+    assert!(nothing.to_string().contains("--diff has nothing to compare with"), "{nothing}");
+    let first = configure(&["--with-level=1"]).run().unwrap();
+    first.write_header("config.h").unwrap();
+    let all = || -> Vec<String> {
+        ["config.h", "configure.json", "configure.log"]
+            .map(|name| place.read(&format!("build/{name}")))
+            .into()
+    };
+    let before = all();
+    let other = configure(&["--with-level=2", "--diff"]).run().unwrap();
+    assert!(other.only_looks() && other.write_header("config.h").unwrap(), "the header would change");
+    assert!(other.write_reconfigure("reconfigure").unwrap() && !place.path("build/reconfigure").exists());
+    let said = other.summary();
+    assert!(
+        said.contains("changed since the last configuration") && said.contains("macro LEVEL: 1 -> 2"),
+        "{said}"
+    );
+    assert!(!said.contains("diff"), "how it was asked is no change: {said}");
+    assert_eq!(all(), before);
+    let same = configure(&["--with-level=1", "--diff"]).run().unwrap();
+    assert!(same.summary().contains("nothing changed") && !same.write_header("config.h").unwrap());
+}
+
+#[test]
+fn the_script_runs_from_anywhere_as_it_ran_before() {
+    let place = Place::new();
+    let tool = place.script("tool", "echo \"$PWD|$CPATH|$TOOL_TOKEN|$*\"");
+    let run = |arguments: &[&str]| {
+        let configure = place.configure().with::<App>().program([tool.as_str(), "it's"]);
+        configure
+            .arguments(arguments.iter().copied())
+            .run()
+            .unwrap()
+            .write_reconfigure("reconfigure")
+            .unwrap();
+    };
+    let call = |words: &[&str]| {
+        let script = place.path("build/reconfigure");
+        std::process::Command::new(script)
+            .args(words)
+            .current_dir("/")
+            .env("CPATH", "/other")
+            .output()
+            .unwrap()
+    };
+    run(&["--with-level=1"]);
+    let said = call(&["--diff"]);
+    let directory = std::env::current_dir().unwrap();
+    let expected = format!("{}|/other||it's --with-level=1 --diff\n", directory.display());
+    assert_eq!(String::from_utf8_lossy(&said.stdout), expected);
+    // A secret is asked for, and never written.
+    run(&["--with-level=1", "--with-key=hunter2secret"]);
+    assert!(!place.read("build/reconfigure").contains("hunter2"));
+    let refused = call(&[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--with-key was a secret: give it again"));
+    let said = call(&["--with-key=again"]);
+    assert!(String::from_utf8_lossy(&said.stdout).ends_with("it's --with-level=1 --with-key=again\n"));
+}
+
+#[test]
+fn the_record_tells_the_machine_the_process_and_what_was_found() {
+    let place = Place::new();
+    let configuration = place.configure().with::<App>().arguments(["--with-level=2"]).run().unwrap();
+    let record: serde_json::Value = serde_json::from_str(&configuration.dump()).unwrap();
+    assert_eq!(record["machine"]["architecture"], std::env::consts::ARCH);
+    assert_eq!(record["process"]["id"], std::process::id().to_string());
+    assert_eq!(record["directory"], std::env::current_dir().unwrap().to_str().unwrap());
+    assert_eq!(record["arguments"], serde_json::json!(["--with-level=2"]));
+    assert_eq!(record["defines"]["LEVEL"], "2");
+    assert!(record["compilers"]["CC"]["version"].is_string(), "{record}");
+    // The same again is no change, although another moment.
+    let written = std::fs::metadata(place.path("build/configure.json")).unwrap().modified().unwrap();
+    place.configure().with::<App>().arguments(["--with-level=2"]).run().unwrap();
+    assert_eq!(std::fs::metadata(place.path("build/configure.json")).unwrap().modified().unwrap(), written);
+}
