@@ -3,6 +3,7 @@
 //! The copies share a target directory and a profile, so that dijitso itself is compiled once for all of them; their
 //! places are fixed for the same reason. Cargo lets one of them build at a time.
 
+mod configured;
 mod consumer;
 mod mpi;
 mod publish;
