@@ -22,10 +22,7 @@ fn main() {
         panic!("{failed}");
     }
     for line in configuration.cargo() {
-        // What is linked is for programs that call it; this one only shows it.
-        if !line.starts_with("cargo::rustc-link") {
-            println!("{line}");
-        }
+        println!("{line}");
     }
     println!("cargo::rerun-if-changed=src/project.rs");
     println!("cargo::rerun-if-changed=build.rs");

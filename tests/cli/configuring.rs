@@ -52,6 +52,28 @@ fn what_is_written_is_written_once_and_changes_are_told() {
 }
 
 #[test]
+fn the_script_it_writes_configures_again_from_anywhere_or_only_looks() {
+    let place = Place::new();
+    run(&place, "configure --dir out -- --without-mpi --without-blas").ok();
+    let header = || std::fs::read_to_string(place.path("out/dijitso_config.h")).unwrap();
+    let before = header();
+    let script = |words: &[&str]| {
+        let output =
+            std::process::Command::new(place.path("out/reconfigure")).args(words).current_dir("/").output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(script(&["--diff"]).contains("nothing changed since the last configuration"));
+    let looked = script(&["--diff", "--without-openmp"]);
+    assert!(looked.contains("macro HAVE_OPENMP") && looked.contains("option with-openmp"), "{looked}");
+    assert_eq!(header(), before, "--diff writes nothing");
+    script(&["--without-openmp"]);
+    assert!(!header().contains("#define DIJITSO_HAVE_OPENMP 1"), "{}", header());
+    run(&place, "configure -- --diff").failed(2, "nothing to compare with");
+}
+
+#[test]
 fn a_compiler_that_is_not_there_is_a_card() {
     let place = Place::new();
     let said = Cli::new(&place).args(["configure"]).env("CXX", "/no/such/compiler").run();
@@ -71,11 +93,24 @@ fn a_killed_configuration_harms_none_that_follows() {
     let place = Place::new();
     let tmp = place.path("tmp");
     std::fs::create_dir(&tmp).unwrap();
-    for delay in [30, 80, 150, 250] {
-        let mut cli = Cli::new(&place).args(["configure"]).env("TMPDIR", &tmp);
+    // The compiler stops at its nth call: the configuration is killed in each of them.
+    let compiler = place.path("stops");
+    let script = "#!/bin/sh\nn=1\nuntil mkdir \"$CALLS/$n\" 2>/dev/null; do n=$((n + 1)); done\n\
+                  [ \"$n\" -ge \"$STOP\" ] && exec sleep 60\nexec c++ \"$@\"\n";
+    std::fs::write(&compiler, script).unwrap();
+    std::fs::set_permissions(&compiler, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for stop in [1, 3, 6, 8, 9, 11] {
+        let calls = place.path(&format!("calls{stop}"));
+        std::fs::create_dir(&calls).unwrap();
+        let mut cli = Cli::new(&place).args(["configure"]).env("TMPDIR", &tmp).env("CXX", &compiler);
+        cli = cli.env("CALLS", &calls).env("STOP", stop.to_string());
         cli.command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).process_group(0);
         let mut child = cli.command.spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(delay));
+        while !calls.join(stop.to_string()).exists() {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended ({ended:?}) before call {stop} of the compiler");
+            std::thread::yield_now();
+        }
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -13,7 +13,7 @@ use crate::cache::{Cache, Lock, as_told};
 use crate::config::Config;
 use crate::config::origin::Flag;
 use crate::config::params::{BuildParams, CacheParams, Load, Params};
-use crate::configure::{Blas, Configure, OpenMp, Threads};
+use crate::configure::{Blas, Configure, KernelCompiler, Mpi, OpenMp, Threads};
 use crate::fs::{Fs, Kind, Mount, Scratch, check_installed, check_trusted};
 use crate::jit::Jit;
 use crate::probe::Probes;
@@ -87,8 +87,7 @@ impl Doctor {
         findings.push(processor());
         findings.push(locks(&config, &fs, &root));
         findings.push(proc(&fs));
-        findings.extend(modules(&params));
-        findings.push(mpi(&config));
+        findings.extend(modules(&params, &config));
         let sick = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
         match screen.is_json() {
             true => screen.answer(&json!({ "healthy": !sick, "checks": as_json(&findings) }))?,
@@ -337,55 +336,69 @@ fn proc(fs: &Fs) -> Finding {
 }
 
 /// What the modules of `dijitso configure` say.
-fn modules(params: &Params) -> Vec<Finding> {
+fn modules(params: &Params, config: &Config) -> Vec<Finding> {
     let mut probes = Probes::builder().without_cache();
     if let Some(dir) = &params.cache.dir {
         probes = probes.cache_dir(dir);
     }
-    let run = Configure::new("dijitso").probes(probes).optional::<Threads>().optional::<OpenMp>();
-    let configuration = match run.optional::<Blas>().run() {
+    let run = Configure::new("dijitso").probes(probes).optional::<KernelCompiler>();
+    let run = run.optional::<Threads>().optional::<OpenMp>().optional::<Blas>().optional::<Mpi>();
+    let configuration = match run.run() {
         Ok(configuration) => configuration,
         Err(failed) => {
             return vec![note("configure", failed.to_string(), "`dijitso configure --log` tells more")];
         }
     };
-    let told = |check: &'static str, there: bool, text: String| match there {
-        true => good(check, text),
-        false => note(
+    let told = |check: &'static str, found: Option<String>| match found {
+        Some(text) => good(check, text),
+        None => note(
             check,
             "not found",
             "only programs that ask for it need it; `dijitso configure --log` tells why",
         ),
     };
+    let kernels = configuration.get::<KernelCompiler>();
     let threads = configuration.get::<Threads>();
     let openmp = configuration.get::<OpenMp>();
     let blas = configuration.get::<Blas>();
-    let flags: Vec<String> = openmp.iter().flat_map(|openmp| openmp.flags.values().cloned()).collect();
-    let blas_text = blas.as_ref().map(|blas| format!("{} (from {})", blas.settings, blas.from));
+    let flags = |openmp: OpenMp| openmp.flags.into_values().next().unwrap_or_default();
     vec![
-        told("threads", threads.is_some(), "a program with threads is linked".to_owned()),
-        told("OpenMP", openmp.is_some(), flags.first().cloned().unwrap_or_default()),
-        told("BLAS", blas.is_some(), blas_text.unwrap_or_default()),
+        match kernels {
+            Some(found) => good("toolchain", format!("{} for {}", found.cxx.join(" "), found.target)),
+            None => bad(
+                "toolchain",
+                "no compiler compiles and links a small kernel",
+                "`dijitso configure` tells what was tried",
+            ),
+        },
+        told("threads", threads.map(|_| "a program with threads is linked".to_owned())),
+        told("OpenMP", openmp.map(flags)),
+        told("BLAS", blas.map(|blas| format!("{} (from {})", blas.settings, blas.from))),
+        mpi(configuration.get::<Mpi>(), config),
     ]
 }
 
-fn mpi(config: &Config) -> Finding {
+fn mpi(found: Option<Mpi>, config: &Config) -> Finding {
     const CHECK: &str = "MPI";
     let path = config.path.clone().unwrap_or_default();
     let fs = Fs::new(Default::default());
-    let found = |names: &[&str]| names.iter().find_map(|name| Some(which(name, &path, &fs).ok()?.path));
-    let (wrapper, launcher) = (found(&["mpicc", "mpicxx", "mpic++"]), found(&["mpirun", "mpiexec", "srun"]));
-    match (wrapper, launcher) {
-        (Some(wrapper), Some(launcher)) => {
-            good(CHECK, format!("{} and {}", wrapper.display(), launcher.display()))
+    let launcher =
+        ["mpirun", "mpiexec", "srun"].iter().find_map(|name| Some(which(name, &path, &fs).ok()?.path));
+    let described = |mpi: &Mpi| {
+        let name = if mpi.implementation.is_empty() { "MPI" } else { &mpi.implementation };
+        format!("{name}, standard {} (from {})", mpi.standard, mpi.from)
+    };
+    match (found, launcher) {
+        (Some(mpi), Some(launcher)) => {
+            good(CHECK, format!("{}, and {}", described(&mpi), launcher.display()))
         }
-        (Some(wrapper), None) => {
-            note(CHECK, format!("{}, but no mpirun", wrapper.display()), "only the feature `mpi` needs it")
+        (Some(mpi), None) => {
+            note(CHECK, format!("{}, but no mpirun", described(&mpi)), "only the feature `mpi` needs it")
         }
         (None, _) => note(
             CHECK,
-            "no compiler wrapper (mpicc) is on PATH",
-            "only the feature `mpi` needs it: install Open MPI or MPICH",
+            "no C program with MPI is linked",
+            "only the feature `mpi` needs it: install Open MPI or MPICH; `dijitso configure --log` tells what was tried",
         ),
     }
 }

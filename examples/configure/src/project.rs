@@ -1,4 +1,4 @@
-//! The project's module: what it needs of a machine. Shared by the crate and its build script.
+//! The project's modules: what it needs of a machine. Shared by the crate and its build script.
 
 use dijitso::configure::{Auto, Blas, Cx, Failed, Module, Mpi, Opt, Options};
 use dijitso::probe::{Language, Size};
@@ -7,12 +7,36 @@ use serde::{Deserialize, Serialize};
 const PRECISION: Opt<String> = Opt::text("with-precision", "double", "single|double", "of scalars");
 const SOLVER: Opt<Auto> = Opt::auto("with-solver", Auto::Auto, "build the solver, which needs BLAS");
 
-/// What the project found.
+/// The types of the project.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Project {
+pub(crate) struct Types {
     /// Bytes of an index and of a scalar.
     pub(crate) index: u64,
     pub(crate) scalar: u64,
+}
+
+impl Module for Types {
+    const NAME: &'static str = "project.types";
+
+    fn options(options: &mut Options) {
+        options.add(&PRECISION);
+    }
+
+    fn configure(cx: &Cx<'_>) -> Result<Types, Failed> {
+        let name = if cx.get(&PRECISION)? == "single" { "float" } else { "double" };
+        let index = cx.need(&Size::new("ptrdiff_t").after("stddef.h"))?;
+        let scalar = cx.need(&Size::new(name).in_language(Language::Cxx))?;
+        cx.typedef("project_scalar", name, "as --with-precision says");
+        cx.define("SIZEOF_INDEX", index.to_string(), "bytes of an index");
+        cx.define("SIZEOF_SCALAR", scalar.to_string(), "bytes of a scalar");
+        cx.summary("Sizes", format!("index {index}, scalar {scalar}"));
+        Ok(Types { index, scalar })
+    }
+}
+
+/// What the project found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Project {
     /// The libraries that there are.
     pub(crate) mpi: Option<String>,
     pub(crate) blas: Option<String>,
@@ -22,19 +46,12 @@ impl Module for Project {
     const NAME: &'static str = "project";
 
     fn options(options: &mut Options) {
-        options.add(&PRECISION).add(&SOLVER).of::<Mpi>().of::<Blas>();
+        options.add(&SOLVER).of::<Types>().of::<Mpi>().of::<Blas>();
     }
 
     fn configure(cx: &Cx<'_>) -> Result<Project, Failed> {
-        let scalar = if cx.get(&PRECISION)? == "single" { "float" } else { "double" };
-        let (index, bytes) =
-            cx.all((Size::new("ptrdiff_t").after("stddef.h"), Size::new(scalar).in_language(Language::Cxx)));
-        let (Some(index), Some(bytes)) = (index.yes(), bytes.yes()) else {
-            return Err(cx.fail("the compilers tell no sizes"));
-        };
-        cx.typedef("project_scalar", scalar, "as --with-precision says");
-        cx.define("SIZEOF_INDEX", index.to_string(), "bytes of an index");
-        cx.define("SIZEOF_SCALAR", bytes.to_string(), "bytes of a scalar");
+        let types = cx.require::<Types>()?;
+        // `require` where the project cannot do without; `optional` where it can.
         let blas = match cx.get(&SOLVER)? {
             Auto::No => None,
             Auto::Yes => Some(cx.require::<Blas>()?),
@@ -45,15 +62,10 @@ impl Module for Project {
             Some(_) => cx.define("HAVE_SOLVER", "1", "BLAS is there"),
             None => cx.undefine("HAVE_SOLVER", "there is no BLAS, or the solver is not wanted"),
         }
-        let settings = |settings: Option<String>| settings.unwrap_or_default();
-        let blas = blas.map(|blas| blas.settings.to_string());
-        let mpi = mpi.map(|mpi| mpi.settings.to_string());
-        cx.make_macro(
-            "PROJECT_LIBS",
-            format!("{} {}", settings(blas.clone()), settings(mpi.clone())),
-            "all libraries",
-        );
-        cx.summary("Sizes", format!("index {index}, scalar {bytes}"));
-        Ok(Project { index, scalar: bytes, mpi, blas })
+        cx.make_macro("PROJECT_SCALAR_BYTES", types.scalar.to_string(), "as --with-precision says");
+        cx.make_rule("check", &["all"], &["./check $(PROJECT_SCALAR_BYTES)"]);
+        cx.metadata("scalar_bytes", types.scalar.to_string());
+        let text = |settings: &dijitso::probe::Settings| settings.to_string();
+        Ok(Project { mpi: mpi.map(|mpi| text(&mpi.settings)), blas: blas.map(|blas| text(&blas.settings)) })
     }
 }

@@ -19,6 +19,11 @@ use crate::probe::{Probes, Question, Questions, Settings, Verdict};
 ///
 /// It stays on the thread of its module: what can run side by side is put into one [`all`](Self::all).
 ///
+/// ```compile_fail,E0277
+/// fn shared_by_threads<T: Sync>() {}
+/// shared_by_threads::<dijitso::configure::Cx<'static>>();
+/// ```
+///
 /// BuildSystem: `self` of a configure object, and `self.framework`.
 pub struct Cx<'f> {
     framework: &'f Framework,
