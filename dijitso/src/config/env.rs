@@ -192,6 +192,14 @@ pub(crate) fn named(name: &str) -> Option<OsString> {
     sound.then(|| std::env::var_os(name)).flatten()
 }
 
+/// The variables whose names begin so, now: those by which a user of a batch system chooses where jobs run.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn starting_with(prefixes: &[&str]) -> Vec<(OsString, OsString)> {
+    let begins =
+        |name: &OsStr| prefixes.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()));
+    std::env::vars_os().filter(|(name, _)| begins(name)).collect()
+}
+
 /// The values of variables that seem to hold secrets, by their names, for whoever writes a log.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn secrets() -> Vec<String> {

@@ -237,10 +237,11 @@ impl Fs {
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
     }
 
-    /// Creates a directory, which must not be there.
-    pub(crate) fn create_dir(&self, path: &Path) -> io::Result<()> {
+    /// Creates a directory, which must not be there, readable by the owner only.
+    pub(crate) fn create_dir_private(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
         self.counters.file_changes.one();
-        std::fs::create_dir(path)
+        std::fs::DirBuilder::new().mode(0o700).create(path)
     }
 
     /// Removes a file; that it is already gone is no error.

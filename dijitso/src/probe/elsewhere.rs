@@ -47,7 +47,7 @@ impl Session {
                     Ok(answer)
                 }
                 Found::Waits => Err(WAITS.into()),
-                Found::Nothing => match batch.program(&self.fs, key) {
+                Found::Nothing => match batch.program(&self.around(), key) {
                     Ok(place) => {
                         trial.keep_program = Some(place);
                         programs.insert(*key, trial.clone());
@@ -72,9 +72,14 @@ impl Session {
     ) -> Result<Answered, Problem> {
         match result {
             Ok((Answered::Trial(told), trace)) if told.success => {
-                let question = Need::Trial(trial.clone()).describe();
+                let names = match &trial.goal {
+                    Goal::Run { variables, .. } => variables.as_slice(),
+                    _ => &[],
+                };
+                let variables = self.surroundings().run_environment(names).into_iter();
+                let variables = variables.filter_map(|(name, value)| Some((name, value?))).collect();
                 batch
-                    .add(&self.around(), key, &question, trial, told, trace)
+                    .add(&self.around(), key, trial, variables, told, trace)
                     .map_err(|error| format!("its program cannot be kept for the job: {error}"))?;
                 Err(WAITS.into())
             }

@@ -99,7 +99,7 @@ impl Need {
                 if let Goal::Run { args, variables } = &trial.goal {
                     signer.field("arguments", args);
                     match &session.batch {
-                        Some(batch) => signer.field("launcher", &batch.name()),
+                        Some(batch) => signer.field("launcher", batch.name()),
                         None => signer.field("machine", &native_digest()),
                     }
                     signer.field("path", &session.config.path);

@@ -1,40 +1,19 @@
 //! The directory of one job: what is submitted, and what comes back.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::entry::{Entry, nanoseconds};
 use super::launcher::Launcher;
+use super::script::{quoted, script};
+use crate::cache::Lock;
 use crate::fs::Fs;
-use crate::probe::job::{PATIENCE, Trace};
-use crate::probe::told::{Step, Told, kept};
-use crate::signature::{Signature, Signer, digest};
-
-/// What has to be known of a program to take its answer later.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) question: String,
-    pub(super) args: Vec<String>,
-    /// Compiler and linker.
-    pub(super) told: Told,
-    pub(super) trace: Trace,
-    /// Whether the store knows what it was made from.
-    pub(super) tracked: bool,
-}
-
-impl Entry {
-    /// Under which the store knows what this very program was made from.
-    pub(super) fn link(&self, key: &str) -> Signature {
-        let mut signer = Signer::quiet("dijitso program for a job 1");
-        signer.field("question", key);
-        signer.field("linked", &nanoseconds(self.trace.started));
-        signer.finish()
-    }
-}
+use crate::probe::told::Told;
+use crate::signature::digest;
 
 /// One job of a batch directory. They have numbers; nothing of one is ever written by another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +22,36 @@ pub(super) struct Folder {
     pub(super) dir: PathBuf,
 }
 
+/// A job that somebody is at work on: putting it together, submitting it, or waiting for it.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) folder: Folder,
+    _lock: Lock,
+}
+
+/// For people, and for whoever looks what a job was.
+#[derive(Debug, Serialize)]
+struct Manifest<'a> {
+    dijitso: &'static str,
+    launcher: String,
+    programs: BTreeMap<&'a String, Program<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Program<'a> {
+    question: &'a str,
+    arguments: &'a [String],
+    /// Their values are in the script.
+    variables: Vec<String>,
+    sha256: &'a str,
+}
+
 const FINISHED: &str = "finished";
+const ENDED: &str = "ended";
 const SUBMITTED: &str = "submitted";
+const ID: &str = "id";
+const LOCK: &str = "lock";
+const MANIFEST: &str = "manifest.json";
 const PREFIX: &str = "job-";
 const LARGEST: u64 = 64 << 20;
 
@@ -64,22 +71,56 @@ impl Folder {
         Folder { number, dir: dir.join(format!("{PREFIX}{number}")) }
     }
 
-    /// A new one, which no other process has.
-    pub(super) fn create(fs: &Fs, dir: &Path) -> io::Result<Folder> {
+    /// A new one, which no other process has. Only we can enter it: values of variables are in it, which may be secret.
+    pub(super) fn create(fs: &Fs, dir: &Path) -> io::Result<Held> {
         fs.create_dir_all_public(dir)?;
         let mut number = Folder::all(fs, dir).first().map_or(0, |newest| newest.number);
         loop {
             number += 1;
             let folder = Folder::of(dir, number);
-            match fs.create_dir(&folder.dir) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => return result.map(|()| folder),
+            match fs.create_dir_private(&folder.dir) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                result => result?,
+            }
+            // Somebody who sweeps can be faster with the lock; then the directory is gone, or will be.
+            if let Some(lock) = Lock::try_new(fs, &folder.dir.join(LOCK))
+                && fs.exists(&folder.dir)
+            {
+                return Ok(Held { folder, _lock: lock });
             }
         }
     }
 
+    /// Whether somebody is at work on it; `None` where there are no locks.
+    pub(super) fn is_held(&self, fs: &Fs) -> Option<bool> {
+        let path = self.dir.join(LOCK);
+        if !fs.exists(&path) {
+            return Some(false);
+        }
+        match Lock::try_new(fs, &path) {
+            None => Some(true),
+            Some(lock) if lock.excludes() => Some(false),
+            Some(_) => None,
+        }
+    }
+
+    /// Removes it, unless somebody is at work on it. Whoever gets hold of it meanwhile sees that it is gone.
+    pub(super) fn sweep(&self, fs: &Fs) -> bool {
+        let Some(lock) = Lock::try_new(fs, &self.dir.join(LOCK)).filter(Lock::excludes) else { return false };
+        let swept = self.dir.with_file_name(format!("swept-{}-{}", self.number, std::process::id()));
+        let removed = fs.rename(&self.dir, &swept).and_then(|()| fs.remove_tree(&swept)).is_ok();
+        drop(lock);
+        removed
+    }
+
     pub(super) fn place(&self, key: &str) -> PathBuf {
         self.dir.join(key)
+    }
+
+    /// The questions that it has programs for.
+    pub(super) fn keys(&self, fs: &Fs) -> Vec<String> {
+        let names = fs.folders(&self.dir).unwrap_or_default();
+        names.into_iter().filter_map(|name| name.into_string().ok()).collect()
     }
 
     pub(super) fn keep(&self, fs: &Fs, key: &str, entry: &Entry) -> io::Result<()> {
@@ -92,50 +133,58 @@ impl Folder {
         postcard::from_bytes(&bytes).ok()
     }
 
-    /// The status of a program that has run to its end. Who was ended from outside has said nothing.
-    pub(super) fn status(&self, fs: &Fs, key: &str) -> Option<i32> {
-        const KILLED: i32 = 128 + 9;
-        const TERMINATED: i32 = 128 + 15;
-        self.written_status(fs, key).filter(|status| !matches!(*status, KILLED | TERMINATED))
+    /// What came of a question. Who was ended from outside has said nothing.
+    pub(super) fn told(&self, fs: &Fs, key: &str, entry: &Entry) -> Option<Told> {
+        entry.read(fs, &self.place(key))
     }
 
-    /// As the shell tells it.
-    pub(super) fn written_status(&self, fs: &Fs, key: &str) -> Option<i32> {
-        let status = fs.read_at_most(&self.place(key).join("status"), 64).ok()?;
-        std::str::from_utf8(&status).ok()?.trim().parse().ok()
+    /// Whether a program was ended from outside.
+    pub(super) fn was_ended(&self, fs: &Fs, key: &str) -> bool {
+        fs.exists(&self.place(key).join("ended/status"))
     }
 
-    /// All that came of a question whose program ended so.
-    pub(super) fn told(&self, fs: &Fs, key: &str, entry: &Entry, status: i32) -> Told {
-        let dir = self.place(key);
-        let dir_text = dir.to_string_lossy();
-        let read =
-            |name: &str| kept(&fs.read_at_most(&dir.join(name), LARGEST).unwrap_or_default(), &dir_text);
-        let mut told = entry.told.clone();
-        told.steps.push(Step {
-            command: shell_words(&entry.args),
-            // A shell tells a signal so; there are 64.
-            status: if (129..=192).contains(&status) { 128 - status } else { status },
-            stdout: read("stdout"),
-            stderr: read("stderr"),
-        });
-        told.success = status == 0;
-        told
-    }
-
+    /// Whether its script has come to its end.
     pub(super) fn has_finished(&self, fs: &Fs) -> bool {
         fs.exists(&self.dir.join(FINISHED))
     }
 
+    /// Whether nothing of it is running any more.
+    pub(super) fn has_ended(&self, fs: &Fs) -> bool {
+        self.has_finished(fs) || fs.exists(&self.dir.join(ENDED))
+    }
+
+    /// Whoever waited for it knows that it has.
+    pub(super) fn end(&self, fs: &Fs) {
+        let _ = fs.write(&self.dir.join(ENDED), b"");
+    }
+
+    /// Whether it was put together as a whole.
+    pub(super) fn is_whole(&self, fs: &Fs) -> bool {
+        fs.exists(&self.dir.join(MANIFEST))
+    }
+
     /// By which the queue knows it, if it was submitted so that another process can take its answers.
     pub(super) fn submitted(&self, fs: &Fs) -> Option<String> {
-        let name = fs.read_at_most(&self.dir.join(SUBMITTED), 4096).ok()?;
-        Some(String::from_utf8_lossy(&name).trim().to_owned())
+        self.line(fs, SUBMITTED)
+    }
+
+    /// What the queue calls it: `17`, or `17;cluster`. Nobody knows before it was submitted.
+    pub(super) fn id(&self, fs: &Fs) -> Option<String> {
+        self.line(fs, ID)
+    }
+
+    fn line(&self, fs: &Fs, name: &str) -> Option<String> {
+        let text = fs.read_at_most(&self.dir.join(name), 4096).ok()?;
+        Some(String::from_utf8_lossy(&text).trim().to_owned())
     }
 
     /// Says that it is about to be submitted.
     pub(super) fn claim(&self, fs: &Fs, name: &str) -> io::Result<()> {
         fs.write(&self.dir.join(SUBMITTED), format!("{name}\n").as_bytes())
+    }
+
+    pub(super) fn identify(&self, fs: &Fs, id: &str) {
+        let _ = fs.replace(&self.dir, &self.dir.join(ID), format!("{id}\n").as_bytes());
     }
 
     /// It was not.
@@ -157,38 +206,44 @@ impl Folder {
         pending: &BTreeMap<String, Entry>,
     ) -> io::Result<PathBuf> {
         let run = self.dir.join("run.sh");
-        let questions: BTreeMap<&String, &String> =
-            pending.iter().map(|(key, entry)| (key, &entry.question)).collect();
-        let manifest = serde_json::to_vec_pretty(&questions).map_err(io::Error::other)?;
-        fs.write(&self.dir.join("manifest.json"), &manifest)?;
-        fs.write(&run, self.script(pending)?.as_bytes())?;
+        fs.write(&run, &script(&self.dir, pending)?)?;
         fs.make_executable(&run)?;
-        let Some(text) = launcher.script(&quoted(&run)?)? else { return Ok(run) };
-        let job = self.dir.join("job.sh");
-        fs.write(&job, text.as_bytes())?;
-        fs.make_executable(&job)?;
+        let text = launcher.script(&quoted(&run)?)?;
+        let job = text.as_ref().map_or(run, |_| self.dir.join("job.sh"));
+        if let Some(text) = text {
+            fs.write(&job, text.as_bytes())?;
+            fs.make_executable(&job)?;
+        }
+        let names = |entry: &Entry| {
+            entry.variables.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
+        };
+        let programs = pending.iter().map(|(key, entry)| {
+            let program = Program {
+                question: &entry.question,
+                arguments: &entry.args,
+                variables: names(entry),
+                sha256: &entry.digest,
+            };
+            (key, program)
+        });
+        let manifest = Manifest {
+            dijitso: env!("CARGO_PKG_VERSION"),
+            launcher: launcher.to_string(),
+            programs: programs.collect(),
+        };
+        let manifest = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
+        fs.write(&self.dir.join(MANIFEST), &manifest)?;
         Ok(job)
     }
 
-    /// Needs a shell and, so that no program holds up the others, `timeout` where there is one.
-    fn script(&self, pending: &BTreeMap<String, Entry>) -> io::Result<String> {
-        let mut script = format!(
-            "#!/bin/sh\n# Runs {} programs of a configuration; each leaves what it says, and its status.\n\
-             cd {} || exit 1\nexport LC_ALL=C\nlimit=\n\
-             if timeout -s KILL 60 true 2>/dev/null; then limit='timeout -s KILL {}'; fi\n",
-            pending.len(),
-            quoted(&self.dir)?,
-            PATIENCE.as_secs(),
-        );
-        for (key, entry) in pending {
-            let args = shell_words(&entry.args);
-            let _ = writeln!(
-                script,
-                "(cd {key} && {{ $limit {args} >stdout 2>stderr </dev/null; echo $? >status.part; mv status.part status; }})"
-            );
-        }
-        let _ = writeln!(script, ": >{FINISHED}");
-        Ok(script)
+    /// Somebody has taken an answer from it.
+    pub(super) fn mark_used(&self, fs: &Fs) {
+        let _ = fs.mark_used(&self.dir.join(MANIFEST));
+    }
+
+    /// Its manifest, which tells when it was last of use.
+    pub(super) fn used(&self) -> PathBuf {
+        self.dir.join(MANIFEST)
     }
 
     /// Forgets programs that a newer job runs again, and itself with the last of them.
@@ -205,22 +260,4 @@ impl Folder {
     pub(super) fn remove(&self, fs: &Fs) {
         let _ = fs.remove_tree(&self.dir);
     }
-}
-
-/// For a shell, exactly.
-fn quoted(path: &Path) -> io::Result<String> {
-    let text = path.to_str().and_then(|text| shlex::try_quote(text).ok());
-    text.map(std::borrow::Cow::into_owned).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "a script cannot name this directory; choose another one")
-    })
-}
-
-fn shell_words(args: &[String]) -> String {
-    let quoted = args.iter().map(|arg| shlex::try_quote(arg).unwrap_or_default().into_owned());
-    std::iter::once("./program".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
-}
-
-fn nanoseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs().wrapping_mul(1_000_000_000) + u64::from(since.subsec_nanos())
 }

@@ -8,10 +8,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Around;
+use super::queue::{self, Life, Ticket};
+use super::script::RANKS;
+use super::site;
+use crate::fs::Fs;
 use crate::process::Command;
-use crate::toolchain::which;
+use crate::toolchain::native_digest;
 
 /// Who runs the programs whose answers only the other machine can give.
+///
+/// They see of the environment what they would see here, see [`Run`](super::Run), and what the launcher itself tells the programs that it
+/// starts (`SLURM_*`, `PMI_*`, `OMPI_*`, ..). An answer is one for the launcher with its options, and for the cluster and what variables
+/// choose of it (`SLURM_CONF`, `SBATCH_PARTITION`, ..). Of several tasks (`srun -n4`) the first one is listened to.
 ///
 /// BuildSystem has `--with-batch`, which writes a program for the user to submit.
 ///
@@ -26,6 +34,8 @@ pub struct Launcher(pub(super) Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
+    /// The script, here.
+    Local,
     /// These words, then the script; they come back when it has ended.
     Exec(Vec<String>),
     Slurm {
@@ -41,6 +51,15 @@ pub(super) enum Kind {
 }
 
 impl Launcher {
+    /// Runs them here, at once: a job as on a cluster, for trying it out, and where building and running are to be apart.
+    ///
+    /// ```
+    /// let launcher = dijitso::probe::Launcher::local();
+    /// ```
+    pub fn local() -> Launcher {
+        Launcher(Kind::Local)
+    }
+
     /// Words in front of the job's script, such as `srun -n1`; they return when it has ended.
     ///
     /// ```
@@ -52,7 +71,7 @@ impl Launcher {
 
     /// Slurm: one job for `sbatch`, which is waited for.
     ///
-    /// It has a name of its own, by which `squeue` finds it again: one that is still under way is not submitted twice, and one that was
+    /// It is found again by what `sbatch` calls it, or by a name of its own: one that is still under way is not submitted twice, and one that was
     /// cancelled is submitted again.
     ///
     /// ```
@@ -76,7 +95,7 @@ impl Launcher {
         Launcher(Kind::Template { text: text.into(), submit, waiting: true })
     }
 
-    /// An option for the words that submit the job.
+    /// An option for the words that submit the job; [`local`](Self::local) has none.
     ///
     /// ```
     /// let launcher = dijitso::probe::Launcher::slurm().option("--account=me");
@@ -84,6 +103,7 @@ impl Launcher {
     #[must_use]
     pub fn option(mut self, option: impl Into<String>) -> Launcher {
         match &mut self.0 {
+            Kind::Local => {}
             Kind::Exec(words) => words.push(option.into()),
             Kind::Slurm { options, .. } => options.push(option.into()),
             Kind::Template { submit, .. } => submit.push(option.into()),
@@ -99,7 +119,7 @@ impl Launcher {
     #[must_use]
     pub fn waiting(mut self, wait: bool) -> Launcher {
         match &mut self.0 {
-            Kind::Exec(_) => {}
+            Kind::Local | Kind::Exec(_) => {}
             Kind::Slurm { waiting, .. } | Kind::Template { waiting, .. } => *waiting = wait,
         }
         self
@@ -107,14 +127,18 @@ impl Launcher {
 
     pub(super) fn waits(&self) -> bool {
         match self.0 {
-            Kind::Exec(_) => true,
+            Kind::Local | Kind::Exec(_) => true,
             Kind::Slurm { waiting, .. } | Kind::Template { waiting, .. } => waiting,
         }
     }
 
     /// Everything that may decide what a program says; not whether somebody waits for it.
-    pub(super) fn identity(&self) -> String {
-        format!("{:?}", self.clone().waiting(true))
+    pub(super) fn identity(&self, fs: &Fs) -> String {
+        let site = match self.0 {
+            Kind::Local => native_digest(),
+            _ => site::here(fs),
+        };
+        format!("{:?} at {site}", self.clone().waiting(true))
     }
 
     /// Whether another process can take the answers of its job: somebody can tell when it has ended.
@@ -122,37 +146,27 @@ impl Launcher {
         matches!(self.0, Kind::Slurm { .. }) || !self.waits()
     }
 
-    /// Whether the queue knows a job of this name that has not ended; `None` if nobody can say.
-    pub(super) fn knows(&self, around: &Around<'_>, name: &str, dir: &Path) -> Option<bool> {
-        const ENDED: [&str; 10] = [
-            "BOOT_FAIL",
-            "CANCELLED",
-            "COMPLETED",
-            "COMPLETING",
-            "DEADLINE",
-            "FAILED",
-            "NODE_FAIL",
-            "OUT_OF_MEMORY",
-            "PREEMPTED",
-            "TIMEOUT",
-        ];
-        let Kind::Slurm { options, .. } = &self.0 else { return None };
-        let squeue = which("squeue", around.path, around.fs).ok()?;
-        // Of many clusters one has it.
-        let cluster = options.iter().filter(|option| option.starts_with("--cluster"));
-        let words = ["--noheader", "--states=all", "--format=%T"].map(OsString::from).into_iter();
-        let words = words.chain(cluster.map(OsString::from)).chain([format!("--name={name}").into()]);
-        let command = Command::new(squeue.path, dir, Duration::from_secs(60)).args(words);
-        let output = command.spawn(around.counters).ok()?.into_output();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let under_way = |line: &str| !line.is_empty() && !line.contains(':') && !ENDED.contains(&line);
-        output.status.success().then(|| said.lines().map(str::trim).any(under_way))
+    /// What the queue says of a job; `None` if nobody can say.
+    pub(super) fn life(&self, around: &Around<'_>, dir: &Path, ticket: Ticket<'_>) -> Option<Life> {
+        match &self.0 {
+            Kind::Slurm { options, .. } => queue::life(around, dir, options, ticket),
+            _ => None,
+        }
+    }
+
+    /// What the queue calls the job that was submitted, as the launcher has printed it.
+    pub(super) fn id(&self, said: &[u8]) -> Option<String> {
+        let said = String::from_utf8_lossy(said);
+        let line = said.lines().map(str::trim).find(|line| !line.is_empty())?;
+        let is_id = matches!(self.0, Kind::Slurm { .. }) && line.starts_with(|c: char| c.is_ascii_digit());
+        is_id.then(|| line.to_owned())
     }
 
     /// The program that submits, and its arguments.
     pub(super) fn words(&self, script: &Path, name: &str) -> Vec<OsString> {
         let mut words: Vec<OsString> = Vec::new();
         match &self.0 {
+            Kind::Local => words.push("/bin/sh".into()),
             Kind::Exec(exec) => {
                 words.extend(exec.iter().map(OsString::from));
                 words.push("/bin/sh".into());
@@ -160,7 +174,7 @@ impl Launcher {
             Kind::Slurm { options, waiting } => {
                 words.push("sbatch".into());
                 words.extend(waiting.then(|| OsString::from("--wait")));
-                words.push("--output=job.log".into());
+                words.extend(["--parsable", "--output=job.log"].map(OsString::from));
                 words.extend(options.iter().map(OsString::from));
                 // After the user's: by its name it is found again.
                 words.push(format!("--job-name={name}").into());
@@ -185,7 +199,12 @@ impl Launcher {
         // A job waits in a queue for as long as the queue is.
         const QUEUE: Duration = Duration::from_secs(7 * 24 * 3600);
         let timeout = if self.waits() { QUEUE } else { Duration::from_secs(600) };
-        Command::new(program, dir, timeout).args(words)
+        let mut command = Command::new(program, dir, timeout).args(words);
+        // Of the job that we may be in ourselves: the new one has its own.
+        for name in RANKS {
+            command = command.set(name, None::<OsString>);
+        }
+        command
     }
 }
 
@@ -193,6 +212,7 @@ impl Launcher {
 impl std::fmt::Display for Launcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
+            Kind::Local => f.write_str("sh"),
             Kind::Exec(words) => f.write_str(&words.join(" ")),
             Kind::Slurm { options, .. } => {
                 f.write_str("sbatch")?;

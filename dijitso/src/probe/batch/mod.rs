@@ -7,34 +7,47 @@
 //! <dir>/job-<n>/run.sh            runs everything; `finished` is there when it has
 //! <dir>/job-<n>/job.sh            of a template: the user's script, which calls it
 //! <dir>/job-<n>/manifest.json     which program answers which question
-//! <dir>/job-<n>/submitted         it is under way, by this name
-//! <dir>/job-<n>/<key>/program     and after the run: stdout, stderr, status
+//! <dir>/job-<n>/lock              of who puts it together, submits it or waits for it
+//! <dir>/job-<n>/submitted         it is under way, by this name; `ended` is there if somebody saw that it is not any more
+//! <dir>/job-<n>/id                what the queue calls it
+//! <dir>/job-<n>/<key>/program     whose digest is in the manifest
 //! <dir>/job-<n>/<key>/question    what has to be known to take the answer
+//! <dir>/job-<n>/<key>/told/       and after the run, at once: stdout, stderr, status, node
 //! ```
 //!
 //! A job is its directory, and no two share one: configurations may share `<dir>`, a script is never changed while it is run,
 //! nor a program, and what an older job says late is its own. Answers are taken from the newest job that has one, program by
 //! program, so one that was cut off is no loss; but none from a program whose headers or libraries have changed since, and none
-//! from one that somebody ended.
+//! from one that somebody ended. What a killed process has left, and what nobody has needed for long, is swept away.
 
+mod entry;
 mod folder;
 mod launcher;
+mod link;
+mod queue;
+mod script;
+mod site;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use folder::{Entry, Folder};
+use entry::Entry;
+use folder::{Folder, Held};
 pub use launcher::Launcher;
+use link::{Link, link, track};
+use queue::Life;
 
 use super::job::Trace;
+use super::need::Need;
 use super::told::Told;
 use super::trial::{Goal, Trial};
-use crate::cache::{Answer, Glance, Inputs, Store};
+use crate::cache::{Inputs, Store};
 use crate::fs::Fs;
-use crate::process::Output;
+use crate::process::{Output, Status};
 use crate::signature::Signature;
 use crate::stats::Counters;
 use crate::toolchain::which;
@@ -44,18 +57,21 @@ use crate::toolchain::which;
 pub(crate) struct Batch {
     dir: PathBuf,
     launcher: Launcher,
+    /// With the cluster, as they were at the beginning.
+    identity: String,
     state: Mutex<State>,
+    sweep: Once,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// The job that is being put together, and its programs: linked, and not submitted yet.
-    next: Option<Folder>,
+    next: Option<Held>,
     pending: BTreeMap<String, Entry>,
     /// Questions whose programs are in jobs that are under way.
     waiting: BTreeMap<Folder, BTreeSet<String>>,
-    /// What was asked whether it is under way.
-    alive: BTreeMap<Folder, bool>,
+    /// What was asked how it is.
+    lives: BTreeMap<Folder, Option<Life>>,
     /// What this session has submitted itself, and waited for.
     own: BTreeSet<Folder>,
 }
@@ -91,12 +107,6 @@ pub(crate) enum Found {
     Nothing,
 }
 
-/// Whether a program is still what would be linked now.
-enum Link {
-    Holds(Option<Inputs>),
-    Stale,
-}
-
 /// What a program that is not run here yet is answered with.
 pub(crate) const WAITS: &str = "its program waits for the batch job";
 /// So late a file server may show what was written on another machine.
@@ -105,25 +115,27 @@ const LATE: Duration = Duration::from_secs(5);
 impl Batch {
     pub(in crate::probe) fn new(dir: PathBuf, launcher: Launcher) -> Batch {
         let dir = std::path::absolute(&dir).unwrap_or(dir);
-        Batch { dir, launcher, state: Mutex::default() }
+        let identity = launcher.identity(&Fs::new(Default::default()));
+        Batch { dir, launcher, identity, state: Mutex::default(), sweep: Once::new() }
     }
 
     /// Part of the key of an answer: another machine gives it.
-    pub(in crate::probe) fn name(&self) -> String {
-        self.launcher.identity()
+    pub(in crate::probe) fn name(&self) -> &str {
+        &self.identity
     }
 
     /// Where the linked program of a question is to be put.
     ///
     /// # Errors
     /// The directory cannot be created.
-    pub(in crate::probe) fn program(&self, fs: &Fs, key: &Signature) -> std::io::Result<PathBuf> {
+    pub(in crate::probe) fn program(&self, around: &Around<'_>, key: &Signature) -> std::io::Result<PathBuf> {
         let mut state = lock(&self.state);
-        let folder = match state.next.take() {
-            Some(folder) => folder,
-            None => Folder::create(fs, &self.dir)?,
+        self.sweep.call_once(|| sweep::sweep(around, &self.dir, &self.launcher));
+        let held = match state.next.take() {
+            Some(held) => held,
+            None => Folder::create(around.fs, &self.dir)?,
         };
-        Ok(state.next.insert(folder).place(&key.to_hex()).join("program"))
+        Ok(state.next.insert(held).folder.place(&key.to_hex()).join("program"))
     }
 
     /// What the jobs so far say to a question.
@@ -136,22 +148,22 @@ impl Batch {
         }
         for folder in Folder::all(fs, &self.dir) {
             let own = state.own.contains(&folder);
-            let being_made = state.next.as_ref() == Some(&folder);
+            let being_made = state.next.as_ref().is_some_and(|held| held.folder == folder);
             // Nobody has the patience to ask anew what is not waited for.
             if being_made || !own && around.anew && self.launcher.waits() {
                 continue;
             }
             let Some(entry) = folder.entry(fs, &key) else { continue };
             let link = link(around, &key, &entry);
-            let mut status = folder.status(fs, &key);
-            if status.is_none() && !own && matches!(link, Link::Holds(_)) {
-                if self.is_under_way(around, &mut state, &folder) {
+            let mut told = folder.told(fs, &key, &entry);
+            if told.is_none() && !own && matches!(link, Link::Holds(_)) {
+                if self.life(around, &mut state, &folder) == Some(Life::UnderWay) {
                     state.waiting.entry(folder).or_default().insert(key);
                     return Found::Waits;
                 }
                 // It may have ended just now.
                 let _ = fs.list(&folder.place(&key));
-                status = folder.status(fs, &key);
+                told = folder.told(fs, &key, &entry);
             }
             let inputs = match link {
                 Link::Holds(inputs) => inputs,
@@ -159,8 +171,8 @@ impl Batch {
                 Link::Stale if own => None,
                 Link::Stale => continue,
             };
-            if let Some(status) = status {
-                let told = folder.told(fs, &key, &entry, status);
+            if let Some(told) = told {
+                folder.mark_used(fs);
                 return Found::Answer(Box::new((told, entry.trace, inputs)));
             }
         }
@@ -175,18 +187,20 @@ impl Batch {
         &self,
         around: &Around<'_>,
         key: &Signature,
-        question: &str,
         trial: &Trial,
+        variables: Vec<(OsString, OsString)>,
         told: Told,
         trace: Trace,
     ) -> std::io::Result<()> {
         let Goal::Run { args, .. } = &trial.goal else { return Ok(()) };
-        let key = key.to_hex();
-        let (question, args) = (question.to_owned(), args.clone());
-        let mut entry = Entry { question, args, told, trace, tracked: false };
-        entry.tracked = track(around, &key, &entry).is_some();
         let mut state = lock(&self.state);
-        if let Some(folder) = &state.next {
+        if let Some(Held { folder, .. }) = &state.next {
+            let question = Need::Trial(trial.clone()).describe();
+            let key = key.to_hex();
+            let digest = around.fs.digest(&folder.place(&key).join("program"))?.to_hex();
+            let args = args.clone();
+            let mut entry = Entry { question, args, variables, digest, told, trace, tracked: false };
+            entry.tracked = track(around, &key, &entry).is_some();
             folder.keep(around.fs, &key, &entry)?;
             state.pending.insert(key, entry);
         }
@@ -202,25 +216,27 @@ impl Batch {
         let mut state = lock(&self.state);
         let pending = std::mem::take(&mut state.pending);
         let mut waiting = std::mem::take(&mut state.waiting);
-        let alive = std::mem::take(&mut state.alive);
+        let lives = std::mem::take(&mut state.lives);
         let next = state.next.take();
         drop(state);
-        let Some(folder) = next.filter(|folder| {
+        // Until it is submitted, or has ended if it is waited for.
+        let Some(held) = next.filter(|held| {
             // Nothing of it was linked.
-            pending.is_empty().then(|| folder.remove(fs)).is_none()
+            pending.is_empty().then(|| held.folder.remove(fs)).is_none()
         }) else {
             return Ok(match waiting.is_empty() {
                 true => Progress::Nothing,
                 false => Progress::Waiting(self.advice(&waiting)),
             });
         };
+        let folder = held.folder.clone();
         let output = folder
             .write(fs, &self.launcher, &pending)
             .map_err(|error| format!("cannot write the job to {}: {error}", folder.dir.display()))
             .and_then(|script| self.submit(around, &folder, &script))
             .inspect_err(|_| folder.remove(fs))?;
         for old in Folder::all(fs, &self.dir).into_iter().filter(|old| *old != folder) {
-            if old.has_finished(fs) || alive.get(&old) == Some(&false) {
+            if old.has_ended(fs) || lives.get(&old) == Some(&Some(Life::Ended)) {
                 old.forget(fs, pending.keys());
             }
         }
@@ -253,9 +269,9 @@ impl Batch {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let why = match folder.written_status(fs, first) {
-            Some(_) => "; a program was killed, or ran for too long".to_owned(),
-            None => refused.map_or(String::new(), |why| format!("; the launcher {why}")),
+        let why = match folder.was_ended(fs, first) {
+            true => "; a program was killed, or ran for too long".to_owned(),
+            false => refused.map_or(String::new(), |why| format!("; the launcher {why}")),
         };
         Err(format!(
             "the job of `{}` ended without an answer to: {}{more}{why}; look into {}",
@@ -280,16 +296,14 @@ impl Batch {
         )
     }
 
-    /// Whether a job has been submitted, and its answers can still be expected.
-    fn is_under_way(&self, around: &Around<'_>, state: &mut State, folder: &Folder) -> bool {
-        if let Some(known) = state.alive.get(folder) {
+    /// How a job is that was submitted so that others find it.
+    fn life(&self, around: &Around<'_>, state: &mut State, folder: &Folder) -> Option<Life> {
+        if let Some(known) = state.lives.get(folder) {
             return *known;
         }
-        let Some(name) = folder.submitted(around.fs) else { return false };
-        let alive =
-            !folder.has_finished(around.fs) && self.launcher.knows(around, &name, &self.dir) != Some(false);
-        state.alive.insert(folder.clone(), alive);
-        alive
+        let life = folder.life(around, &self.launcher);
+        state.lives.insert(folder.clone(), life);
+        life
     }
 
     fn submit(&self, around: &Around<'_>, folder: &Folder, script: &Path) -> Result<Output, String> {
@@ -307,35 +321,17 @@ impl Batch {
         let command = self.launcher.command(program.path, words.collect(), &folder.dir);
         let running =
             command.spawn(around.counters).map_err(|error| format!("cannot start `{command}`: {error}"))?;
-        Ok(running.into_output())
+        let output = running.into_output();
+        let id = self.launcher.id(&output.stdout);
+        if let Some(id) = &id {
+            folder.identify(around.fs, id);
+        }
+        // `sbatch` comes back when there is nothing to wait for any more; not if it was killed itself.
+        if self.launcher.waits() && id.is_some() && matches!(output.status, Status::Exited(_)) {
+            folder.end(around.fs);
+        }
+        Ok(output)
     }
-}
-
-/// Remembers what a program was made from, for whoever takes its answer.
-fn track(around: &Around<'_>, key: &str, entry: &Entry) -> Option<()> {
-    let store = around.store.filter(|_| !entry.trace.incomplete)?;
-    let Trace { files, asked, search, started, .. } = &entry.trace;
-    let collected = Inputs::collect(store, files, asked, search, *started).ok()?;
-    if collected.changed.is_some() {
-        return None;
-    }
-    store.create_softly();
-    let made_from = Answer { bytes: Vec::new(), inputs: collected.inputs };
-    store.keep_answer(&entry.link(key), made_from).ok()
-}
-
-fn link(around: &Around<'_>, key: &str, entry: &Entry) -> Link {
-    if let Some(store) = around.store.filter(|_| entry.tracked) {
-        return match store.answer(&entry.link(key), &Glance::each()) {
-            Some(made_from) => Link::Holds(Some(made_from.inputs)),
-            None => Link::Stale,
-        };
-    }
-    let unchanged = |file: &PathBuf| {
-        let stamp = around.fs.stamp(file).ok().flatten();
-        stamp.is_some_and(|stamp| !stamp.changed_after(entry.trace.started))
-    };
-    if entry.trace.files.iter().all(unchanged) { Link::Holds(None) } else { Link::Stale }
 }
 
 /// The questions that a job has left open.
@@ -348,15 +344,16 @@ fn missing<'a>(
     let started = Instant::now();
     let mut pause = Duration::from_millis(10);
     loop {
-        let missing: Vec<&String> =
-            pending.keys().filter(|key| folder.written_status(fs, key).is_none()).collect();
-        if missing.is_empty() || started.elapsed() >= patience {
-            return pending.keys().filter(|key| folder.status(fs, key).is_none()).collect();
+        let missing = pending.iter().filter(|(key, entry)| folder.told(fs, key, entry).is_none());
+        let missing: Vec<&String> = missing.map(|(key, _)| key).collect();
+        let late: Vec<&&String> = missing.iter().filter(|key| !folder.was_ended(fs, key)).collect();
+        if late.is_empty() || started.elapsed() >= patience {
+            return missing;
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(500));
         // A client of a file server remembers what was not there until it reads the directory.
-        for key in missing {
+        for key in late {
             let _ = fs.list(&folder.place(key));
         }
     }
@@ -370,7 +367,7 @@ impl Drop for Batch {
     /// What was linked and never submitted is of no use to anybody.
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(folder) = state.next.take() {
+        if let Some(Held { folder, .. }) = &state.next {
             folder.remove(&Fs::new(Default::default()));
         }
     }

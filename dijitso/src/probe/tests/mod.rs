@@ -3,6 +3,7 @@
 mod batch;
 mod broken;
 mod edits;
+mod jobs;
 mod languages;
 mod memory;
 

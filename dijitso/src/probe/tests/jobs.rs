@@ -1,0 +1,132 @@
+//! What becomes of a job: its environment, its answers, its directory.
+
+use super::batch::{other, question, told};
+use super::*;
+
+#[test]
+fn programs_in_jobs_see_what_they_would_see_here() {
+    let mut desk = Desk::new();
+    desk.variables.push(("LD_LIBRARY_PATH", "/it's \"one\"".to_owned()));
+    let said = |desk: &Desk, launcher: Launcher, name: &str| {
+        let includes = "#include <stdio.h>\n#include <stdlib.h>";
+        let text = "const char *names[] = {\"PATH\", \"LD_LIBRARY_PATH\", \"LC_ALL\", \"CARGO_MANIFEST_DIR\", \
+                    \"CARGO_PKG_NAME\", \"LEAK\", \"SLURM_JOB_ID\"}; \
+                    for (int i = 0; i < 7; i++) { const char *v = getenv(names[i]); puts(v ? v : \"-\"); } \
+                    puts(getenv(\"TMPDIR\"));";
+        let question = Run::body(Language::C, includes, text).variable("CARGO_PKG_NAME");
+        let probes = desk.builder().without_cache();
+        let probes = match name {
+            "" => probes,
+            name => probes.launcher(desk.path(name), launcher),
+        };
+        let ran = told(&probes.build().unwrap(), &question).yes().unwrap().stdout;
+        ran.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let launcher = desk.script("bin/launch", "LEAK=1 SLURM_JOB_ID=\"1 7\" exec \"$@\"");
+    let here = said(&desk, Launcher::local(), "");
+    assert_eq!(here[1..6], ["/it's \"one\"", "C", "-", env!("CARGO_PKG_NAME"), "-"]);
+    assert_eq!(said(&desk, Launcher::local(), "local"), here);
+    let there = said(&desk, Launcher::exec([launcher]), "exec");
+    assert_eq!(there[..6], here[..6]);
+    assert_eq!(there[6], "1 7", "what the launcher itself says, for programs of MPI");
+    assert_eq!(there[7], here[7], "a directory of its own");
+}
+
+#[test]
+fn a_job_that_is_run_again_asks_only_what_it_has_not_answered() {
+    let desk = Desk::new();
+    let (count, gate) = (desk.path("count"), desk.path("gate"));
+    let counted = Run::body(
+        Language::C,
+        "#include <stdio.h>",
+        &format!("FILE *f = fopen(\"{}\", \"a\"); fputs(\"x\", f); puts(\"counted\");", count.display()),
+    );
+    let ended = Run::body(
+        Language::C,
+        "#include <signal.h>\n#include <stdio.h>\n#include <unistd.h>",
+        &format!("if (access(\"{}\", F_OK)) raise(SIGKILL); puts(\"after all\");", gate.display()),
+    );
+    let queue = desk.script("bin/qsub", "exit 0");
+    let build = || {
+        let launcher = Launcher::template("@COMMAND@\n", [queue.as_str()]).waiting(false);
+        desk.builder().launcher(desk.path("batch"), launcher).build().unwrap()
+    };
+    let run = || std::process::Command::new("sh").arg(desk.path("batch/job-1/job.sh")).status().unwrap();
+    let first = build();
+    let _ = first.ask_all((counted.clone(), ended.clone()));
+    assert!(!first.run_batch().unwrap());
+    assert!(run().success());
+    std::fs::write(&gate, "").unwrap();
+    std::fs::remove_file(desk.path("batch/job-1/finished")).unwrap();
+    assert!(run().success());
+    let (one, two) = build().ask_all((counted, ended));
+    assert_eq!(one.yes().unwrap().stdout, "counted\n");
+    assert_eq!(two.yes().unwrap().stdout, "after all\n", "who was ended is asked again");
+    assert_eq!(std::fs::read_to_string(&count).unwrap(), "x");
+}
+
+#[test]
+fn an_answer_without_all_that_belongs_to_it_is_none() {
+    let desk = Desk::new();
+    for lost in ["told/stdout", "told/stderr", "told/status", "program"] {
+        let launcher = desk.script("bin/launch", &format!("\"$@\"; rm -rf \"${{2%/*}}\"/*/{lost}"));
+        let probes = desk.builder().launcher(desk.path("batch"), Launcher::exec([launcher])).build().unwrap();
+        let _ = probes.ask(&question());
+        let error = probes.run_batch().unwrap_err().to_string();
+        assert!(error.contains("ended without an answer to: "), "{lost}: {error}");
+    }
+    // Nor is that of another program.
+    let launcher = desk
+        .script("bin/launch", "for p in \"${2%/*}\"/*/program; do cp /bin/true \"$p\"; done; exec \"$@\"");
+    let probes = desk.builder().launcher(desk.path("batch"), Launcher::exec([launcher])).build().unwrap();
+    let _ = probes.ask(&question());
+    let error = probes.run_batch().unwrap_err().to_string();
+    assert!(error.contains("ended without an answer to: "), "{error}");
+}
+
+#[test]
+fn of_many_tasks_the_first_one_is_listened_to() {
+    let desk = Desk::new();
+    let text = "printf(\"rank %s\\n\", getenv(\"PMI_RANK\"));";
+    let question = Run::body(Language::C, "#include <stdio.h>\n#include <stdlib.h>", text);
+    let launcher = desk.script("bin/launch", "for PMI_RANK in 2 0 1; do export PMI_RANK; \"$@\"; done");
+    let probes = desk.builder().launcher(desk.path("batch"), Launcher::exec([launcher])).build().unwrap();
+    assert_eq!(told(&probes, &question).yes().unwrap().stdout, "rank 0\n");
+}
+
+#[test]
+fn a_status_that_looks_like_a_signal_is_a_status() {
+    let desk = Desk::new();
+    let exits = Run::new(Language::C, "int main(void) { return 137; }\n").any_status();
+    let faulty = Run::body(Language::C, "#include <signal.h>", "raise(SIGSEGV);").any_status();
+    let probes = desk.builder().launcher(desk.path("batch"), Launcher::local()).build().unwrap();
+    let _ = probes.ask_all((exits.clone(), faulty.clone()));
+    assert!(probes.run_batch().unwrap());
+    let (exits, faulty) = probes.ask_all((exits, faulty));
+    assert_eq!((exits.yes().unwrap().status, faulty.yes().unwrap().status), (137, -11));
+}
+
+#[test]
+fn a_job_can_be_entered_by_its_owner_only_and_says_what_it_is() {
+    let desk = Desk::new();
+    let probes = desk.builder().launcher(desk.path("batch"), Launcher::local()).build().unwrap();
+    let asked = other().named("the third");
+    assert_eq!(told(&probes, &asked).yes().unwrap().status, 3);
+    let job = desk.path("batch/job-1");
+    assert_eq!(std::fs::metadata(&job).unwrap().permissions().mode() & 0o7777, 0o700);
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(job.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["dijitso"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(manifest["launcher"], "sh");
+    let programs = manifest["programs"].as_object().unwrap();
+    let (key, program) = programs.iter().find(|(_, program)| program["question"] == "the third").unwrap();
+    assert_eq!(program["arguments"], serde_json::json!(["a b"]));
+    let bytes = std::fs::read(job.join(key).join("program")).unwrap();
+    assert_eq!(program["sha256"], crate::signature::digest(&bytes).to_hex());
+    let node = std::fs::read_to_string(job.join(key).join("told/node")).unwrap();
+    let uname = std::process::Command::new("uname").arg("-nm").output().unwrap();
+    assert_eq!(node.lines().next(), Some(String::from_utf8_lossy(&uname.stdout).trim()));
+    let no = told(&probes, &Run::new(Language::C, "int main(void) { return 4; }\n"));
+    let commands = no.reason().unwrap().commands().join("\n");
+    assert!(commands.contains(&format!("./program # on {}", node.lines().next().unwrap())), "{commands}");
+}
