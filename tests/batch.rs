@@ -37,7 +37,13 @@ impl Desk {
 
     /// A new process that configures.
     fn start(&self, words: &[&str]) -> Child {
+        self.start_in(words, &[])
+    }
+
+    /// With these variables.
+    fn start_in(&self, words: &[&str], variables: &[(&str, &str)]) -> Child {
         let mut command = Command::new(CONFIGURER);
+        command.envs(variables.iter().copied());
         command.arg(self.place.root()).arg(self.gate()).args(words);
         command.env("SLURM_CONF", &self.conf).env("DIJITSO_CONFIG", "/dev/null").env_remove("CC");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -52,6 +58,10 @@ impl Desk {
 
     fn run(&self, words: &[&str]) -> Configured {
         Desk::end(self.start(words))
+    }
+
+    fn run_in(&self, words: &[&str], variables: &[(&str, &str)]) -> Configured {
+        Desk::end(self.start_in(words, variables))
     }
 
     /// One of Slurm's own commands.
@@ -228,4 +238,84 @@ fn what_slurm_says_to_a_job_that_it_refuses_is_told() {
         assert!(!told.waits && error.contains("invalid partition"), "{error}");
         assert!(error.contains(desk.place.path("batch").to_str().unwrap()), "{error}");
     }
+}
+
+#[test]
+fn an_answer_of_one_partition_is_none_of_another() {
+    let Some(desk) = Desk::new() else { return };
+    desk.open_gate();
+    let (debug, other) = ([("SBATCH_PARTITION", "debug")], [("SBATCH_PARTITION", "other")]);
+    let first = right(&desk.run_in(&["slurm"], &debug));
+    let second = right(&desk.run_in(&["slurm"], &other));
+    assert_ne!(first, second);
+    assert_eq!(
+        desk.slurm("squeue", &["--noheader", "--states=all", "--format=%P", "--jobs", &second]),
+        "other"
+    );
+    let again = desk.run_in(&["slurm"], &debug);
+    assert_eq!((right(&again), again.processes), (first, 0));
+}
+
+#[test]
+fn a_users_own_view_of_the_queue_hides_no_job() {
+    let Some(desk) = Desk::new() else { return };
+    let view = [("SQUEUE_PARTITION", "other"), ("SQUEUE_STATES", "FAILED"), ("SQUEUE_USERS", "nobody")];
+    let words = ["slurm-later", "--hold"];
+    assert!(desk.run(&words).waits);
+    let id = desk.id(1, &["PENDING"]);
+    let told = desk.run_in(&words, &view);
+    assert!(told.waits && desk.jobs() == 1, "{told:?}");
+    desk.slurm("scancel", &[&id]);
+}
+
+#[test]
+fn a_job_that_slurm_runs_again_keeps_what_it_has_answered() {
+    let Some(desk) = Desk::new() else { return };
+    let words = ["slurm-later", "--requeue"];
+    assert!(desk.run(&words).waits);
+    let id = desk.id(1, &["RUNNING"]);
+    let answered = || {
+        let programs = std::fs::read_dir(desk.folder(1)).unwrap().map(|entry| entry.unwrap().path());
+        programs.filter(|program| program.join("told/status").exists()).count()
+    };
+    desk.slurm("scontrol", &["requeue", &id]);
+    desk.id(1, &["PENDING"]);
+    let before = answered();
+    // It is queued again, and not submitted again.
+    assert!(desk.run(&words).waits && desk.jobs() == 1);
+    desk.open_gate();
+    desk.slurm("scontrol", &["update", &format!("JobId={id}"), "StartTime=now"]);
+    until("the job has ended", || desk.has_finished(1));
+    assert!(answered() == 5 && before < 5, "{before}");
+    assert_eq!(right(&desk.run(&words)), id);
+    assert_eq!(desk.jobs(), 1);
+}
+
+#[test]
+fn a_job_whose_time_is_up_is_an_error_and_submitted_again() {
+    let Some(desk) = Desk::new() else { return };
+    let first = desk.start(&["slurm"]);
+    let id = desk.id(1, &["RUNNING"]);
+    desk.slurm("scontrol", &["update", &format!("JobId={id}"), "EndTime=now"]);
+    let error = Desk::end(first).error.unwrap();
+    assert!(error.contains("ended without an answer to: ") && error.contains("the gate"), "{error}");
+    desk.id(1, &["TIMEOUT"]);
+    desk.open_gate();
+    let told = desk.run(&["slurm"]);
+    assert_eq!((told.error, told.status), (None, Some(7)));
+}
+
+#[test]
+fn two_processes_at_once_have_jobs_of_their_own_or_one_waits_for_the_other() {
+    let Some(desk) = Desk::new() else { return };
+    let both = [desk.start(&["slurm"]), desk.start(&["slurm"])];
+    desk.id(1, &["RUNNING"]);
+    desk.open_gate();
+    let told = both.map(Desk::end);
+    assert!(told.iter().any(|told| !told.waits), "{told:?}");
+    for told in told.iter().filter(|told| !told.waits) {
+        assert_eq!((&told.error, told.status), (&None, Some(7)));
+    }
+    let again = desk.run(&["slurm"]);
+    assert_eq!((again.error, again.status, again.processes), (None, Some(7), 0));
 }

@@ -8,6 +8,7 @@ use super::compilers;
 use super::configuration::Configuration;
 use super::failed::{Failed, FailureKind};
 use super::framework::{Framework, Registered, checked, lock};
+use super::launchers;
 use super::log::{Log, Secrets, card, keep};
 use super::module::Module;
 use super::options::{Given, Opt, OptionValue, Options, Sources};
@@ -229,6 +230,7 @@ impl Configure {
         let mut options = Options::default();
         options.section("Configuration").add(&PREFIX).add(&JOBS).add(&SHADOW).add(&DIFF);
         compilers::options(&mut options);
+        launchers::options(&mut options);
         for module in &self.modules {
             (module.options)(&mut options);
         }
@@ -279,7 +281,8 @@ impl Configure {
         let truth =
             |option: &Opt<bool>| options.get(option.name()).and_then(|it| bool::of(&given.value(it).0));
         let jobs = options.get(JOBS.name()).and_then(|it| i64::of(&given.value(it).0));
-        let mut probes = compilers::choose(self.probes.clone(), &options, &given)?;
+        let probes = compilers::choose(self.probes.clone(), &options, &given)?;
+        let mut probes = launchers::choose(probes, &options, &given, self.dir.as_deref(), &fs)?;
         if let Some(jobs) = jobs.filter(|jobs| *jobs > 0) {
             probes = probes.jobs(usize::try_from(jobs).unwrap_or(1));
         }

@@ -47,6 +47,7 @@ mod emit;
 mod failed;
 mod flags;
 mod framework;
+mod launchers;
 mod log;
 mod module;
 mod modules;

@@ -306,6 +306,11 @@ impl ProbesBuilder {
         self
     }
 
+    pub(crate) fn without_launcher(mut self) -> Self {
+        self.batch = None;
+        self
+    }
+
     /// The answer of a program that is known, by the [name](super::Run::named) of the question: it is not run.
     ///
     /// ```

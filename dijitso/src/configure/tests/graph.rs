@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::probe::Run;
 
 macro_rules! module {
     ($name:ident, $text:literal, |$cx:ident| $body:expr $(, order: |$order:ident| $edges:expr)?) => {
@@ -353,4 +354,47 @@ fn a_shadow_configuration_fails_on_any_disagreement() {
     place.configure().with::<App>().run().unwrap();
     let shadow = place.configure().with::<App>().arguments(["--shadow"]).run().unwrap();
     assert!(shadow.probes().unwrap().stats().processes > 0);
+}
+
+module!(Running, "running", |cx| {
+    let text = "puts(getenv(\"SLURM_JOB_ID\") ? getenv(\"SLURM_JOB_ID\") : \"here\");";
+    let run = Run::body(Language::C, "#include <stdio.h>\n#include <stdlib.h>", text).named("where it runs");
+    let said = cx.need(&run)?.stdout;
+    Ok(Running(said.trim().parse().unwrap_or(0)))
+});
+
+#[test]
+fn options_choose_where_programs_run_and_which_answers_are_known() {
+    let place = Place::new();
+    let of = |arguments: &[&str]| {
+        let configure = place.configure().with::<Running>().arguments(arguments.iter().copied());
+        configure.run().map(|configuration| configuration.get::<Running>().unwrap().0)
+    };
+    let launcher = place.script("launch", "SLURM_JOB_ID=7 exec \"$@\"");
+    let script = place.write("job.template", "#!/bin/sh\nSLURM_JOB_ID=8; export SLURM_JOB_ID\n@COMMAND@\n");
+    let exec = format!("--with-batch=exec:{launcher}");
+    let template = format!("--with-batch=template:{} sh", script.display());
+    assert_eq!(of(&["--with-batch=local"]).unwrap(), 0);
+    assert!(place.path("build/batch/job-1").exists(), "jobs are where all is written");
+    let jobs = place.path("jobs");
+    assert_eq!(of(&[&exec, "--with-batch-dir", jobs.to_str().unwrap()]).unwrap(), 7);
+    assert!(jobs.join("job-1").exists());
+    let waiting = of(&[&template, "--without-batch-wait"]).unwrap_err();
+    assert_eq!(waiting.kind(), FailureKind::Waiting);
+    assert_eq!(of(&[&template, "--without-batch-wait"]).unwrap(), 8);
+    assert_eq!(of(&["--with-known=where it runs=9"]).unwrap(), 9);
+    let failed = of(&["--with-known-status=where it runs=1"]).unwrap_err().to_string();
+    assert!(failed.contains("known to fail"), "{failed}");
+    let missing = format!("--with-batch=template:{} sh", place.path("none").display());
+    for wrong in [
+        "--with-batch=pbs",
+        "--with-batch=exec:",
+        "--with-batch=template:x",
+        &missing,
+        "--with-known=x",
+        "--with-known-status=x=y",
+    ] {
+        let failed = of(&[wrong]).unwrap_err();
+        assert_eq!(failed.kind(), FailureKind::Options, "{wrong}: {failed}");
+    }
 }

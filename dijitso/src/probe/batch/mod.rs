@@ -146,6 +146,11 @@ impl Batch {
         if state.pending.contains_key(&key) {
             return Found::Waits;
         }
+        let answer = |folder: &Folder, entry: Entry, told: Told, inputs: Option<Inputs>| {
+            folder.mark_used(fs);
+            Found::Answer(Box::new((told, entry.trace, inputs)))
+        };
+        let mut open = Vec::new();
         for folder in Folder::all(fs, &self.dir) {
             let own = state.own.contains(&folder);
             let being_made = state.next.as_ref().is_some_and(|held| held.folder == folder);
@@ -154,26 +159,28 @@ impl Batch {
                 continue;
             }
             let Some(entry) = folder.entry(fs, &key) else { continue };
-            let link = link(around, &key, &entry);
-            let mut told = folder.told(fs, &key, &entry);
-            if told.is_none() && !own && matches!(link, Link::Holds(_)) {
-                if self.life(around, &mut state, &folder) == Some(Life::UnderWay) {
-                    state.waiting.entry(folder).or_default().insert(key);
-                    return Found::Waits;
-                }
-                // It may have ended just now.
-                let _ = fs.list(&folder.place(&key));
-                told = folder.told(fs, &key, &entry);
-            }
-            let inputs = match link {
+            let inputs = match link(around, &key, &entry) {
                 Link::Holds(inputs) => inputs,
                 // As for every answer: what changes while it is asked for is for the next session.
                 Link::Stale if own => None,
                 Link::Stale => continue,
             };
-            if let Some(told) = told {
-                folder.mark_used(fs);
-                return Found::Answer(Box::new((told, entry.trace, inputs)));
+            match folder.told(fs, &key, &entry) {
+                Some(told) => return answer(&folder, entry, told, inputs),
+                None if own => {}
+                None => open.push((folder, entry, inputs)),
+            }
+        }
+        // No answer yet: it is worth asking who still works on one.
+        for (folder, entry, inputs) in open {
+            if self.life(around, &mut state, &folder) == Some(Life::UnderWay) {
+                state.waiting.entry(folder).or_default().insert(key);
+                return Found::Waits;
+            }
+            // It may have ended just now.
+            let _ = fs.list(&folder.place(&key));
+            if let Some(told) = folder.told(fs, &key, &entry) {
+                return answer(&folder, entry, told, inputs);
             }
         }
         Found::Nothing

@@ -130,3 +130,168 @@ fn a_job_can_be_entered_by_its_owner_only_and_says_what_it_is() {
     let commands = no.reason().unwrap().commands().join("\n");
     assert!(commands.contains(&format!("./program # on {}", node.lines().next().unwrap())), "{commands}");
 }
+
+/// Slurm's commands as scripts: `sbatch` queues and says `17;b`, `squeue` says what is in the file `queue`, and fails if there is none.
+fn slurm(desk: &mut Desk, sbatch: &str) -> impl Fn() -> Probes + use<> {
+    let log = |name: &str| desk.path(name).display().to_string();
+    desk.script("bin/sbatch", &format!("echo \"$@\" >>{}\n{sbatch}\necho '17;b'", log("submitted")));
+    let unknown = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1";
+    desk.script(
+        "bin/squeue",
+        &format!("echo \"$@\" >>{}\ncat {} || {{ {unknown}; }}", log("asked"), log("queue")),
+    );
+    desk.variables = vec![("PATH", format!("{}:/usr/bin:/bin", desk.path("bin").display()))];
+    let batch = desk.path("batch");
+    let builder = desk.builder();
+    move || {
+        let launcher = Launcher::slurm().option("-M").option("a,b").waiting(false);
+        builder.clone().launcher(&batch, launcher).build().unwrap()
+    }
+}
+
+fn lines(desk: &Desk, name: &str) -> Vec<String> {
+    std::fs::read_to_string(desk.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_job_of_slurm_is_asked_for_by_its_id_where_it_was_submitted() {
+    let mut desk = Desk::new();
+    let build = slurm(&mut desk, "");
+    assert!(told(&build(), &question()).yes().is_none());
+    assert_eq!(lines(&desk, "batch/job-1/id"), ["17;b"]);
+    for state in ["PENDING\n", "RUNNING\n", "COMPLETING\n", "CLUSTER: b\nREQUEUED\n"] {
+        desk.write("queue", state);
+        assert!(told(&build(), &question()).yes().is_none());
+        assert_eq!(lines(&desk, "submitted").len(), 1, "{state}");
+    }
+    let name = lines(&desk, "batch/job-1/submitted").join("");
+    for asked in lines(&desk, "asked") {
+        for word in ["--jobs=17", "--clusters=b", &format!("--name={name}"), "--states=all"] {
+            assert!(asked.split(' ').any(|it| it == word), "{word}: {asked}");
+        }
+    }
+    // It was so long ago that the queue has forgotten it.
+    std::fs::remove_file(desk.path("queue")).unwrap();
+    assert!(told(&build(), &question()).yes().is_none());
+    assert_eq!(lines(&desk, "submitted").len(), 2);
+    assert!(!desk.path("batch/job-1").exists() && desk.path("batch/job-2").exists());
+}
+
+#[test]
+fn a_job_that_no_queue_knows_is_submitted_again_and_left_in_peace() {
+    let mut desk = Desk::new();
+    let build = slurm(&mut desk, "");
+    assert!(told(&build(), &question()).yes().is_none());
+    // As if somebody was killed before he could note it.
+    std::fs::remove_file(desk.path("batch/job-1/id")).unwrap();
+    desk.write("queue", "");
+    assert!(told(&build(), &question()).yes().is_none());
+    assert_eq!(lines(&desk, "submitted").len(), 2);
+    assert!(lines(&desk, "asked")[0].contains("--clusters=a,b"), "{:?}", lines(&desk, "asked"));
+    let programs = std::fs::read_dir(desk.path("batch/job-1")).unwrap();
+    let programs = programs.filter(|entry| entry.as_ref().unwrap().path().join("program").exists());
+    assert_eq!(programs.count(), 2, "it may run yet");
+    // Then its answers are as good.
+    assert!(std::process::Command::new(desk.path("batch/job-1/run.sh")).status().unwrap().success());
+    assert_eq!(build().ask(&question()).yes().unwrap().stdout, "from the job\n");
+}
+
+#[test]
+fn a_job_that_is_just_being_submitted_is_under_way() {
+    let mut desk = Desk::new();
+    let (submitting, gate) = (desk.path("submitting"), desk.path("gate"));
+    for pipe in [&submitting, &gate] {
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    let wait = format!("echo x >{}; read x <{}", submitting.display(), gate.display());
+    let build = slurm(&mut desk, &wait);
+    desk.write("queue", "");
+    let first = build();
+    let _ = first.ask(&question());
+    std::thread::scope(|scope| {
+        let submitted = scope.spawn(|| first.run_batch().unwrap());
+        std::fs::read(&submitting).unwrap();
+        let second = build();
+        let verdict = second.ask(&question());
+        let third = second.run_batch();
+        std::fs::write(&gate, "x\n").unwrap();
+        assert!(matches!(verdict, Verdict::Unknown(_)) && !third.unwrap());
+        assert!(!submitted.join().unwrap());
+    });
+    assert_eq!(lines(&desk, "submitted").len(), 1);
+    assert!(lines(&desk, "asked").is_empty(), "the queue could not know it yet");
+}
+
+#[test]
+fn an_answer_that_is_there_is_taken_while_another_job_is_under_way() {
+    let desk = Desk::new();
+    let queue = desk.script("bin/qsub", "exit 0");
+    let build = || {
+        let launcher = Launcher::template("@COMMAND@\n", [queue.as_str()]).waiting(false);
+        desk.builder().launcher(desk.path("batch"), launcher).build().unwrap()
+    };
+    let both = [build(), build()];
+    // Neither has submitted it when the other one asks.
+    for probes in &both {
+        let _ = probes.ask(&question());
+    }
+    for probes in &both {
+        assert!(!probes.run_batch().unwrap());
+    }
+    assert!(build().ask(&question()).yes().is_none());
+    assert!(std::process::Command::new(desk.path("batch/job-1/run.sh")).status().unwrap().success());
+    assert_eq!(build().ask(&question()).yes().unwrap().stdout, "from the job\n");
+}
+
+/// As if it had last been of use so long ago.
+fn age(path: &std::path::Path, days: u64) {
+    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
+    std::fs::File::open(path).unwrap().set_modified(then).unwrap();
+}
+
+#[test]
+fn what_a_killed_process_has_left_is_swept_and_what_others_make_is_not() {
+    let desk = Desk::new();
+    let build = || desk.builder().launcher(desk.path("batch"), Launcher::local()).build().unwrap();
+    desk.write("batch/job-1/0123/program", "");
+    let alive = build();
+    let _ = alive.ask(&question());
+    assert!(!desk.path("batch/job-1/0123").exists() && desk.path("batch/job-1").exists());
+    let second = build();
+    assert_eq!(told(&second, &other()).yes().unwrap().status, 3);
+    assert!(desk.path("batch/job-1").exists() && desk.path("batch/job-2").exists());
+    assert!(alive.run_batch().unwrap());
+    assert_eq!(alive.ask(&question()).yes().unwrap().stdout, "from the job\n");
+}
+
+#[test]
+fn jobs_are_swept_when_their_answers_are_kept_and_nobody_has_needed_them_for_a_month() {
+    let desk = Desk::new();
+    let queue = desk.script("bin/qsub", "exit 0");
+    let build = || {
+        let launcher = Launcher::template("@COMMAND@\n", [queue.as_str()]).waiting(false);
+        desk.builder().launcher(desk.path("batch"), launcher).build().unwrap()
+    };
+    let numbered = |n: u8| Run::new(Language::C, format!("int main(void) {{ return {n}; }}\n")).any_status();
+    let run = |n: u8| {
+        let script = desk.path(&format!("batch/job-{n}/job.sh"));
+        assert!(std::process::Command::new("sh").arg(script).status().unwrap().success());
+    };
+    // One whose answer is taken, one whose answer nobody has, one that has not run, and one that was of use today.
+    for n in 1..=4 {
+        assert!(told(&build(), &numbered(n)).yes().is_none());
+        if n != 3 {
+            run(n);
+        }
+        if n == 1 || n == 4 {
+            assert_eq!(build().ask(&numbered(n)).yes().unwrap().status, i32::from(n));
+        }
+    }
+    for n in 1..=3 {
+        age(&desk.path(&format!("batch/job-{n}/manifest.json")), 40);
+    }
+    assert!(told(&build(), &numbered(5)).yes().is_none());
+    let left = [1, 2, 3, 4, 5].map(|n| desk.path(&format!("batch/job-{n}")).exists());
+    assert_eq!(left, [false, true, true, true, true]);
+    assert_eq!(build().ask(&numbered(2)).yes().unwrap().status, 2);
+}
