@@ -72,8 +72,8 @@ struct State {
     waiting: BTreeMap<Folder, BTreeSet<String>>,
     /// What was asked how it is.
     lives: BTreeMap<Folder, Option<Life>>,
-    /// What this session has submitted itself, and waited for.
-    own: BTreeSet<Folder>,
+    /// What this session has submitted itself, and waited for: nobody else removes it while we may need it.
+    own: Vec<Held>,
 }
 
 /// The session around it.
@@ -152,7 +152,7 @@ impl Batch {
         };
         let mut open = Vec::new();
         for folder in Folder::all(fs, &self.dir) {
-            let own = state.own.contains(&folder);
+            let own = state.own.iter().any(|held| held.folder == folder);
             let being_made = state.next.as_ref().is_some_and(|held| held.folder == folder);
             // Nobody has the patience to ask anew what is not waited for.
             if being_made || !own && around.anew && self.launcher.waits() {
@@ -242,7 +242,11 @@ impl Batch {
             .map_err(|error| format!("cannot write the job to {}: {error}", folder.dir.display()))
             .and_then(|script| self.submit(around, &folder, &script))
             .inspect_err(|_| folder.remove(fs))?;
-        for old in Folder::all(fs, &self.dir).into_iter().filter(|old| *old != folder) {
+        for old in Folder::all(fs, &self.dir).into_iter().filter(|old| *old < folder) {
+            // Somebody may just be reading what it says.
+            if old.is_held(fs) != Some(false) {
+                continue;
+            }
             if old.has_ended(fs) || lives.get(&old) == Some(&Some(Life::Ended)) {
                 old.forget(fs, pending.keys());
             }
@@ -266,7 +270,7 @@ impl Batch {
         let patience = if refused.is_none() { LATE } else { Duration::ZERO };
         let missing = missing(fs, &folder, &pending, patience);
         let Some(first) = missing.first() else {
-            lock(&self.state).own.insert(folder);
+            lock(&self.state).own.push(held);
             return Ok(Progress::Done);
         };
         const TOLD: usize = 5;

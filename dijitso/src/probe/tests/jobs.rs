@@ -243,6 +243,41 @@ fn an_answer_that_is_there_is_taken_while_another_job_is_under_way() {
     assert_eq!(build().ask(&question()).yes().unwrap().stdout, "from the job\n");
 }
 
+#[test]
+fn a_job_is_not_forgotten_while_somebody_waits_for_it() {
+    let desk = Desk::new();
+    let (ready, gate) = (desk.path("ready"), desk.path("gate"));
+    for pipe in [&ready, &gate] {
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    // Whichever is waited for at the gate, the other one is submitted and answered meanwhile.
+    for (slow, fast) in [(0, 1), (1, 0)] {
+        let dir = desk.path(&format!("batch{slow}"));
+        let wait = format!("echo x >{}; read x <{}", ready.display(), gate.display());
+        let number = slow + 1;
+        let launcher =
+            desk.script("bin/launch", &format!("\"$@\"; case $2 in */job-{number}/*) {wait} ;; esac"));
+        let build = || {
+            let builder = desk.builder().without_cache();
+            builder.launcher(&dir, Launcher::exec([launcher.as_str()])).build().unwrap()
+        };
+        let both = [build(), build()];
+        for probes in &both {
+            let _ = probes.ask(&question());
+        }
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| both[slow].run_batch().unwrap());
+            std::fs::read(&ready).unwrap();
+            let other = both[fast].run_batch();
+            std::fs::write(&gate, "x\n").unwrap();
+            assert!(other.unwrap() && waits.join().unwrap(), "job {number} is the slow one");
+        });
+        for probes in &both {
+            assert_eq!(probes.ask(&question()).yes().unwrap().stdout, "from the job\n");
+        }
+    }
+}
+
 /// As if it had last been of use so long ago.
 fn age(path: &std::path::Path, days: u64) {
     let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
