@@ -1,5 +1,6 @@
 //! Flags with their provenance: text, language, stage, and who asked.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -95,36 +96,11 @@ impl fmt::Display for GivenFlag {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags(Vec<GivenFlag>);
 
-/// Two flags that cannot both be meant.
-///
-/// ```
-/// # fn f(flags: &dijitso::configure::Flags) {
-/// for conflict in flags.conflicts() {
-///     eprintln!("{conflict}");
-/// }
-/// # }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Conflict {
-    /// The one that was there.
-    pub first: GivenFlag,
-    /// The one that takes its place, because it stands later.
-    pub second: GivenFlag,
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` (from {}) and `{}` (from {}) contradict each other; the second one holds",
-            self.first.text, self.first.origin, self.second.text, self.second.origin
-        )
-    }
-}
-
 impl Flags {
-    /// Adds one, unless the same stands there already.
+    /// Adds one, unless that would change nothing: the same flag stands directly before it, its directory is searched
+    /// already, its macro has this value already.
+    ///
+    /// A flag that takes another word (`-isystem`, `-Xlinker`) is added before that word.
     ///
     /// ```
     /// use dijitso::configure::{Flags, GivenFlag, Stage};
@@ -133,17 +109,58 @@ impl Flags {
     /// assert_eq!(flags.iter().count(), 1);
     /// ```
     pub fn add(&mut self, flag: GivenFlag) {
-        let same = |known: &GivenFlag| {
-            known.text == flag.text && known.language == flag.language && known.stage == flag.stage
-        };
-        // Libraries may have to stand several times; of anything else once is enough.
-        let known = match flag.stage {
-            Stage::Libraries => self.0.last().is_some_and(same),
-            _ => self.0.iter().any(same),
-        };
-        if !known {
+        if !self.has(&flag) {
             self.0.push(flag);
         }
+    }
+
+    /// Whether one more would change nothing.
+    fn has(&self, flag: &GivenFlag) -> bool {
+        let together = |unit: &Unit<'_>| unit.flag.stage == flag.stage && overlap(unit.flag, flag);
+        let units: Vec<Unit<'_>> = self.units().into_iter().filter(together).collect();
+        let own = |unit: &&Unit<'_>| unit.flag.language == flag.language;
+        let open = units.iter().rev().find(own).is_some_and(Unit::is_open);
+        if open || takes_argument(&flag.text) {
+            return false;
+        }
+        let same = |unit: &Unit<'_>| {
+            let covers = unit.flag.language.is_none() || unit.flag.language == flag.language;
+            covers && unit.argument.is_none() && unit.flag.text == flag.text
+        };
+        let about = Unit { flag, argument: None }.subject();
+        match flag.text.get(..2) {
+            // The first place of a directory counts, and threads cannot be taken back.
+            Some("-I" | "-L") => units.iter().any(same),
+            _ if flag.text == "-pthread" => units.iter().any(same),
+            // The last word about a macro counts.
+            Some("-D") => units.iter().rev().find(|unit| unit.subject() == about).is_some_and(same),
+            // `-O2 -O3 -O2` is not `-O2 -O3`, and libraries may have to stand twice.
+            _ => units.last().is_some_and(same),
+        }
+    }
+
+    /// All, each with the word that belongs to it.
+    pub(super) fn units(&self) -> Vec<Unit<'_>> {
+        let mut units: Vec<Unit<'_>> = Vec::new();
+        for flag in &self.0 {
+            let mut of_same = units
+                .iter_mut()
+                .rev()
+                .filter(|unit| (unit.flag.stage, unit.flag.language) == (flag.stage, flag.language));
+            match of_same.next() {
+                Some(unit) if unit.is_open() => unit.argument = Some(flag),
+                _ => units.push(Unit { flag, argument: None }),
+            }
+        }
+        units
+    }
+
+    /// These behind those that compilers are given anyway.
+    pub(super) fn behind(&self, compilers: &BTreeMap<Language, Settings>) -> Flags {
+        let mut all = Flags::default();
+        compilers.iter().for_each(|(language, settings)| all.add_settings(Some(*language), settings));
+        all.0.extend(self.0.iter().cloned());
+        all
     }
 
     /// Adds what a question was answered with.
@@ -192,114 +209,130 @@ impl Flags {
     pub fn explain(&self, text: &str) -> Vec<String> {
         self.0.iter().filter(|flag| flag.text.starts_with(text)).map(ToString::to_string).collect()
     }
+}
 
-    /// Flags that contradict each other: two standards, two levels of optimisation, `-fx` and `-fno-x`, a macro with two
-    /// values.
-    ///
-    /// ```
-    /// assert!(dijitso::configure::Flags::default().conflicts().is_empty());
-    /// ```
-    pub fn conflicts(&self) -> Vec<Conflict> {
-        let mut conflicts = Vec::new();
-        for (n, second) in self.0.iter().enumerate() {
-            let about = subject(&second.text);
-            let first = self.0[..n].iter().rev().find(|first| {
-                let together = match (first.language, second.language) {
-                    (Some(one), Some(two)) => one == two,
-                    _ => true,
-                };
-                together
-                    && first.stage == second.stage
-                    && first.text != second.text
-                    && subject(&first.text) == about
-            });
-            if let (Some(first), Some(_)) = (first, about) {
-                conflicts.push(Conflict { first: first.clone(), second: second.clone() });
-            }
-        }
-        conflicts
+/// A flag, and the word that belongs to it: `-isystem` and its directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit<'a> {
+    pub(super) flag: &'a GivenFlag,
+    pub(super) argument: Option<&'a GivenFlag>,
+}
+
+impl<'a> Unit<'a> {
+    /// One or two.
+    pub(super) fn words(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        [Some(self.flag), self.argument].into_iter().flatten().map(|flag| flag.text.as_str())
+    }
+
+    /// Whether its word is missing yet.
+    fn is_open(&self) -> bool {
+        self.argument.is_none() && takes_argument(&self.flag.text)
     }
 }
 
-/// What a flag decides, if two that decide it contradict each other.
-fn subject(text: &str) -> Option<String> {
-    const ONE_OF: [&str; 9] = [
-        "-std=",
-        "-march=",
-        "-mtune=",
-        "-mcpu=",
-        "-stdlib=",
-        "-fuse-ld=",
-        "--sysroot=",
-        "-mabi=",
-        "-ffp-contract=",
+/// Whether there is a language that both are for.
+pub(super) fn overlap(one: &GivenFlag, two: &GivenFlag) -> bool {
+    one.language.is_none() || two.language.is_none() || one.language == two.language
+}
+
+/// Whether the next word belongs to a flag.
+fn takes_argument(flag: &str) -> bool {
+    const FLAGS: [&str; 34] = [
+        "-D",
+        "-U",
+        "-I",
+        "-L",
+        "-l",
+        "-F",
+        "-J",
+        "-T",
+        "-u",
+        "-z",
+        "-e",
+        "-x",
+        "-A",
+        "-isystem",
+        "-iquote",
+        "-idirafter",
+        "-include",
+        "-imacros",
+        "-iprefix",
+        "-iwithprefix",
+        "-iwithprefixbefore",
+        "-isysroot",
+        "-imultilib",
+        "-Xlinker",
+        "-Xpreprocessor",
+        "-Xassembler",
+        "-Xclang",
+        "-Xarch_device",
+        "-Xarch_host",
+        "-mllvm",
+        "-framework",
+        "-arch",
+        "-target",
+        "--param",
     ];
-    if let Some(name) = ONE_OF.iter().find(|name| text.starts_with(**name)) {
-        return Some((*name).to_owned());
-    }
-    if let Some(level) = text.strip_prefix("-O")
-        && (level.is_empty() || ["0", "1", "2", "3", "s", "g", "z", "fast"].contains(&level))
-    {
-        return Some("-O".to_owned());
-    }
-    if matches!(text, "-m32" | "-m64" | "-mx32") {
-        return Some("-m64".to_owned());
-    }
-    if let Some(defined) = text.strip_prefix("-D") {
-        return Some(format!("-D{}", defined.split('=').next().unwrap_or_default()));
-    }
-    if let Some(undefined) = text.strip_prefix("-U") {
-        return Some(format!("-D{undefined}"));
-    }
-    for kind in ["-f", "-m", "-W"] {
-        if let Some(rest) = text.strip_prefix(kind).filter(|rest| !rest.contains(['=', ','])) {
-            return Some(format!("{kind}{}", rest.strip_prefix("no-").unwrap_or(rest)));
-        }
-    }
-    None
+    FLAGS.contains(&flag)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn flags(texts: &[&str]) -> Flags {
+    fn words(texts: &[&str], stage: Stage) -> Vec<String> {
         let mut flags = Flags::default();
         for (n, text) in texts.iter().enumerate() {
-            let origin = Origin::Module(format!("m{n}"));
-            flags.add(GivenFlag::new(*text, Some(Language::Cxx), Stage::Compile, origin));
+            flags.add(GivenFlag::new(*text, Some(Language::Cxx), stage, Origin::Module(format!("m{n}"))));
         }
-        flags
+        assert!(flags.words(Language::C, stage).is_empty());
+        flags.words(Language::Cxx, stage).into_iter().map(str::to_owned).collect()
     }
 
     #[test]
-    fn contradictions_are_told_with_both_origins() {
-        for pair in [
-            ["-std=c++17", "-std=c++20"],
-            ["-O2", "-O0"],
-            ["-DX=1", "-DX=2"],
-            ["-DX", "-UX"],
-            ["-ffast-math", "-fno-fast-math"],
-            ["-mno-avx2", "-mavx2"],
-            ["-march=native", "-march=x86-64"],
+    fn a_flag_keeps_the_word_that_belongs_to_it() {
+        for texts in [
+            &["-isystem", "/a", "-isystem", "/b"][..],
+            &["-Xpreprocessor", "-fopenmp", "-Xpreprocessor", "-DX"],
+            &["-include", "a.h", "-include", "b.h", "-include", "a.h"],
+            &["-framework", "A", "-framework", "B", "-framework", "A"],
+            &["-I", "/a", "-I", "/b"],
+            &["-include", "x.o", "x.o"],
         ] {
-            let conflicts = flags(&pair).conflicts();
-            assert_eq!(conflicts.len(), 1, "{pair:?}");
-            let text = conflicts[0].to_string();
-            assert!(text.contains("module m0") && text.contains("module m1"), "{text}");
+            assert_eq!(words(texts, Stage::Compile), texts);
+            assert_eq!(words(texts, Stage::Link), texts);
         }
-        for texts in
-            [&["-O2", "-Og2"][..], &["-DX", "-DY"], &["-Wall", "-Wextra"], &["-I/a", "-I/b"], &["-g", "-g3"]]
-        {
-            assert!(flags(texts).conflicts().is_empty(), "{texts:?}");
-        }
+        let linker = ["-Xlinker", "-rpath", "-Xlinker", "/a", "-Xlinker", "-rpath", "-Xlinker", "/b"];
+        assert_eq!(words(&linker, Stage::Link), linker);
     }
 
     #[test]
-    fn the_same_flag_is_kept_once_and_explained_by_who_came_first() {
-        let flags = flags(&["-O2", "-Wall", "-O2"]);
-        assert_eq!(flags.words(Language::Cxx, Stage::Compile), ["-O2", "-Wall"]);
-        assert!(flags.words(Language::C, Stage::Compile).is_empty());
-        assert_eq!(flags.explain("-O2"), ["-O2: compile, C++, from module m0"]);
+    fn a_flag_is_left_out_only_where_that_changes_nothing() {
+        let compile = |texts: &[&str]| words(texts, Stage::Compile).join(" ");
+        assert_eq!(compile(&["-O2", "-O3", "-O2"]), "-O2 -O3 -O2", "the last one holds");
+        assert_eq!(
+            compile(&["-ffast-math", "-fno-signed-zeros", "-ffast-math"]).matches("-ffast").count(),
+            2
+        );
+        assert_eq!(compile(&["-Wall", "-Wall", "-O2"]), "-Wall -O2");
+        assert_eq!(compile(&["-I/a", "-I/b", "-I/a", "-pthread", "-g", "-pthread"]), "-I/a -I/b -pthread -g");
+        assert_eq!(compile(&["-DX=1", "-DY", "-DX=1"]), "-DX=1 -DY");
+        assert_eq!(compile(&["-DX=1", "-UX", "-DX=1"]), "-DX=1 -UX -DX=1");
+        assert_eq!(words(&["-la", "-lb", "-la", "-la"], Stage::Libraries), ["-la", "-lb", "-la"]);
+    }
+
+    #[test]
+    fn flags_of_all_languages_and_of_one_are_told_apart() {
+        let mut flags = Flags::default();
+        let mut add = |text: &str, language| {
+            flags.add(GivenFlag::new(text, language, Stage::Compile, Origin::Builder));
+        };
+        add("-DX=1", Some(Language::C));
+        add("-UX", None);
+        add("-DX=1", Some(Language::C));
+        add("-I/a", None);
+        add("-I/a", Some(Language::C));
+        assert_eq!(flags.words(Language::C, Stage::Compile), ["-DX=1", "-UX", "-DX=1", "-I/a"]);
+        assert_eq!(flags.explain("-U"), ["-UX: compile, all languages, from builder"]);
     }
 }

@@ -42,6 +42,7 @@
 mod builder;
 mod compilers;
 mod configuration;
+mod conflict;
 mod cx;
 mod emit;
 mod failed;
@@ -61,9 +62,10 @@ mod watched;
 
 pub use builder::Configure;
 pub use configuration::Configuration;
+pub use conflict::Conflict;
 pub use cx::Cx;
 pub use failed::{Failed, FailureKind};
-pub use flags::{Conflict, Flags, GivenFlag, Stage};
+pub use flags::{Flags, GivenFlag, Stage};
 pub use module::{Child, Module, Order};
 pub use modules::KernelCompiler;
 pub use options::{Auto, Download, Opt, OptionValue, Options};

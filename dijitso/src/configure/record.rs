@@ -7,12 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::flags::Flags;
 use super::framework::Framework;
 use super::log::{HIDDEN, Secrets, hide};
 use super::options::Sources;
 use super::outputs::Outputs;
 use crate::config::origin::Origin;
 use crate::fs::Fs;
+use crate::probe::{Language, Settings};
 
 /// A compiler of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +88,8 @@ impl Record {
             (declared.name.to_owned(), (value, origin.to_string()))
         });
         let session = framework.probes.session();
+        let given = session.compilers().into_iter().map(|(language, compiler)| (language, compiler.flags));
+        let given: BTreeMap<Language, Settings> = given.collect();
         let compilers = session.compilers().into_iter().map(|(language, compiler)| {
             let texts = |flags: &mut dyn Iterator<Item = crate::config::origin::Flag>| {
                 flags.map(|flag| flag.text).collect::<Vec<String>>()
@@ -129,7 +133,7 @@ impl Record {
             undefined: outputs.undefined.keys().cloned().collect(),
             make_macros: outputs.make_macros.iter().map(defined).collect(),
             flags: outputs.flags.iter().map(ToString::to_string).collect(),
-            conflicts: outputs.flags.conflicts().iter().map(ToString::to_string).collect(),
+            conflicts: contradictions(&outputs.flags.behind(&given)),
         };
         record.hidden(secrets)
     }
@@ -223,6 +227,18 @@ fn process() -> BTreeMap<String, String> {
         ("user".to_owned(), rustix::process::getuid().as_raw().to_string()),
         ("time".to_owned(), now.as_secs().to_string()),
     ])
+}
+
+/// Each once: flags for the link stand in the settings of every language.
+fn contradictions(flags: &Flags) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for conflict in flags.conflicts() {
+        let text = conflict.to_string();
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
 }
 
 /// What there is to be said about the machine.

@@ -6,6 +6,7 @@ mod outputs;
 mod packages;
 mod packages_build;
 mod packages_found;
+mod written;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
