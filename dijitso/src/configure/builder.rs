@@ -12,7 +12,7 @@ use super::launchers;
 use super::log::{Log, Secrets, card, keep};
 use super::module::Module;
 use super::options::{Given, Opt, OptionValue, Options, Sources};
-use super::outputs::Outputs;
+use super::outputs::{Outputs, as_identifier};
 use super::record::Record;
 use crate::config::env::Environment;
 use crate::fs::Fs;
@@ -67,8 +67,7 @@ impl Configure {
     /// let configure = dijitso::configure::Configure::new("Demo");
     /// ```
     pub fn new(project: &str) -> Configure {
-        let is_part = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        let capitals: String = project.chars().map(is_part).collect();
+        let capitals = as_identifier(project);
         Configure {
             project: project.to_owned(),
             modules: Vec::new(),

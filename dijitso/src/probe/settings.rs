@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::origin::{Flag, Origin};
+use crate::process::quoted;
 use crate::signature::Signer;
 
 /// Flags, include directories, library directories and libraries of a question, in the order of the command line.
@@ -210,6 +211,17 @@ impl Settings {
         }))
     }
 
+    /// All of it as one command line has it: what compiler and link both need stands once.
+    ///
+    /// ```
+    /// let settings = dijitso::probe::Settings::new().flag("-pthread").include_dir("/opt/x").lib("x");
+    /// let words: Vec<String> = settings.words().map(|flag| flag.text).collect();
+    /// assert_eq!(words, ["-pthread", "-I/opt/x", "-lx"]);
+    /// ```
+    pub fn words(&self) -> impl Iterator<Item = Flag> + '_ {
+        self.compile_words().chain(self.link_words().skip(self.both.len()))
+    }
+
     /// The same without what concerns the link: what a question that does not link depends on.
     pub(crate) fn of_compile(&self) -> Settings {
         Settings {
@@ -241,13 +253,11 @@ impl Settings {
     }
 }
 
-/// As a command line has them: for people.
+/// As a shell has them: words are quoted where they need to be.
 impl std::fmt::Display for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shared = self.both.len();
-        let words = self.compile_words().chain(self.link_words().skip(shared));
-        for (n, flag) in words.enumerate() {
-            write!(f, "{}{}", if n > 0 { " " } else { "" }, flag.text)?;
+        for (n, flag) in self.words().enumerate() {
+            write!(f, "{}{}", if n > 0 { " " } else { "" }, quoted(flag.text.as_ref()))?;
         }
         Ok(())
     }
@@ -292,6 +302,7 @@ mod tests {
         assert_eq!(link, ["-m64", "-s", "-L/l", "-lx"]);
         assert_eq!(settings.to_string(), "-m64 -I/i -s -L/l -lx");
         assert!(!settings.of_compile().to_string().contains("-lx"));
+        assert_eq!(Settings::new().define("NAME", "\"x y\"").to_string(), "'-DNAME=\"x y\"'");
     }
 
     #[test]

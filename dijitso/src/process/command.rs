@@ -128,7 +128,7 @@ impl fmt::Display for Command {
 }
 
 /// One word, quoted for a shell where it needs to be.
-fn quoted(word: &OsStr) -> String {
+pub(crate) fn quoted(word: &OsStr) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./=+:,@%".contains(b);
     let text = word.to_string_lossy();
     if !text.is_empty() && word.as_bytes().iter().all(plain) {

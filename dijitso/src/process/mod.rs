@@ -13,7 +13,7 @@ mod limits;
 pub(crate) mod mappings;
 mod run;
 
-pub(crate) use command::Command;
+pub(crate) use command::{Command, quoted};
 pub use group::terminate_children;
 pub(crate) use limits::Limits;
 pub(crate) use run::{Output, Running, Status, wait_any};

@@ -27,8 +27,8 @@ impl Module for Types {
         let index = cx.need(&Size::new("ptrdiff_t").after("stddef.h"))?;
         let scalar = cx.need(&Size::new(name).in_language(Language::Cxx))?;
         cx.typedef("project_scalar", name, "as --with-precision says");
-        cx.define("SIZEOF_INDEX", index.to_string(), "bytes of an index");
-        cx.define("SIZEOF_SCALAR", scalar.to_string(), "bytes of a scalar");
+        cx.define("SIZEOF_INDEX", index, "bytes of an index");
+        cx.define("SIZEOF_SCALAR", scalar, "bytes of a scalar");
         cx.summary("Sizes", format!("index {index}, scalar {scalar}"));
         Ok(Types { index, scalar })
     }
@@ -59,13 +59,15 @@ impl Module for Project {
         };
         let mpi = cx.optional::<Mpi>()?;
         match blas {
-            Some(_) => cx.define("HAVE_SOLVER", "1", "BLAS is there"),
+            Some(_) => cx.define("HAVE_SOLVER", true, "BLAS is there"),
             None => cx.undefine("HAVE_SOLVER", "there is no BLAS, or the solver is not wanted"),
         }
+        let (blas, mpi) = (blas.map(|blas| blas.settings.clone()), mpi.map(|mpi| mpi.settings.clone()));
+        let all = blas.clone().unwrap_or_default().and(&mpi.clone().unwrap_or_default());
+        cx.make_words("PROJECT_LIBS", all.words().map(|flag| flag.text), "all libraries");
         cx.make_macro("PROJECT_SCALAR_BYTES", types.scalar.to_string(), "as --with-precision says");
         cx.make_rule("check", &["all"], &["./check $(PROJECT_SCALAR_BYTES)"]);
         cx.metadata("scalar_bytes", types.scalar.to_string());
-        let text = |settings: &dijitso::probe::Settings| settings.to_string();
-        Ok(Project { mpi: mpi.map(|mpi| text(&mpi.settings)), blas: blas.map(|blas| text(&blas.settings)) })
+        Ok(Project { mpi: mpi.map(|mpi| mpi.to_string()), blas: blas.map(|blas| blas.to_string()) })
     }
 }

@@ -46,31 +46,37 @@ impl Configuration {
 
     /// Writes the header from a template of `#undef` lines, as Autoconf does; whether it changed.
     ///
+    /// The names in it have the [prefix](crate::configure::Configure::define_prefix). Where a module
+    /// [undefines](crate::configure::Cx::undefine) a macro, a comment takes its place.
+    ///
     /// BuildSystem: its mode for Autoconf's files.
     ///
     /// # Errors
-    /// The template cannot be read, or the file not be written.
+    /// The template cannot be read, has a macro that no module defines or undefines, or the file cannot be written.
     ///
     /// ```no_run
     /// # fn f(configuration: &dijitso::configure::Configuration) -> Result<(), dijitso::configure::Failed> {
     /// configuration.write_header_from("config.h.in", "config.h")?;
     /// # Ok(()) }
     /// ```
+    #[track_caller]
     pub fn write_header_from(
         &self,
         template: impl AsRef<Path>,
         path: impl AsRef<Path>,
     ) -> Result<bool, Failed> {
         let text = self.read_source(template.as_ref())?;
-        self.write(path.as_ref(), &emit::undefs(&text, &self.outputs))
+        self.write(path.as_ref(), &emit::undefs(template.as_ref(), &text, &place(), &self.outputs)?)
     }
 
     /// Writes the macros for Make, with compilers and flags; whether it changed.
     ///
     /// BuildSystem: `framework.outputMakeMacros`.
     ///
+    /// Flags reach the compiler as they are: they are quoted for the shell that Make calls.
+    ///
     /// # Errors
-    /// The file cannot be written.
+    /// A flag has a line break, or the file cannot be written.
     ///
     /// ```no_run
     /// # fn f(configuration: &dijitso::configure::Configuration) -> Result<(), dijitso::configure::Failed> {
@@ -78,7 +84,7 @@ impl Configuration {
     /// # Ok(()) }
     /// ```
     pub fn write_make_macros(&self, path: impl AsRef<Path>) -> Result<bool, Failed> {
-        self.write(path.as_ref(), &emit::make_macros(&self.project, &self.record, &self.outputs))
+        self.write(path.as_ref(), &emit::make_macros(&self.project, &self.record, &self.outputs)?)
     }
 
     /// Writes the rules for Make; whether it changed.
@@ -112,7 +118,7 @@ impl Configuration {
     pub fn write_templates(&self) -> Result<usize, Failed> {
         let mut changed = 0;
         for template in &self.outputs.templates {
-            changed += usize::from(self.write_template(&template.from, &template.to)?);
+            changed += usize::from(self.fill(&template.from, &template.to, &template.by)?);
         }
         Ok(changed)
     }
@@ -127,10 +133,15 @@ impl Configuration {
     /// configuration.write_template("demo.conf.in", "demo.conf")?;
     /// # Ok(()) }
     /// ```
+    #[track_caller]
     pub fn write_template(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<bool, Failed> {
-        let text = self.read_source(from.as_ref())?;
-        let filled = emit::template(from.as_ref(), &text, &self.record, &self.outputs)?;
-        self.write(to.as_ref(), &filled)
+        self.fill(from.as_ref(), to.as_ref(), &place())
+    }
+
+    fn fill(&self, from: &Path, to: &Path, by: &str) -> Result<bool, Failed> {
+        let text = self.read_source(from)?;
+        let filled = emit::template(from, &text, by, &self.record, &self.outputs)?;
+        self.write(to, &filled)
     }
 
     /// Writes the pkg-config file that a module described; whether it changed.
@@ -149,11 +160,11 @@ impl Configuration {
 
     /// Writes a Rust module with a constant for each macro; whether it changed.
     ///
-    /// A macro that is defined as 1, or as nothing, is `true`; one that is not defined `false`; other numbers are `i64`,
-    /// texts `&str`.
+    /// Features are `bool`, numbers `i64` or `f64`, texts `&str`: as they were [defined](crate::configure::Cx::define),
+    /// whatever the value. What is not defined is `false`.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Two macros have names that differ in capitals only, or the file cannot be written.
     ///
     /// ```no_run
     /// # fn f(configuration: &dijitso::configure::Configuration) -> Result<(), dijitso::configure::Failed> {
@@ -161,7 +172,7 @@ impl Configuration {
     /// # Ok(()) }
     /// ```
     pub fn write_rust(&self, path: impl AsRef<Path>) -> Result<bool, Failed> {
-        self.write(path.as_ref(), &emit::rust(&self.project, &self.outputs))
+        self.write(path.as_ref(), &emit::rust(&self.project, &self.outputs)?)
     }
 
     /// The lines for cargo, for a build script to print: what to link, `cfg`s, metadata for dependent packages, and what
@@ -171,6 +182,11 @@ impl Configuration {
     /// in a directory of your own (of up to 2,000 files) where it was missing, and when the system's package manager has
     /// installed, upgraded or removed anything. The files of a system without `dpkg`, `rpm`, `apk` or `pacman` are looked at
     /// themselves. Running again costs some milliseconds, and what did not change is not written again.
+    ///
+    /// Features are `cfg(have_x)`, other macros `cfg(level = "2")`; one whose name rustc has itself, such as `TEST`, has the
+    /// prefix of macros before it. Cargo passes libraries on to whatever depends on this package, and other flags for the link not:
+    /// if the manifest has `links = "x"`, build scripts of dependent packages find them in `DEP_X_LINK_ARGS`, and the
+    /// directories of headers in `DEP_X_INCLUDE`.
     ///
     /// ```no_run
     /// # fn f(configuration: &dijitso::configure::Configuration) {
@@ -266,4 +282,11 @@ impl Configuration {
             log::warn!("the record is not written: {failed}");
         }
     }
+}
+
+/// Who asks.
+#[track_caller]
+fn place() -> String {
+    let at = std::panic::Location::caller();
+    format!("{}:{}", at.file(), at.line())
 }

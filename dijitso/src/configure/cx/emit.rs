@@ -5,15 +5,20 @@ use std::path::Path;
 
 use super::Cx;
 use crate::config::origin::Origin;
+use crate::configure::emit::{for_make, for_shell};
 use crate::configure::failed::Failed;
 use crate::configure::flags::{GivenFlag, Stage};
+use crate::configure::macro_value::{Form, MacroValue};
 use crate::configure::options::{Opt, OptionValue};
 use crate::configure::outputs::{Outputs, PkgConfig, Rule, Template, Wanted};
 use crate::probe::{Language, Settings};
 
 impl Cx<'_> {
-    /// A macro for the header, with what a comment says about it. The value is C's text; an empty one defines the macro
-    /// as nothing.
+    /// A macro for the header, with what a comment says about it.
+    ///
+    /// The type of the value decides what Rust's constants and cargo's `cfg`s are: a `bool` is a feature, which is there or
+    /// [undefined](Self::undefine), a number is a number, whatever its value, and a text is C's text: a literal in its quotes, a
+    /// type, nothing. A text `1` is a feature if the name begins with `HAVE_`, and else a number.
     ///
     /// BuildSystem: `addDefine`.
     ///
@@ -21,12 +26,18 @@ impl Cx<'_> {
     ///
     /// ```
     /// # fn f(cx: &dijitso::configure::Cx<'_>) {
-    /// cx.define("HAVE_MPI", "1", "MPI was found");
+    /// cx.define("HAVE_MPI", true, "MPI was found");
+    /// cx.define("SIZEOF_LONG", 8, "bytes of a long");
+    /// cx.define("MPI_STANDARD", "\"3.1\"", "of the MPI that was found");
     /// # }
     /// ```
     #[track_caller]
-    pub fn define(&self, name: &str, value: impl Into<String>, why: &str) {
-        let wanted = self.wanted(value.into(), why);
+    pub fn define(&self, name: &str, value: impl Into<MacroValue>, why: &str) {
+        let value = value.into();
+        if value == MacroValue::Feature(false) {
+            return self.undefine(name, why);
+        }
+        let wanted = Wanted { form: value.form(), ..self.wanted(value.to_string(), why) };
         let name = name.to_owned();
         self.write(move |outputs| outputs.define(&name, wanted));
     }
@@ -79,18 +90,35 @@ impl Cx<'_> {
         self.write(move |outputs| outputs.prototype(&name, wanted));
     }
 
-    /// A macro for Make.
+    /// A macro for Make, as Make reads it: its value may refer to others (`$(CC)`).
     ///
     /// BuildSystem: `addMakeMacro`.
     ///
     /// ```
     /// # fn f(cx: &dijitso::configure::Cx<'_>) {
-    /// cx.make_macro("MPI_LIB", "-lmpi", "from mpicc");
+    /// cx.make_macro("DEMO_LEVEL", "2", "as the options say");
     /// # }
     /// ```
     #[track_caller]
     pub fn make_macro(&self, name: &str, value: impl Into<String>, why: &str) {
         let wanted = self.wanted(value.into(), why);
+        let name = name.to_owned();
+        self.write(move |outputs| outputs.make_macro(&name, wanted));
+    }
+
+    /// A macro for Make of words for a compiler or linker, which get there as they are: blanks, quotes and dollars (`$ORIGIN`)
+    /// are kept from Make and from the shell.
+    ///
+    /// BuildSystem: `addMakeMacro` with `libraries.toString`.
+    ///
+    /// ```
+    /// # fn f(cx: &dijitso::configure::Cx<'_>, blas: &dijitso::configure::Blas) {
+    /// cx.make_words("DEMO_BLAS", blas.settings.words().map(|flag| flag.text), "what demo links with");
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn make_words<W: AsRef<str>>(&self, name: &str, words: impl IntoIterator<Item = W>, why: &str) {
+        let wanted = self.wanted(for_make(&for_shell(words)), why);
         let name = name.to_owned();
         self.write(move |outputs| outputs.make_macro(&name, wanted));
     }
@@ -254,7 +282,7 @@ impl Cx<'_> {
 
     #[track_caller]
     fn wanted(&self, value: String, why: &str) -> Wanted {
-        Wanted { value, why: why.to_owned(), by: self.by() }
+        Wanted { value, why: why.to_owned(), by: self.by(), form: Form::default() }
     }
 
     #[track_caller]

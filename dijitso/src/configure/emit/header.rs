@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::comment;
-use crate::configure::outputs::{Outputs, Wanted};
+use super::template::all_known;
+use crate::config::suggest::nearest;
+use crate::configure::failed::Failed;
+use crate::configure::outputs::{Outputs, Wanted, as_identifier};
 
 /// The header of macros.
 pub(in crate::configure) fn header(project: &str, path: &Path, outputs: &Outputs) -> String {
@@ -42,10 +45,21 @@ pub(in crate::configure) fn types(project: &str, path: &Path, outputs: &Outputs)
     text
 }
 
-/// Autoconf's way: `#undef X` in a template becomes `#define X ..`, or a comment.
-pub(in crate::configure) fn undefs(template: &str, outputs: &Outputs) -> String {
+/// Autoconf's way: `#undef X` in a template becomes `#define X ..`, or a comment if a module says that X is undefined.
+///
+/// # Errors
+/// Macros that nobody decides: all of them, with file and line, and who wants the template. A slip in a name would else be
+/// a feature that is missing everywhere.
+pub(in crate::configure) fn undefs(
+    path: &Path,
+    template: &str,
+    by: &str,
+    outputs: &Outputs,
+) -> Result<String, Failed> {
+    let prefix = outputs.define_prefix.as_str();
     let mut text = String::new();
-    for line in template.lines() {
+    let mut unknown = Vec::new();
+    for (n, line) in template.lines().enumerate() {
         let name =
             line.trim_start().strip_prefix('#').and_then(|rest| rest.trim_start().strip_prefix("undef"));
         let name =
@@ -54,13 +68,22 @@ pub(in crate::configure) fn undefs(template: &str, outputs: &Outputs) -> String 
             let _ = writeln!(text, "{line}");
             continue;
         };
-        let own = name.strip_prefix(outputs.define_prefix.as_str());
-        match own.and_then(|own| outputs.defines.get(own)) {
-            Some(wanted) => text.push_str(&define(name, &wanted.value)),
-            None => drop(writeln!(text, "/* #undef {name} */")),
+        let own = name.strip_prefix(prefix);
+        match own.map(|own| (outputs.defines.get(own), outputs.undefined.contains_key(own))) {
+            Some((Some(wanted), _)) => text.push_str(&define(name, &wanted.value)),
+            Some((None, true)) => drop(writeln!(text, "/* #undef {name} */")),
+            _ => {
+                let full = outputs.defines.keys().chain(outputs.undefined.keys());
+                let full: Vec<String> = full.map(|own| format!("{prefix}{own}")).collect();
+                let meant = nearest(name, full.iter().map(String::as_str))
+                    .or_else(|| full.iter().map(String::as_str).find(|known| known.ends_with(name)));
+                let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+                let place = format!("{}:{}", path.display(), n + 1);
+                unknown.push(format!("{place}: no module defines {name}, or says that it is not{meant}"));
+            }
         }
     }
-    text
+    all_known(unknown, by).map(|()| text)
 }
 
 fn define(name: &str, value: &str) -> String {
@@ -82,8 +105,7 @@ fn end(text: &mut String) {
 
 fn guard(project: &str, path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let text = format!("{project}_{name}_INCLUDED");
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+    as_identifier(&format!("{project}_{name}_INCLUDED"))
 }
 
 fn why(text: &mut String, wanted: &Wanted) {
@@ -103,9 +125,10 @@ mod tests {
             value: value.to_owned(),
             why: why.to_owned(),
             by: "module m at m.rs:1".to_owned(),
+            form: Default::default(),
         };
         let mut outputs = Outputs { define_prefix: "DEMO_".to_owned(), ..Outputs::default() };
-        outputs.define("HAVE_B", wanted("1", "b is there */ int x;")).unwrap();
+        outputs.define("HAVE_B", wanted("1", "b is there /*/ int x; /* */")).unwrap();
         outputs.define("EMPTY", wanted("", "")).unwrap();
         outputs.undefine("HAVE_A", wanted("", "a is not")).unwrap();
         outputs.typedef("demo_index", wanted("long long", "as wide as a pointer")).unwrap();
@@ -122,7 +145,7 @@ mod tests {
              #ifndef DEMO_CONFIG_H_INCLUDED\n#define DEMO_CONFIG_H_INCLUDED\n\n\
              /* module m at m.rs:1 */\n#ifndef DEMO_EMPTY\n#define DEMO_EMPTY\n#endif\n\n\
              /* a is not (module m at m.rs:1) */\n/* #undef DEMO_HAVE_A */\n\n\
-             /* b is there * / int x; (module m at m.rs:1) */\n#ifndef DEMO_HAVE_B\n#define DEMO_HAVE_B 1\n#endif\n\n\
+             /* b is there / * / int x; / * * / (module m at m.rs:1) */\n#ifndef DEMO_HAVE_B\n#define DEMO_HAVE_B 1\n#endif\n\n\
              #endif\n"
         );
     }
@@ -136,8 +159,26 @@ mod tests {
 
     #[test]
     fn a_template_of_undefs_is_filled_in_as_autoconf_does() {
-        let text =
-            undefs("/* x */\n#undef DEMO_HAVE_B\n# undef DEMO_HAVE_A\n#undefine\nint y;\n", &outputs());
+        let template = "/* x */\n#undef DEMO_HAVE_B\n# undef DEMO_HAVE_A\n#undefine\nint y;\n";
+        let text = undefs(Path::new("config.h.in"), template, "m", &outputs()).unwrap();
         assert_eq!(text, "/* x */\n#define DEMO_HAVE_B 1\n/* #undef DEMO_HAVE_A */\n#undefine\nint y;\n");
+    }
+
+    #[test]
+    fn a_macro_of_a_template_that_nobody_decides_is_told_with_both_places() {
+        let template = "#undef DEMO_HAVE_BB\n#undef DEMO_HAVE_B\n#undef EMPTY\n#undef OTHER\n";
+        let failed = undefs(Path::new("config.h.in"), template, "build.rs:7", &outputs()).unwrap_err();
+        assert_eq!(
+            failed.to_string(),
+            "config.h.in:1: no module defines DEMO_HAVE_BB, or says that it is not; did you mean DEMO_HAVE_B?\n\
+             config.h.in:3: no module defines EMPTY, or says that it is not; did you mean DEMO_EMPTY?\n\
+             config.h.in:4: no module defines OTHER, or says that it is not\n\
+             the template is wanted by build.rs:7"
+        );
+    }
+
+    #[test]
+    fn a_project_that_begins_with_a_digit_has_a_guard() {
+        assert!(header("3d", Path::new("config.h"), &outputs()).contains("#ifndef _3D_CONFIG_H_INCLUDED\n"));
     }
 }

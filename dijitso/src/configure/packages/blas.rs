@@ -67,7 +67,7 @@ impl Module for Blas {
             true => cx.define("HAVE_LAPACK", "1", "the same libraries have LAPACK"),
             false => cx.undefine("HAVE_LAPACK", "the libraries of BLAS do not have LAPACK"),
         }
-        cx.make_macro("BLAS_LIB", settings.to_string(), "BLAS, and perhaps LAPACK");
+        cx.make_words("BLAS_LIB", settings.words().map(|flag| flag.text), "BLAS, and perhaps LAPACK");
         cx.summary("BLAS", format!("{settings} (from {from}{})", if lapack { ", with LAPACK" } else { "" }));
         Ok(Blas { settings, naming, lapack, from })
     }

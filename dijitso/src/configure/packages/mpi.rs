@@ -110,9 +110,8 @@ impl Module for Mpi {
             true => cx.define("HAVE_MPI_FORTRAN", "1", "a Fortran program links with MPI"),
             false => cx.undefine("HAVE_MPI_FORTRAN", "no Fortran program links with MPI"),
         }
-        cx.make_macro("MPI_INCLUDE", settings.of_compile().to_string(), "to compile with MPI");
-        let lib: Vec<String> = settings.link_words().map(|flag| flag.text).collect();
-        cx.make_macro("MPI_LIB", lib.join(" "), "to link with MPI");
+        cx.make_words("MPI_INCLUDE", settings.compile_words().map(|flag| flag.text), "to compile with MPI");
+        cx.make_words("MPI_LIB", settings.link_words().map(|flag| flag.text), "to link with MPI");
         cx.summary("MPI", format!("{implementation} {standard} (from {from})").trim().to_owned());
         Ok(Mpi { settings, standard, implementation: implementation.to_owned(), fortran, from })
     }

@@ -151,7 +151,8 @@ fn cargo_is_told_what_to_link_what_is_configured_and_what_to_watch() {
     for line in [
         "cargo::rustc-link-search=native=/opt/x",
         "cargo::rustc-link-lib=x",
-        "cargo::rustc-link-arg=/opt/y/liby.a",
+        "cargo::rustc-link-search=native=/opt/y",
+        "cargo::rustc-link-lib=static=y",
         "cargo::rustc-cfg=have_x",
         "cargo::rustc-cfg=name=\"x\"",
         "cargo::rustc-check-cfg=cfg(have_none, values(any()))",
