@@ -45,6 +45,12 @@ impl Lock {
         None
     }
 
+    /// The same lock for a process that is started: it is held until that one has ended, too, whatever becomes of this one.
+    pub(crate) fn share(&self) -> Option<OwnedFd> {
+        let (_, file, _) = self.held.as_ref()?;
+        file.try_clone().ok()
+    }
+
     /// Whether it excludes anybody: not where there are no locks.
     pub(crate) fn excludes(&self) -> bool {
         self.held.is_some()

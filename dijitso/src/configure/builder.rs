@@ -93,7 +93,8 @@ impl Configure {
         self
     }
 
-    /// With a module that may fail: then those that require it do, too, and nothing else.
+    /// With a module that may fail: then those that require it do, too, and nothing else. If the user asked for it by an option
+    /// (`--with-mpi=yes`, `--with-mpi-dir=..`), its failure is the configuration's; see [`Failed::demanded`].
     ///
     /// ```
     /// use dijitso::configure::{Configure, Mpi};

@@ -31,6 +31,8 @@ struct Inner {
     kind: FailureKind,
     /// Candidates, each with why it was refused.
     tried: Vec<(String, String)>,
+    /// The user asked for it.
+    demanded: bool,
     card: String,
 }
 
@@ -60,7 +62,8 @@ impl Failed {
     pub(super) fn new(kind: FailureKind, text: impl Into<String>) -> Failed {
         let (text, card) = (text.into(), String::new());
         let (path, tried) = (Vec::new(), Vec::new());
-        Failed(Arc::new(Inner { path, text, question: None, reason: None, kind, tried, card }))
+        let demanded = false;
+        Failed(Arc::new(Inner { path, text, question: None, reason: None, kind, tried, demanded, card }))
     }
 
     pub(super) fn of_question(question: String, reason: Reason, unknown: bool) -> Failed {
@@ -82,6 +85,33 @@ impl Failed {
 
     pub(super) fn after_trying(&self, tried: Vec<(String, String)>) -> Failed {
         Failed(Arc::new(Inner { tried, ..(*self.0).clone() }))
+    }
+
+    /// The same of something that the user asked for by an option: then nobody does without it, also where its module is
+    /// [optional](super::Configure::optional).
+    ///
+    /// ```
+    /// use dijitso::configure::{Auto, Cx, Failed, Opt};
+    /// const FAST: Opt<Auto> = Opt::auto("with-fast", Auto::Auto, "be fast");
+    /// fn configure(cx: &Cx<'_>) -> Result<(), Failed> {
+    ///     let failed = cx.fail("this machine cannot be fast");
+    ///     Err(if cx.get(&FAST)? == Auto::Yes { failed.demanded() } else { failed })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn demanded(&self) -> Failed {
+        Failed(Arc::new(Inner { demanded: true, ..(*self.0).clone() }))
+    }
+
+    /// Whether the user asked for what failed.
+    ///
+    /// ```no_run
+    /// # fn f(failed: dijitso::configure::Failed) {
+    /// println!("{}", if failed.is_demanded() { "the options cannot be met" } else { "something is missing" });
+    /// # }
+    /// ```
+    pub fn is_demanded(&self) -> bool {
+        self.0.demanded
     }
 
     pub(super) fn tried(&self) -> &[(String, String)] {

@@ -1,8 +1,9 @@
 //! The graph of modules, as it comes to be: who runs, who is done, who waits for whom.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -26,9 +27,9 @@ pub(super) type Provided = (Arc<dyn Any + Send + Sync>, String);
 /// Everything of one configuration while it runs.
 pub(super) struct Framework {
     pub(super) project: String,
-    pub(super) dir: Option<std::path::PathBuf>,
+    pub(super) dir: Option<PathBuf>,
     /// The file that options were read from, if one was named.
-    pub(super) options_file: Option<std::path::PathBuf>,
+    pub(super) options_file: Option<PathBuf>,
     pub(super) probes: Probes,
     pub(super) options: Options,
     pub(super) given: Given,
@@ -43,7 +44,18 @@ pub(super) struct Framework {
     /// In the order in which they were done.
     results: Mutex<Vec<(String, Json)>>,
     edges: Mutex<Vec<(String, String)>>,
+    /// The first failure of something that the user asked for, whoever can do without it.
+    demanded: Mutex<Option<Failed>>,
+    /// What modules read themselves.
+    reads: Mutex<Reads>,
     registered: Vec<Registered>,
+}
+
+/// Variables of the environment, and files.
+#[derive(Default)]
+struct Reads {
+    variables: BTreeSet<String>,
+    files: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -87,7 +99,7 @@ impl Framework {
     #[allow(clippy::too_many_arguments)]
     pub(super) fn new(
         project: String,
-        dir: Option<std::path::PathBuf>,
+        dir: Option<PathBuf>,
         probes: Probes,
         options: Options,
         given: Given,
@@ -110,6 +122,8 @@ impl Framework {
             late: Mutex::default(),
             results: Mutex::default(),
             edges: Mutex::default(),
+            demanded: Mutex::default(),
+            reads: Mutex::default(),
             registered,
         }
     }
@@ -117,8 +131,9 @@ impl Framework {
     /// The modules that the program named, each after those that it said come before.
     ///
     /// # Errors
-    /// The first failure of one that is not optional, or one that is no plain No: what nobody could say is nothing to do
-    /// without. All others are configured nevertheless, because a person who has one thing to mend wants to know the others.
+    /// The first failure of one that is not optional, or of what the user asked for, or one that is no plain No: what nobody
+    /// could say is nothing to do without. All others are configured nevertheless, because a person who has one thing to
+    /// mend wants to know the others.
     pub(super) fn run(&self) -> Result<(), Failed> {
         let mut first = None;
         for registered in &self.registered {
@@ -128,7 +143,7 @@ impl Framework {
                 first.get_or_insert(failed);
             }
         }
-        first.map_or(Ok(()), Err)
+        first.or_else(|| lock(&self.demanded).clone()).map_or(Ok(()), Err)
     }
 
     pub(super) fn module<M: Module>(&self, stack: &[String]) -> Result<Arc<M>, Failed> {
@@ -266,6 +281,9 @@ impl Framework {
                 let failed = failed.within(&name);
                 // What it wanted written goes with it, and what it gave to others.
                 lock(&self.provided).retain(|_, (_, by)| *by != name);
+                if failed.is_demanded() {
+                    lock(&self.demanded).get_or_insert_with(|| failed.clone());
+                }
                 lock(&self.nodes).insert(node, State::Failed(failed.clone()));
                 Err(failed)
             }
@@ -280,6 +298,22 @@ impl Framework {
         if !edges.contains(&edge) {
             edges.push(edge);
         }
+    }
+
+    pub(super) fn reads_variable(&self, name: &str) {
+        lock(&self.reads).variables.insert(name.to_owned());
+    }
+
+    pub(super) fn reads_file(&self, path: PathBuf) {
+        lock(&self.reads).files.insert(path);
+    }
+
+    pub(super) fn read_variables(&self) -> Vec<String> {
+        lock(&self.reads).variables.iter().cloned().collect()
+    }
+
+    pub(super) fn read_files(&self) -> Vec<PathBuf> {
+        lock(&self.reads).files.iter().cloned().collect()
     }
 
     /// Names and results, in the order in which they were done.

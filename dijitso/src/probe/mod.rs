@@ -51,12 +51,12 @@ pub use batch::Launcher;
 pub(crate) use batch::Progress;
 pub use memory::Disagreement;
 pub use probes::{Probes, ProbesBuilder};
-pub(crate) use questions::Note;
 pub use questions::{
     Align, All, CMakePackage, Compile, CompilerFlag, Constant, FirstOf, Found, FoundPackage, Function,
     Header, Library, Link, LinkerFlag, Macro, Mangling, Member, Naming, Preprocess, Program, Question,
     Questions, Ran, Run, Size, Type,
 };
+pub(crate) use questions::{Note, compare_versions};
 pub use settings::Settings;
 pub(crate) use verdict::first_error;
 pub use verdict::{Reason, Verdict};

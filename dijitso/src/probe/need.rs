@@ -160,6 +160,7 @@ impl Need {
             }
             Need::Fact(group, fact) => format!("{} {fact:?} {}", group.language, group.settings),
             Need::Call(call) => format!("{} {}", call.program, call.args.join(" ")),
+            Need::CMake(call) if call.name.is_empty() => "cmake with an empty project".to_owned(),
             Need::CMake(call) => format!("cmake with {}", call.config.display()),
         }
     }

@@ -120,7 +120,7 @@ impl<'a> Pool<'a> {
                 Owner::CMake(key, job) => {
                     let answer = job.ended(&self.around, &output);
                     let answer = answer.map(|(called, trace)| (Answered::Call(called), trace));
-                    self.answers.push((key, answer.map_err(Problem::from)));
+                    self.answers.push((key, answer));
                 }
             }
         }

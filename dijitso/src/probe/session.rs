@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use super::batch::Batch;
+use super::cmake::still_so;
 use super::fact::{Class, Fact, Group};
 use super::fuse::Fuse;
 use super::job::{Ended, PATIENCE, Trace};
@@ -275,8 +276,13 @@ impl Session {
 
     fn recall(&self, key: &Signature, glance: &Glance) -> Option<Answered> {
         let answer = self.store.as_ref()?.answer(key, glance)?;
+        let answered = postcard::from_bytes(&answer.bytes).ok()?;
+        // What CMake would find another time is not all in the files that it read.
+        if matches!(&answered, Answered::Call(called) if !still_so(called, self)) {
+            return None;
+        }
         self.watch(&answer.inputs);
-        postcard::from_bytes(&answer.bytes).ok()
+        Some(answered)
     }
 
     /// An answer that cannot be kept costs the next session its time, nothing else.

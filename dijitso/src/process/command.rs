@@ -3,10 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::mappings;
@@ -27,6 +29,8 @@ pub(crate) struct Command {
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     pub(crate) cwd: PathBuf,
     pub(crate) timeout: Duration,
+    /// Held open by it and by what it starts.
+    pub(crate) held: Option<Arc<OwnedFd>>,
 }
 
 impl Command {
@@ -38,6 +42,7 @@ impl Command {
             env: Vec::new(),
             cwd: cwd.to_owned(),
             timeout,
+            held: None,
         }
     }
 
@@ -60,6 +65,12 @@ impl Command {
     pub(crate) fn alone(mut self) -> Command {
         self.inherits = false;
         self.env.clear();
+        self
+    }
+
+    /// Lets it, and what it starts, hold this open file, as their standard input: a lock on it lasts as long as any of them.
+    pub(crate) fn holding(mut self, file: OwnedFd) -> Command {
+        self.held = Some(Arc::new(file));
         self
     }
 
@@ -86,7 +97,7 @@ impl Command {
     fn start(&self) -> io::Result<Child> {
         let mut pause = Duration::from_millis(5);
         loop {
-            match self.to_std().spawn() {
+            match self.to_std().and_then(|mut command| command.spawn()) {
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -101,10 +112,14 @@ impl Command {
         }
     }
 
-    fn to_std(&self) -> std::process::Command {
+    fn to_std(&self) -> io::Result<std::process::Command> {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.args).current_dir(&self.cwd).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(match &self.held {
+            Some(file) => Stdio::from(file.try_clone()?),
+            None => Stdio::null(),
+        });
         if !self.inherits {
             command.env_clear();
         }
@@ -115,7 +130,7 @@ impl Command {
                 None => command.env_remove(name),
             };
         }
-        command
+        Ok(command)
     }
 }
 

@@ -12,6 +12,7 @@ mod group;
 mod limits;
 pub(crate) mod mappings;
 mod run;
+mod stream;
 
 pub(crate) use command::{Command, quoted};
 pub use group::terminate_children;

@@ -1,7 +1,6 @@
 //! Running programs side by side and collecting what they say, without a helper thread.
 
-use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use std::time::{Duration, Instant};
@@ -10,8 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use super::capture::Capture;
 use super::group::Group;
+use super::stream::Stream;
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +94,14 @@ impl Running {
             deadline: started.checked_add(timeout).unwrap_or_else(|| started + Duration::from_secs(1 << 30)),
             ended: None,
         }
+    }
+
+    /// What it has printed since this was called last, both streams one after the other; what it prints is kept for this from
+    /// the first call on.
+    pub(crate) fn news(&mut self) -> Vec<u8> {
+        let mut news = self.stdout.news();
+        news.extend(self.stderr.news());
+        news
     }
 
     /// Waits for its end and returns what it left.
@@ -222,48 +229,6 @@ fn status_of(status: ExitStatus) -> Status {
     }
 }
 
-/// One pipe from the program; closed at its end, or when the program has ended.
-#[derive(Debug)]
-struct Stream<P> {
-    pipe: Option<P>,
-    capture: Capture,
-}
-
-impl<P: Read + AsFd> Stream<P> {
-    fn new(pipe: Option<P>) -> Stream<P> {
-        // Without this the read after the program's end would wait for a grandchild that holds the pipe.
-        let pipe = pipe.filter(|pipe| rustix::io::ioctl_fionbio(pipe, true).is_ok());
-        Stream { pipe, capture: Capture::default() }
-    }
-
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.pipe.as_ref().map(P::as_fd)
-    }
-
-    /// Takes what is there now, but at most so much that the others are served too.
-    fn read(&mut self) {
-        let mut chunk = [0; 16 * 1024];
-        for _ in 0..64 {
-            let Some(pipe) = &mut self.pipe else { return };
-            match pipe.read(&mut chunk) {
-                Ok(0) => self.pipe = None,
-                Ok(n) => self.capture.push(&chunk[..n]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.pipe = None,
-            }
-        }
-    }
-
-    fn close(&mut self) {
-        self.pipe = None;
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.capture).into_bytes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -360,6 +325,26 @@ mod tests {
         let pid = running[0].child.id();
         drop(running);
         assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[test]
+    fn what_is_printed_is_told_while_it_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("go");
+        let script =
+            format!("echo first; until test -e '{}'; do sleep 0.01; done; echo last", file.display());
+        let running = shell(&script, Duration::from_secs(30)).spawn(&Counters::default()).unwrap();
+        let mut running = [running];
+        let mut told = running[0].news();
+        // It ends only after its first words were told.
+        while !told.ends_with(b"first\n") {
+            assert_eq!(wait_any(&mut running, Duration::from_millis(10)), None);
+            told.extend(running[0].news());
+        }
+        std::fs::write(file, "").unwrap();
+        assert_eq!(wait_any(&mut running, Duration::from_secs(30)), Some(0));
+        told.extend(running[0].news());
+        assert_eq!(told, b"first\nlast\n");
     }
 
     #[test]

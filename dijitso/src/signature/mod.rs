@@ -155,16 +155,41 @@ pub(crate) fn digest(bytes: &[u8]) -> Signature {
 }
 
 /// [`digest`] of everything that `reader` yields, without holding it all.
-pub(crate) fn digest_reader(mut reader: impl Read) -> io::Result<Signature> {
-    let mut hasher = Sha256::new();
+pub(crate) fn digest_reader(reader: impl Read) -> io::Result<Signature> {
+    let mut reader = Digested::new(reader);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(Signature(hasher.finalize().into())),
-            Ok(n) => hasher.update(&buffer[..n]),
+            Ok(0) => return Ok(reader.signature()),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// A reader that knows the [`digest`] of what was read.
+pub(crate) struct Digested<R> {
+    reader: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Digested<R> {
+    pub(crate) fn new(reader: R) -> Digested<R> {
+        Digested { reader, hasher: Sha256::new() }
+    }
+
+    /// Of all that was read so far.
+    pub(crate) fn signature(self) -> Signature {
+        Signature(self.hasher.finalize().into())
+    }
+}
+
+impl<R: Read> Read for Digested<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..n]);
+        Ok(n)
     }
 }
 

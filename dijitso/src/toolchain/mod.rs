@@ -150,6 +150,22 @@ impl Toolchain {
         &self.0.driver.words
     }
 
+    /// The same for a program that calls the compiler in another directory: `./cc` means the one that was found here.
+    pub(crate) fn words_elsewhere(&self) -> Vec<String> {
+        let driver = &self.0.driver;
+        let mut words = driver.words.clone();
+        for (n, word) in words.iter_mut().enumerate() {
+            if !word.contains('/') || word.starts_with(['/', '-']) {
+                continue;
+            }
+            let path = if n == 0 { Ok(driver.program.clone()) } else { std::path::absolute(&*word) };
+            if let Some(path) = path.ok().filter(|path| self.0.fs.is_file(path)) {
+                *word = path.to_string_lossy().into_owned();
+            }
+        }
+        words
+    }
+
     /// What the identity consists of, in words, for `explain`.
     pub(crate) fn ingredients(&self) -> Vec<(String, String)> {
         let inner = &self.0;

@@ -75,6 +75,7 @@ impl Configuration {
         }
         watched.files.extend(sources.file.clone());
         watched.files.extend(outputs.templates.iter().map(|template| source_dir.join(&template.from)));
+        watched.files.extend(framework.read_files());
         let declared = framework.options.all();
         let mut variables: Vec<String> = declared
             .flat_map(|declared| {
@@ -84,6 +85,7 @@ impl Configuration {
             .collect();
         variables.extend(crate::config::env::COMPILER_VARIABLES.iter().map(|name| (*name).to_owned()));
         variables.push("PATH".to_owned());
+        variables.extend(framework.read_variables());
         variables.sort();
         variables.dedup();
         Configuration {

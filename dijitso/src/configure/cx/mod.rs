@@ -4,6 +4,7 @@ mod emit;
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -87,7 +88,8 @@ impl<'f> Cx<'f> {
         self.framework.module::<M>(&self.path)
     }
 
-    /// The same of a module that one can do without: that it is not there is no failure of this one.
+    /// The same of a module that one can do without: that it is not there is no failure of this one. If the user asked for
+    /// it (see [`Failed::demanded`]), the configuration fails nevertheless.
     ///
     /// # Errors
     /// Nobody could say whether it is there (the machine was in trouble), or the modules have a mistake: that must not
@@ -252,6 +254,36 @@ impl<'f> Cx<'f> {
             mistake(format!("the option --{name} is used by {} and declared by no module", self.module()))
         })?;
         Ok(self.framework.given.value(declared))
+    }
+
+    /// A variable of the environment. What was read so is among the variables that cargo is told of, and a build script that
+    /// configures runs again when it changes.
+    ///
+    /// ```
+    /// # fn f(cx: &dijitso::configure::Cx<'_>) {
+    /// let home = cx.reads_variable("METIS_HOME").filter(|home| !home.is_empty());
+    /// # }
+    /// ```
+    pub fn reads_variable(&self, name: &str) -> Option<OsString> {
+        self.framework.reads_variable(name);
+        crate::config::env::named(name)
+    }
+
+    /// Notes a file or directory that this module reads by itself: a build script that configures runs again when it changes.
+    ///
+    /// ```
+    /// # fn f(cx: &dijitso::configure::Cx<'_>) -> std::io::Result<()> {
+    /// let text = std::fs::read_to_string("/etc/metis.conf")?;
+    /// cx.reads_file("/etc/metis.conf");
+    /// # Ok(()) }
+    /// ```
+    pub fn reads_file(&self, path: impl AsRef<Path>) {
+        self.framework.reads_file(path.as_ref().to_owned());
+    }
+
+    /// What must not be written down.
+    pub(super) fn secrets(&self) -> &super::log::Secrets {
+        self.framework.log.secrets()
     }
 
     /// Gives a value to all modules that ask for its type: the architecture, the precision, a directory.

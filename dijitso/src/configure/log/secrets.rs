@@ -41,6 +41,14 @@ impl Secrets {
         Secrets(all)
     }
 
+    /// With another one.
+    pub(in crate::configure) fn and(self, more: Option<String>) -> Secrets {
+        let mut all = self.0;
+        all.extend(more.filter(|value| !value.is_empty()));
+        all.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Secrets(all)
+    }
+
     pub(in crate::configure) fn hide(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), HIDDEN))
     }

@@ -62,9 +62,9 @@ impl Module for Blas {
             .of_download(cx, &OPTIONS, &recipe, LIBS)?;
         let (from, settings, (naming, lapack)) = candidates.choose(cx, |settings| test(cx, settings))?;
         cx.settings(None, &settings);
-        cx.define("HAVE_BLAS", "1", &format!("BLAS is taken from {from}"));
+        cx.define("HAVE_BLAS", true, &format!("BLAS is taken from {from}"));
         match lapack {
-            true => cx.define("HAVE_LAPACK", "1", "the same libraries have LAPACK"),
+            true => cx.define("HAVE_LAPACK", true, "the same libraries have LAPACK"),
             false => cx.undefine("HAVE_LAPACK", "the libraries of BLAS do not have LAPACK"),
         }
         cx.make_words("BLAS_LIB", settings.words().map(|flag| flag.text), "BLAS, and perhaps LAPACK");
@@ -81,7 +81,12 @@ fn test(cx: &Cx<'_>, settings: &Settings) -> Verdict<(Naming, bool)> {
         let function = |name: &str| Function::new(naming.name(name)).with(settings);
         let (dot, product, lapack) = cx.all((function("ddot"), function("dgemm"), function("dgetrf")));
         match (dot, product) {
-            (Verdict::Yes(()), Verdict::Yes(())) => return Verdict::Yes((naming, lapack.is_yes())),
+            (Verdict::Yes(()), Verdict::Yes(())) => {
+                return match lapack {
+                    Verdict::Unknown(reason) => Verdict::Unknown(reason),
+                    lapack => Verdict::Yes((naming, lapack.is_yes())),
+                };
+            }
             (Verdict::Unknown(reason), _) | (_, Verdict::Unknown(reason)) => return Verdict::Unknown(reason),
             (Verdict::No(reason), _) | (_, Verdict::No(reason)) => {
                 last.get_or_insert(reason);

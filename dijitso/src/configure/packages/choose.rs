@@ -1,16 +1,14 @@
 //! Candidates in order, each with where it comes from, and the choice among them.
 
-use std::path::Path;
-
-use super::build::{Recipe, built, origin};
-use super::pkg_config;
-use super::places::{PackageOptions, below, dirs, named};
-use crate::config::env;
+use super::build::Recipe;
+use super::candidate::{Candidate, Refused};
+use super::pkg_config::{self, Search};
+use super::places::{PackageOptions, dirs, named, owned};
 use crate::config::origin::Origin;
 use crate::configure::Cx;
 use crate::configure::failed::{Failed, FailureKind};
 use crate::configure::options::{Auto, Download};
-use crate::probe::{CMakePackage, Question as _, Reason, Settings, Verdict};
+use crate::probe::{CMakePackage, Reason, Settings, Verdict};
 
 /// Candidates for a package, in the order in which they are believed: what options say, pkg-config, CMake, variables of the
 /// environment, the system, and last what is built here. Each is tested before it is taken, and looked at only if all before
@@ -61,25 +59,20 @@ pub struct Candidates {
     name: &'static str,
     /// Somebody said where it is: then it is there or nowhere.
     fixed: bool,
+    /// Whether the user asked for it.
+    demanded: bool,
     all: Vec<Candidate>,
     /// What each has beside its own.
     more: Settings,
-    refused: Vec<(String, String)>,
+    refused: Refused,
     last: Option<Reason>,
-}
-
-#[derive(Debug)]
-enum Candidate {
-    Ready(String, Settings),
-    CMake(CMakePackage),
-    Build(Recipe, Vec<Vec<String>>),
-    /// With the reason.
-    Refused(String, String),
 }
 
 impl Candidates {
     /// Begins with what options say: `--with-x-lib`, `--with-x-dir`, `--with-x-include`. If they name a place, the package is
     /// there or nowhere. `libs` are sets of libraries that the package may consist of.
+    ///
+    /// What the user asks for by one of its options is [demanded](Failed::demanded).
     ///
     /// # Errors
     /// The package is not wanted (`--with-x=no`).
@@ -96,9 +89,15 @@ impl Candidates {
             let origin = cx.origin(&options.wanted)?;
             return Err(cx.fail(format!("{} is not wanted ({origin})", options.name)));
         }
-        let (all, refused) = (Vec::new(), Vec::new());
-        let more = Settings::new();
-        let mut candidates = Candidates { name: options.name, fixed: false, all, more, refused, last: None };
+        let mut candidates = Candidates {
+            name: options.name,
+            fixed: false,
+            demanded: options.is_demanded(cx)?,
+            all: Vec::new(),
+            more: Settings::new(),
+            refused: Refused::default(),
+            last: None,
+        };
         let include = dirs(cx, &options.include)?;
         let libraries = cx.get(&options.lib)?;
         if !libraries.is_empty() {
@@ -110,14 +109,13 @@ impl Candidates {
         if let Some(dir) = cx.get(&options.dir)? {
             let origin = cx.origin(&options.dir)?;
             candidates.fixed = true;
-            for (from, settings) in below(&dir, libs, &origin) {
-                candidates.add(&from, include.clone().and(&settings));
-            }
+            let (from, libs, with) = (origin.to_string(), owned(libs), include.clone());
+            candidates.all.push(Candidate::Below { from, dir, libs, origin, with });
         }
         if !candidates.fixed && !include.is_empty() {
-            for names in libs {
+            for names in owned(libs) {
                 candidates
-                    .add("the option for headers", include.clone().and(&named(names, &Origin::Default)));
+                    .add("the option for headers", include.clone().and(&named(&names, &Origin::Default)));
             }
         }
         Ok(candidates)
@@ -127,6 +125,11 @@ impl Candidates {
     pub(in crate::configure) fn each_with(mut self, more: &Settings) -> Candidates {
         self.more = self.more.and(more);
         self
+    }
+
+    /// Nothing else is looked for from now on: what is added was named.
+    pub(super) fn fix(&mut self) {
+        self.fixed = true;
     }
 
     /// Whether nothing else needs to be looked for.
@@ -164,9 +167,14 @@ impl Candidates {
     /// candidates.of_pkg_config(cx, &["metis"])
     /// # }
     /// ```
-    pub fn of_pkg_config(mut self, cx: &Cx<'_>, names: &[&str]) -> Candidates {
+    pub fn of_pkg_config(self, cx: &Cx<'_>, names: &[&str]) -> Candidates {
+        self.of_pkg_config_in(cx, names, Search::All)
+    }
+
+    /// The same of some of its directories.
+    pub(super) fn of_pkg_config_in(mut self, cx: &Cx<'_>, names: &[&str], search: Search) -> Candidates {
         for name in if self.fixed { &[] } else { names } {
-            match pkg_config::read(cx, name, &[]) {
+            match pkg_config::read(cx, name, search) {
                 Ok(package) => {
                     let from = format!("pkg-config {name} {}", package.version);
                     self.all.push(Candidate::Ready(from, package.settings));
@@ -214,14 +222,7 @@ impl Candidates {
     /// ```
     pub fn of_environment(mut self, variables: &[&str], libs: &[&[&str]]) -> Candidates {
         for variable in if self.fixed { &[] } else { variables } {
-            let Some(dir) = env::named(variable).filter(|dir| !dir.is_empty()) else { continue };
-            let origin = Origin::Environment((*variable).to_owned());
-            let found = below(Path::new(&dir), libs, &origin);
-            if found.is_empty() {
-                let why = format!("there is nothing of it in {}", Path::new(&dir).display());
-                self.refuse(variable, why);
-            }
-            self.all.extend(found.into_iter().map(|(from, settings)| Candidate::Ready(from, settings)));
+            self.all.push(Candidate::Variable((*variable).to_owned(), owned(libs)));
         }
         self
     }
@@ -235,7 +236,7 @@ impl Candidates {
     /// # }
     /// ```
     pub fn of_system(mut self, libs: &[&[&str]]) -> Candidates {
-        for names in libs.iter().filter(|_| !self.fixed) {
+        for names in owned(libs).iter().filter(|_| !self.fixed) {
             let from = format!("the system: {}", names.join(" "));
             self.all.push(Candidate::Ready(from, named(names, &Origin::Default)));
         }
@@ -294,8 +295,7 @@ impl Candidates {
             );
             self.refuse(&from, why);
         } else {
-            let libs = libs.iter().map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-            self.all.push(Candidate::Build(recipe.clone().from(&location, &sha256), libs.collect()));
+            self.all.push(Candidate::Build(recipe.clone().from(&location, &sha256), owned(libs)));
         }
         Ok(self)
     }
@@ -319,9 +319,19 @@ impl Candidates {
         cx: &Cx<'_>,
         test: impl Fn(&Settings) -> Verdict<T>,
     ) -> Result<(String, Settings, T), Failed> {
-        let was_fixed = self.fixed;
+        let demanded = self.demanded;
+        self.first(cx, test).map_err(|failed| if demanded { failed.demanded() } else { failed })
+    }
+
+    fn first<T>(
+        &mut self,
+        cx: &Cx<'_>,
+        test: impl Fn(&Settings) -> Verdict<T>,
+    ) -> Result<(String, Settings, T), Failed> {
         for candidate in std::mem::take(&mut self.all) {
-            for (from, settings) in self.looked_at(cx, candidate)? {
+            let found = candidate.comes_to(cx, &mut self.refused);
+            let found = found.map_err(|failed| failed.after_trying(self.refused.take()))?;
+            for (from, settings) in found {
                 let settings = settings.and(&self.more);
                 match test(&settings) {
                     Verdict::Yes(answer) => {
@@ -329,61 +339,25 @@ impl Candidates {
                         return Ok((from, settings, answer));
                     }
                     Verdict::No(reason) => {
-                        self.refused.push((from, reason.to_string()));
+                        self.refused.add(from, reason.to_string());
                         self.last = Some(reason);
                     }
                     Verdict::Unknown(reason) => {
                         let question = format!("{} of {from}", self.name);
-                        return Err(Failed::of_question(question, reason, true).after_trying(self.refused));
+                        let failed = Failed::of_question(question, reason, true);
+                        return Err(failed.after_trying(self.refused.take()));
                     }
                 }
             }
         }
-        let what = match was_fixed {
+        let what = match self.fixed {
             true => format!("{} is not where the options say that it is", self.name),
             false => format!("{} was not found; name its place with --with-{}-dir=..", self.name, self.name),
         };
-        let failed = match self.last {
+        let failed = match self.last.take() {
             Some(reason) => Failed::of_question(self.name.to_owned(), reason.because(what), false),
             None => Failed::new(FailureKind::No, what),
         };
-        Err(failed.after_trying(self.refused))
-    }
-
-    /// What a candidate comes to, now that it is its turn.
-    fn looked_at(&mut self, cx: &Cx<'_>, candidate: Candidate) -> Result<Vec<(String, Settings)>, Failed> {
-        match candidate {
-            Candidate::Ready(from, settings) => Ok(vec![(from, settings)]),
-            Candidate::CMake(package) => {
-                let from = package.describe();
-                match cx.ask(&package) {
-                    Verdict::Yes(found) => {
-                        Ok(vec![(format!("{from} {}", found.version).trim_end().to_owned(), found.settings)])
-                    }
-                    Verdict::No(reason) | Verdict::Unknown(reason) => {
-                        self.refused.push((from, reason.to_string()));
-                        Ok(Vec::new())
-                    }
-                }
-            }
-            Candidate::Build(recipe, libs) => {
-                let work = built(cx, &recipe, cx.probes().session().jobs())
-                    .map_err(|failed| failed.after_trying(std::mem::take(&mut self.refused)))?;
-                let names: Vec<Vec<&str>> =
-                    libs.iter().map(|names| names.iter().map(String::as_str).collect()).collect();
-                let names: Vec<&[&str]> = names.iter().map(Vec::as_slice).collect();
-                let found = below(&work.prefix, &names, &origin(&recipe, &work));
-                if found.is_empty() {
-                    let why =
-                        format!("it was built, and none of its libraries is in {}", work.prefix.display());
-                    self.refused.push(("to build it".to_owned(), why));
-                }
-                Ok(found)
-            }
-            Candidate::Refused(from, why) => {
-                self.refused.push((from, why));
-                Ok(Vec::new())
-            }
-        }
+        Err(failed.after_trying(self.refused.take()))
     }
 }

@@ -1,10 +1,12 @@
 //! Packages: where one may be, in order, and the test that each place has to pass.
 //!
 //! What a file says about a package (pkg-config, a wrapper's flags, a variable) is only a candidate. Each is tested with
-//! the package's own questions before it is believed, and what was refused is told with the reason.
+//! the package's own questions before it is believed, and what was refused is told with the reason. What the user asked for
+//! by an option is there, or the configuration fails.
 
 mod blas;
 mod build;
+mod candidate;
 mod choose;
 mod mpi;
 mod openmp;

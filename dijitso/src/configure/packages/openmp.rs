@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::origin::Origin;
 use crate::configure::{Auto, Cx, Failed, Module, Opt, Options};
 use crate::probe::{CompilerFlag, FirstOf, Language, Link, Settings};
 
@@ -12,7 +13,8 @@ const OPENMP: Opt<Auto> = Opt::auto("with-openmp", Auto::Auto, "use OpenMP");
 /// The flags of compilers, the usual ones first.
 const FLAGS: [&str; 4] = ["-fopenmp", "-qopenmp", "-fopenmp=libomp", "-mp"];
 
-/// OpenMP: the flag for each language, whose effect and link were tested.
+/// OpenMP: the flag for each language, whose effect and link were tested. It comes with the compiler: there is no place where it
+/// might be installed, and nothing to download. With `--with-openmp=yes` a configuration without it fails.
 ///
 /// BuildSystem: `config.packages.openmp`.
 ///
@@ -41,23 +43,31 @@ impl Module for OpenMp {
     }
 
     fn configure(cx: &Cx<'_>) -> Result<OpenMp, Failed> {
-        if cx.get(&OPENMP)? == Auto::No {
-            return Err(cx.fail(format!("OpenMP is not wanted ({})", cx.origin(&OPENMP)?)));
+        match cx.get(&OPENMP)? {
+            Auto::No => Err(cx.fail(format!("OpenMP is not wanted ({})", cx.origin(&OPENMP)?))),
+            Auto::Yes => OpenMp::found(cx).map_err(|failed| failed.demanded()),
+            Auto::Auto => OpenMp::found(cx),
         }
+    }
+}
+
+impl OpenMp {
+    fn found(cx: &Cx<'_>) -> Result<OpenMp, Failed> {
         let mut flags = BTreeMap::new();
         for language in [Language::C, Language::Cxx] {
             let accepted = FirstOf::new(
                 FLAGS.map(|flag| CompilerFlag::new(flag).in_language(language).defines("_OPENMP")),
             );
             let (_, flag) = cx.need(&accepted)?;
-            let settings = Settings::new().flag(flag.text.clone());
+            let asked = Origin::Probe(format!("which flag of OpenMP the {language} compiler has"));
+            let settings = Settings::new().flag(flag.text.clone()).asked_by(asked);
             let body = "return omp_get_max_threads() > 0 ? 0 : 1;";
             let text = Link::body(language, "#include <omp.h>", body).with(&settings);
             cx.need(&text.named(format!("OpenMP program with {} ({language})", flag.text)))?;
             cx.settings(Some(language), &settings);
             flags.insert(language, flag.text);
         }
-        cx.define("HAVE_OPENMP", "1", "a program with OpenMP is linked");
+        cx.define("HAVE_OPENMP", true, "a program with OpenMP is linked");
         let all: Vec<String> = flags.iter().map(|(language, flag)| format!("{flag} ({language})")).collect();
         cx.summary("OpenMP", all.join(", "));
         Ok(OpenMp { flags })

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::configure::{Cx, Failed, Module};
 use crate::probe::{FirstOf, Language, Link, Settings};
 
-/// POSIX threads: what to compile and link with, which may be nothing.
+/// POSIX threads: what to compile and link with, which may be nothing. They come with the C library: there is no place where they
+/// might be installed, and nothing to download.
 ///
 /// BuildSystem: `config.packages.pthread`.
 ///
@@ -38,7 +39,7 @@ impl Module for Threads {
         let (which, _) = cx.need(&FirstOf::new(candidates.iter().map(text)))?;
         let settings = candidates[which].clone();
         cx.settings(None, &settings);
-        cx.define("HAVE_THREADS", "1", "a program with threads is linked");
+        cx.define("HAVE_THREADS", true, "a program with threads is linked");
         let shown = if settings.is_empty() { "nothing is needed".to_owned() } else { settings.to_string() };
         cx.summary("Threads", shown);
         Ok(Threads { settings })

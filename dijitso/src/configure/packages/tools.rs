@@ -81,7 +81,7 @@ impl Tools {
                 link.extend(compiler.flags.link.iter().map(|flag| flag.text.clone()).chain(dirs));
                 signer.field("link", &link);
             }
-            compilers.push(Tool { language, words: compiler.toolchain.words().to_vec(), flags });
+            compilers.push(Tool { language, words: compiler.toolchain.words_elsewhere(), flags });
         }
         for (name, value) in &session.config.compiler_env {
             signer.field(name, value);

@@ -8,6 +8,16 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use crate::fs::Fs;
+use crate::signature::{Digested, Signature};
+
+/// What other packers begin with.
+const OTHERS: [(&[u8], &str); 5] = [
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x1f\x9d", "compress"),
+];
 
 /// No tarball is larger, unpacked.
 const LARGEST: u64 = 8 << 30;
@@ -15,17 +25,23 @@ const LARGEST: u64 = 8 << 30;
 /// Unpacks `tarball` into `dir`, which is there and empty.
 ///
 /// # Errors
-/// It cannot be read to its end, or a name in it would leave the directory.
-pub(super) fn unpack(fs: &Fs, tarball: &Path, dir: &Path) -> Result<(), String> {
+/// It cannot be read to its end, it is another one than was `wanted`, or a name in it would leave the directory.
+pub(super) fn unpack(fs: &Fs, tarball: &Path, dir: &Path, wanted: &Signature) -> Result<(), String> {
     let problem =
         |error: io::Error| format!("cannot unpack {}: {error}; it is cut off or damaged", tarball.display());
-    let mut file = fs.open(tarball).map_err(problem)?.into_reader();
+    let mut file = Digested::new(fs.open(tarball).map_err(problem)?.into_reader());
     // By its contents: a name says nothing sure.
     let mut head = Vec::new();
-    file.by_ref().take(2).read_to_end(&mut head).map_err(problem)?;
-    let is_gzip = head == [0x1f, 0x8b];
-    let whole = io::Cursor::new(head).chain(file);
-    let reader: Box<dyn Read> =
+    file.by_ref().take(6).read_to_end(&mut head).map_err(problem)?;
+    if let Some((_, kind)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
+        let tarball = tarball.display();
+        return Err(format!(
+            "{tarball} is packed by {kind}, and .tar and .tar.gz are unpacked here: pack it so, and give the SHA-256 of that"
+        ));
+    }
+    let is_gzip = head.starts_with(&[0x1f, 0x8b]);
+    let whole = io::Cursor::new(head).chain(&mut file);
+    let reader: Box<dyn Read + '_> =
         if is_gzip { Box::new(flate2::read::GzDecoder::new(whole)) } else { Box::new(whole) };
     let mut archive = tar::Archive::new(reader.take(LARGEST));
     let mut links = BTreeSet::new();
@@ -76,7 +92,17 @@ pub(super) fn unpack(fs: &Fs, tarball: &Path, dir: &Path) -> Result<(), String> 
         return Err(format!("there is nothing in {}", tarball.display()));
     }
     // A compressed stream has its checksum at its end.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(problem).map(drop)
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(problem)?;
+    io::copy(&mut file, &mut io::sink()).map_err(problem)?;
+    match file.signature() {
+        found if found == *wanted => Ok(()),
+        found => {
+            let tarball = tarball.display();
+            Err(format!(
+                "{tarball} was changed while it was read: it has the SHA-256 {found} now, and must have {wanted}"
+            ))
+        }
+    }
 }
 
 /// The path without `.`, if it stays where it begins.
@@ -132,7 +158,8 @@ mod tests {
         let (dir, tarball) = (place.path().join("deep/dir"), place.path().join("x.tar"));
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(&tarball, [entries.concat(), vec![0; 1024]].concat()).unwrap();
-        let result = unpack(&Fs::new(Default::default()), &tarball, &dir);
+        let fs = Fs::new(Default::default());
+        let result = unpack(&fs, &tarball, &dir, &fs.digest(&tarball).unwrap());
         (place, result)
     }
 
@@ -191,8 +218,32 @@ mod tests {
             let (tarball, dir) = (place.path().join(format!("{n}.tar.gz")), place.path().join(n.to_string()));
             std::fs::write(&tarball, &bytes[..cut]).unwrap();
             std::fs::create_dir(&dir).unwrap();
-            let problem = unpack(&fs, &tarball, &dir).unwrap_err();
+            let wanted = fs.digest(&tarball).unwrap();
+            let problem = unpack(&fs, &tarball, &dir, &wanted).unwrap_err();
             assert!(problem.contains("cut off") || problem.contains("nothing in"), "{cut}: {problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_unpacked_is_what_was_meant_and_what_cannot_be_unpacked_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let fs = Fs::new(Default::default());
+        let (tarball, dir) = (place.path().join("x.tar.xz"), place.path().join("dir"));
+        std::fs::create_dir(&dir).unwrap();
+        let unpacked = |bytes: &[u8], wanted: Signature| {
+            std::fs::write(&tarball, bytes).unwrap();
+            unpack(&fs, &tarball, &dir, &wanted)
+        };
+        let plain = [entry("p/f", tar::EntryType::Regular, ""), vec![0; 1024]].concat();
+        let mut longer = plain.clone();
+        longer.extend_from_slice(&[0; 4096]);
+        let digest = crate::signature::digest;
+        unpacked(&longer, digest(&longer)).unwrap();
+        let problem = unpacked(&longer, digest(&plain)).unwrap_err();
+        assert!(problem.contains("was changed while it was read"), "{problem}");
+        for (magic, kind) in OTHERS {
+            let problem = unpacked(magic, digest(magic)).unwrap_err();
+            assert!(problem.contains(&format!("is packed by {kind}, and .tar and .tar.gz")), "{problem}");
         }
     }
 }

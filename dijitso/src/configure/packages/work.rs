@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! packages/<name>-<key>/       the key: tarball, build system, arguments, compilers, their flags and places
-//!   lock                       held while somebody builds
-//!   build.log                  every command with what it said
+//!   lock                       held while somebody builds, and while what was installing for a killed one still runs
+//!   build.log                  every command with what it says, as it says it
 //!   tree-<n>/source, cmake     what is built, and where CMake builds it
 //!   tree-<n>/extracted ..      a mark for each step that is done; `<step>.begun` while it runs
 //!   prefix/                    what is installed; complete if `.dijitso-installed` is in it
@@ -20,9 +20,10 @@ use super::build::Recipe;
 use super::tools::{Dirs, Tools};
 use super::unpack::unpack;
 use crate::cache::Lock;
+use crate::configure::log::Secrets;
 use crate::configure::{Cx, Failed};
 use crate::fs::{Absent, Fs};
-use crate::process::{Command, Status};
+use crate::process::{Command, Status, wait_any};
 use crate::signature::{Signature, Signer};
 use crate::stats::Counters;
 
@@ -30,6 +31,8 @@ use crate::stats::Counters;
 pub(super) const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 /// Lines of the log that a failure shows.
 const SHOWN: usize = 15;
+/// What a command says is in the log after at most so long.
+const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) struct Work<'a> {
     recipe: &'a Recipe,
@@ -39,6 +42,7 @@ pub(super) struct Work<'a> {
     pub(super) log: PathBuf,
     fs: &'a Fs,
     counters: &'a Counters,
+    secrets: Secrets,
 }
 
 impl<'a> Work<'a> {
@@ -70,6 +74,7 @@ impl<'a> Work<'a> {
             root,
             fs: &session.fs,
             counters: &session.counters,
+            secrets: cx.secrets().clone().and(password(&recipe.location)),
         })
     }
 
@@ -81,12 +86,12 @@ impl<'a> Work<'a> {
     /// Each step once: what a failed run has finished is not done again.
     pub(super) fn run(&self, wanted: &Signature, patience: Duration) -> Result<(), Problem> {
         self.fs.create_dir_all_public(&self.root).map_err(io)?;
-        let _lock = lock(self.fs, &self.root.join("lock"), patience)?;
+        let lock = lock(self.fs, &self.root.join("lock"), patience)?;
         if self.is_installed() {
             return Ok(());
         }
         let tree = self.tree()?;
-        tree.step("extracted", || self.extract(&tree, wanted))?;
+        tree.step("extracted", || self.extract(&tree, wanted, &lock))?;
         let top = tree.top();
         let (build, prefix) = (tree.cmake(), self.prefix.as_path());
         let dirs = Dirs { top: &top, build: &build, prefix };
@@ -97,9 +102,9 @@ impl<'a> Work<'a> {
             self.call(configure)
         })?;
         tree.step("built", || self.call(make))?;
-        // What a killed run has installed is not all of it.
+        // What a killed run has installed is not all of it; what installed it has ended, as it held the lock.
         self.fs.remove_tree(&self.prefix).map_err(io)?;
-        self.call(install)?;
+        self.call(holding(install, &lock))?;
         if !self.fs.exists(&self.prefix) {
             let prefix = self.prefix.display();
             let text = format!(
@@ -129,8 +134,8 @@ impl<'a> Work<'a> {
         Ok(new)
     }
 
-    fn extract(&self, tree: &Tree<'_>, wanted: &Signature) -> Result<(), Problem> {
-        let tarball = self.fetch(wanted)?;
+    fn extract(&self, tree: &Tree<'_>, wanted: &Signature, lock: &Lock) -> Result<(), Problem> {
+        let tarball = self.fetch(wanted, lock)?;
         let found = self
             .fs
             .digest(&tarball)
@@ -148,11 +153,11 @@ impl<'a> Work<'a> {
         let source = tree.source();
         self.fs.remove_tree(&source).map_err(io)?;
         self.fs.create_dir_all_public(&source).map_err(io)?;
-        Ok(unpack(self.fs, &tarball, &source)?)
+        Ok(unpack(self.fs, &tarball, &source, wanted)?)
     }
 
     /// The tarball as a file.
-    fn fetch(&self, wanted: &Signature) -> Result<PathBuf, Problem> {
+    fn fetch(&self, wanted: &Signature, lock: &Lock) -> Result<PathBuf, Problem> {
         let location = &self.recipe.location;
         if let Some(path) = location.strip_prefix("file://") {
             return Ok(PathBuf::from(path));
@@ -172,8 +177,8 @@ impl<'a> Work<'a> {
         ];
         for (program, options) in loaders {
             let Ok(command) = self.tools.program(self.fs, program, &self.root) else { continue };
-            let command = command.args(options.iter().copied());
-            self.call(command.arg(&part).arg(location))?;
+            let command = command.args(options.iter().copied()).arg(&part).arg(location);
+            self.call(holding(command, lock))?;
             self.fs.rename(&part, &target).map_err(io)?;
             return Ok(target);
         }
@@ -183,26 +188,70 @@ impl<'a> Work<'a> {
         Err(text.into())
     }
 
-    /// Runs a command, and adds it and what it says to the log.
+    /// Runs a command, and adds it and what it says to the log, line by line and without secrets.
     fn call(&self, command: Command) -> Result<(), Problem> {
-        let log = |bytes: &[u8]| drop(self.fs.append(&self.log, bytes, Absent::Create));
-        log(format!("$ {command}\n").as_bytes());
-        let running =
-            command.spawn(self.counters).map_err(|error| format!("cannot start `{command}`: {error}"))?;
+        let mut log = BuildLog { work: self, begun: Vec::new() };
+        log.add(format!("$ {command}\n").as_bytes());
+        let shown = self.secrets.hide(&command.to_string());
+        let mut running =
+            command.spawn(self.counters).map_err(|error| format!("cannot start `{shown}`: {error}"))?;
+        loop {
+            log.add(&running.news());
+            if wait_any(std::slice::from_mut(&mut running), LOOK).is_some() {
+                break;
+            }
+        }
+        log.add(&running.news());
+        log.add(b"\n");
         let output = running.into_output();
-        let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-        log(&said);
         match output.status {
             Status::Exited(0) => Ok(()),
             status => {
-                let text = String::from_utf8_lossy(&said).into_owned();
+                let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+                let text = self.secrets.hide(&String::from_utf8_lossy(&said));
                 let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
                 let last = &lines[lines.len().saturating_sub(SHOWN)..];
-                let text = format!("`{command}` {}:\n{}", status.describe(), last.join("\n"));
+                let text = format!("`{shown}` {}:\n{}", status.describe(), last.join("\n"));
                 Err(Problem { text, was_killed: !matches!(status, Status::Exited(_)) })
             }
         }
     }
+}
+
+/// `build.log` while a command runs.
+struct BuildLog<'a> {
+    work: &'a Work<'a>,
+    /// A line without its end: half a secret could not be told from an innocent word.
+    begun: Vec<u8>,
+}
+
+impl BuildLog<'_> {
+    fn add(&mut self, bytes: &[u8]) {
+        self.begun.extend_from_slice(bytes);
+        let Some(end) = self.begun.iter().rposition(|byte| *byte == b'\n') else { return };
+        let rest = self.begun.split_off(end + 1);
+        let lines = self.work.secrets.hide(&String::from_utf8_lossy(&self.begun));
+        self.begun = rest;
+        if !lines.trim().is_empty() {
+            let _ = self.work.fs.append(&self.work.log, lines.as_bytes(), Absent::Create);
+        }
+    }
+}
+
+/// What a killed builder has started goes on, and would disturb the next one.
+fn holding(command: Command, lock: &Lock) -> Command {
+    match lock.share() {
+        Some(file) => command.holding(file),
+        None => command,
+    }
+}
+
+/// The secret part of `https://user:secret@place/..`.
+fn password(location: &str) -> Option<String> {
+    let (_, rest) = location.split_once("://")?;
+    let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
+    let (_, password) = user.split_once(':')?;
+    Some(password.to_owned())
 }
 
 /// Why a package is not built.

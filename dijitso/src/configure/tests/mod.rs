@@ -5,6 +5,8 @@ mod graph;
 mod outputs;
 mod packages;
 mod packages_build;
+mod packages_cmake;
+mod packages_demanded;
 mod packages_found;
 mod written;
 

@@ -2,27 +2,33 @@
 //!
 //! CMake's own generator evaluates everything: targets that need other targets, generator expressions, what a static library
 //! in C++ needs. So a project of one program is configured with the package, and the commands that were generated for that
-//! program are read. The files that CMake read are listed in what it generates, too.
+//! program are read. The files that CMake read are listed in what it generates, too; where it looked in vain it says itself.
 
+mod around;
 mod find;
+mod project;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use around::{Around, Searches};
+use project::{NAMES, project};
 use serde::{Deserialize, Serialize};
 
 use super::job::Trace;
 use super::need::Called;
 use super::settings::Settings;
 use super::surroundings::Surroundings;
-use super::told::{Step, kept};
+use super::told::{Problem, Step, kept};
 use crate::fs::Scratch;
 use crate::process::{Command, Output, Status};
-use crate::toolchain::{Language, SearchPath};
+use crate::toolchain::{Language, SearchPath, Trouble, trouble};
 
-pub(super) use find::find;
+pub(super) use around::still_so;
+pub(super) use find::{Search, variables};
 
-/// What CMake is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What CMake is asked; without a name: whether it can configure an empty project.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct CMakeCall {
     pub(crate) name: String,
     pub(crate) components: Vec<String>,
@@ -43,6 +49,9 @@ pub(super) struct CMakeJob {
     scratch: Scratch,
     command: Command,
     trace: Trace,
+    /// Else it is an empty project.
+    is_of_package: bool,
+    prefixes: Vec<PathBuf>,
 }
 
 const OBJECT: &str = "p.c.o";
@@ -70,8 +79,8 @@ impl CMakeJob {
         command = command.arg("-S").arg(&source).arg("-B").arg(&build).args(["-G", "Unix Makefiles"]);
         for (language, name) in NAMES {
             let Some(compiler) = around.compilers.get(&language) else { continue };
-            command =
-                command.arg(format!("-DCMAKE_{name}_COMPILER={}", compiler.toolchain.words().join(";")));
+            command = command
+                .arg(format!("-DCMAKE_{name}_COMPILER={}", compiler.toolchain.words_elsewhere().join(";")));
             let flags: Vec<String> = compiler.flags.compile_words().map(|flag| flag.text).collect();
             command = command.arg(format!("-DCMAKE_{name}_FLAGS={}", flags.join(" ")));
         }
@@ -82,7 +91,8 @@ impl CMakeJob {
             search: SearchPath::default(),
             incomplete: false,
         };
-        Ok(CMakeJob { scratch, command, trace })
+        let prefixes = call.prefixes.iter().map(PathBuf::from).collect();
+        Ok(CMakeJob { scratch, command, trace, is_of_package: !call.name.is_empty(), prefixes })
     }
 
     pub(super) fn command(&self) -> &Command {
@@ -90,12 +100,28 @@ impl CMakeJob {
     }
 
     /// # Errors
-    /// Nobody can say: it did not end by itself.
-    pub(super) fn ended(mut self, around: &Surroundings, output: &Output) -> Result<(Called, Trace), String> {
+    /// Nobody can say: it did not end by itself, or the machine was in trouble.
+    pub(super) fn ended(
+        mut self,
+        around: &Surroundings,
+        output: &Output,
+    ) -> Result<(Called, Trace), Problem> {
         let dir = self.scratch.path().to_owned();
-        let Status::Exited(status) = output.status else {
-            let ended = output.status.describe();
-            return Err(format!("cmake {ended}; DIJITSO_TIMEOUT says how long it may take"));
+        let printed = String::from_utf8_lossy(&output.stderr);
+        let searches = Searches::of(&printed);
+        let said = kept(searches.said.as_bytes(), &dir.to_string_lossy());
+        let (status, elapsed) = (output.status, output.elapsed);
+        let beside =
+            Output { status, elapsed, stdout: output.stdout.clone(), stderr: searches.said.into_bytes() };
+        let command = self.command.to_string().replace(&*dir.to_string_lossy(), ".");
+        if let Some(Trouble::Machine(text) | Trouble::Space(text)) =
+            trouble("CMake program", &beside, around.timeout)
+        {
+            return Err(Problem { text, commands: vec![command], said });
+        }
+        let status = match output.status {
+            Status::Exited(status) => status,
+            other => return Err(Problem::from(format!("cmake {}", other.describe()))),
         };
         let build = dir.join("build");
         let read = |name: &str| {
@@ -103,22 +129,17 @@ impl CMakeJob {
             Some(String::from_utf8_lossy(&bytes).into_owned())
         };
         let generated = |name: &str| read(&format!("CMakeFiles/{PROGRAM}.dir/{name}"));
-        let said = kept(&output.stderr, &dir.to_string_lossy());
         let why = match (status, read("refused")) {
             (0, Some(why)) => why,
             (0, None) => String::new(),
             _ => error_of(&said),
         };
-        let stdout = match (why.is_empty(), generated("link.txt"), generated("flags.make")) {
+        let mut stdout = match (why.is_empty(), generated("link.txt"), generated("flags.make")) {
             (true, Some(link), Some(flags)) => {
                 let version = read("version").unwrap_or_default();
                 format!("{}\n{}\n{flags}", version.trim(), link.trim())
             }
-            // Nobody lists where CMake looked in vain.
-            _ => {
-                self.trace.incomplete = true;
-                String::new()
-            }
+            _ => String::new(),
         };
         let listed = read("CMakeFiles/Makefile.cmake").unwrap_or_default();
         self.trace.files.extend(files_in(&listed).filter(|path| !path.starts_with(&dir)));
@@ -130,122 +151,53 @@ impl CMakeJob {
                 .map(PathBuf::from)
                 .filter(|path| path.is_absolute() && !path.starts_with(&dir) && around.fs.is_file(path)),
         );
-        let step = Step {
-            command: self.command.to_string().replace(&*dir.to_string_lossy(), "."),
-            status,
-            stdout: stdout.replace(&*dir.to_string_lossy(), "."),
-            stderr: said,
-        };
+        // What ended with an error has listed nothing.
+        self.trace.incomplete |= status != 0 || listed.is_empty();
+        if let (Some(packages), Some(root), true) = (read("packages"), read("root"), self.is_of_package) {
+            stdout.push_str(&self.lies_around(around, &packages, Path::new(root.trim()), searches.places));
+            // Before 3.17 CMake does not say where it looks, and of very many searches some are cut out.
+            let told = read("searches_are_told").is_some() && !printed.contains(" bytes omitted ..]");
+            self.trace.incomplete |= !told;
+        } else {
+            self.trace.incomplete |= self.is_of_package;
+        }
+        let step =
+            Step { command, status, stdout: stdout.replace(&*dir.to_string_lossy(), "."), stderr: said };
         let path = Some(self.command.program.to_string_lossy().into_owned());
         Ok((Called { path, why, step }, self.trace))
     }
-}
 
-const NAMES: [(Language, &str); 2] = [(Language::C, "C"), (Language::Cxx, "CXX")];
-
-/// A project that is a program with the package.
-fn project(call: &CMakeCall, around: &Surroundings) -> String {
-    let languages: Vec<&str> = NAMES
-        .iter()
-        .filter(|(language, _)| around.compilers.contains_key(language))
-        .map(|(_, name)| *name)
-        .collect();
-    let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    let components = match call.components.is_empty() {
-        true => String::new(),
-        false => format!("COMPONENTS {}", list(&call.components)),
-    };
-    let dir = call.config.parent().unwrap_or(Path::new("/"));
-    TEXT.replace("@LANGUAGES@", &languages.join(" "))
-        .replace("@COMPONENTS@", &components)
-        .replace("@TARGETS@", &list(&call.targets))
-        .replace("@UPPER@", &call.name.to_ascii_uppercase())
-        .replace("@LOWER@", &call.name.to_ascii_lowercase())
-        .replace("@NAME@", &call.name)
-        .replace("@PREFIXES@", &list(&call.prefixes))
-        .replace("@DIR@", &quoted(&dir.to_string_lossy()))
-        .replace("@PROGRAM@", PROGRAM)
-}
-
-const TEXT: &str = r#"cmake_minimum_required(VERSION 3.13...3.31)
-project(@PROGRAM@ LANGUAGES @LANGUAGES@)
-set(CMAKE_C_FLAGS "")
-set(CMAKE_BUILD_TYPE Release)
-set(CMAKE_C_FLAGS_RELEASE "")
-set(CMAKE_SHARED_LIBRARY_LINK_C_FLAGS "")
-set(CMAKE_FIND_USE_PACKAGE_REGISTRY OFF)
-set(CMAKE_FIND_USE_SYSTEM_PACKAGE_REGISTRY OFF)
-set(@NAME@_DIR @DIR@)
-set(CMAKE_PREFIX_PATH @PREFIXES@)
-macro(refuse why)
-  file(WRITE "${CMAKE_BINARY_DIR}/refused" "${why}")
-  return()
-endmacro()
-find_package(@NAME@ CONFIG QUIET @COMPONENTS@)
-if(NOT @NAME@_FOUND)
-  if(@NAME@_NOT_FOUND_MESSAGE)
-    refuse("its own file says: ${@NAME@_NOT_FOUND_MESSAGE}")
-  endif()
-  refuse("its own file says that it is not usable here")
-endif()
-file(WRITE "${CMAKE_BINARY_DIR}/version" "${@NAME@_VERSION}")
-set(named @TARGETS@)
-get_property(imported DIRECTORY PROPERTY IMPORTED_TARGETS)
-foreach(target ${named})
-  if(NOT TARGET ${target})
-    refuse("it has no target ${target}; it has: ${imported}")
-  endif()
-endforeach()
-if(NOT named)
-  foreach(target @NAME@::@NAME@ @NAME@::@LOWER@ @LOWER@::@LOWER@)
-    if(NOT named AND TARGET ${target})
-      set(named ${target})
-    endif()
-  endforeach()
-endif()
-if(NOT named)
-  foreach(target ${imported})
-    get_target_property(type ${target} TYPE)
-    if(type MATCHES "LIBRARY$" AND NOT type MATCHES "MODULE")
-      list(APPEND named ${target})
-    endif()
-  endforeach()
-endif()
-add_executable(@PROGRAM@ p.c)
-set_target_properties(@PROGRAM@ PROPERTIES LINKER_LANGUAGE C NO_SYSTEM_FROM_IMPORTED ON)
-if(named)
-  target_link_libraries(@PROGRAM@ PRIVATE ${named})
-else()
-  foreach(prefix @UPPER@ @NAME@)
-    foreach(name LIBRARIES LIBRARY INCLUDE_DIRS INCLUDE_DIR DEFINITIONS)
-      if(${prefix}_${name})
-        set(of_${name} ${${prefix}_${name}})
-      endif()
-    endforeach()
-  endforeach()
-  if(NOT of_LIBRARIES)
-    set(of_LIBRARIES ${of_LIBRARY})
-  endif()
-  if(NOT of_LIBRARIES AND NOT of_INCLUDE_DIRS AND NOT of_INCLUDE_DIR)
-    refuse("it names neither targets nor @NAME@_LIBRARIES: name its targets")
-  endif()
-  target_link_libraries(@PROGRAM@ PRIVATE ${of_LIBRARIES})
-  target_include_directories(@PROGRAM@ PRIVATE ${of_INCLUDE_DIRS} ${of_INCLUDE_DIR})
-  target_compile_options(@PROGRAM@ PRIVATE ${of_DEFINITIONS})
-endif()
-"#;
-
-/// A word that CMake takes as it is.
-fn quoted(word: &str) -> String {
-    let mut text = String::from("\"");
-    for c in word.chars() {
-        if matches!(c, '"' | '\\' | '$') {
-            text.push('\\');
+    /// Notes what was looked for in vain, and what has to be looked at again as a line of the answer.
+    fn lies_around(
+        &mut self,
+        around: &Surroundings,
+        packages: &str,
+        root: &Path,
+        places: Vec<PathBuf>,
+    ) -> String {
+        let dir = self.scratch.path();
+        let names: BTreeSet<&str> =
+            packages.split(';').map(str::trim).filter(|name| !name.is_empty()).collect();
+        // It runs pkg-config, and nobody tells which of its files that reads.
+        self.trace.incomplete |= names.contains("PkgConfig");
+        let theirs = self.trace.files.iter().filter(|path| !path.starts_with(root));
+        let theirs = theirs.filter(|path| path.extension().is_some_and(|end| end == "cmake"));
+        let dirs = theirs.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+        let mut prefixes = self.prefixes.clone();
+        for place in places.into_iter().filter(|place| !place.starts_with(dir)) {
+            if around.fs.is_file(&place) {
+                self.trace.files.push(place);
+            } else if !around.fs.exists(&place) {
+                self.trace.asked.push(place.to_string_lossy().into_owned());
+            } else if !prefixes.contains(&place) {
+                prefixes.push(place);
+            }
         }
-        text.push(c);
+        let names = names.into_iter().map(str::to_owned).collect();
+        let path = around.config.path.clone().unwrap_or_default();
+        let target = around.compiler(Language::C).toolchain.target();
+        Around::new(names, prefixes, dirs).line(&around.fs, &path, target)
     }
-    text.push('"');
-    text
 }
 
 /// The first thing that CMake complains about, and where.
@@ -335,6 +287,5 @@ mod tests {
         assert_eq!(error_of(said), "No such thing. (CMake Error at x.cmake:3 (find))");
         let list = "# x\nset(CMAKE_MAKEFILE_DEPENDS\n  \"CMakeCache.txt\"\n  \"/a/b.cmake\"\n  )\n\"/no\"\n";
         assert_eq!(files_in(list).collect::<Vec<_>>(), [PathBuf::from("/a/b.cmake")]);
-        assert_eq!(quoted("a\"$b\\"), r#""a\"\$b\\""#);
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Knowledge, Question, Sealed, Stop, Verdict};
 use crate::probe::Settings;
-use crate::probe::cmake::{CMakeCall, find, read};
+use crate::probe::cmake::{CMakeCall, Search, read, variables};
 use crate::probe::verdict::{Evidence, Reason};
 use crate::toolchain::Language;
 
@@ -13,7 +13,11 @@ use crate::toolchain::Language;
 /// The file is looked for where CMake looks: `X_DIR`, `X_ROOT` and `CMAKE_PREFIX_PATH` of the environment, the directories
 /// beside those of `PATH`, the system's. Then CMake configures a project with it, in a directory of its own, and the commands
 /// that it generates are the answer: with all that the package's targets need, and generator expressions evaluated. It is
-/// remembered with every file that CMake read. Without such a file, or without CMake, the answer is a no.
+/// remembered with every file that CMake read, every place where it looked in vain, and what lies beside the package's files;
+/// not if the package fails with an error, or asks pkg-config, or CMake is older than 3.17. Without such a file, or without
+/// CMake, the answer is a no; if CMake cannot even configure an empty project, nobody can say.
+///
+/// What a file asks for by `if(EXISTS ..)` and `file(GLOB ..)` outside of its own directory, nobody sees.
 ///
 /// What a package says need not work: test it, as [`Candidates`](crate::configure::Candidates) does.
 ///
@@ -97,6 +101,11 @@ impl CMakePackage {
         self.prefixes.push(prefix.into());
         self
     }
+
+    /// The variables that say where it is.
+    pub(crate) fn variables(&self) -> Vec<String> {
+        variables(&self.name)
+    }
 }
 
 impl Sealed for CMakePackage {}
@@ -118,7 +127,8 @@ impl Question for CMakePackage {
         let compiler = session.compiler(Language::C).map_err(Stop::Unknown)?;
         let path = session.config.path.clone().unwrap_or_default();
         let target = compiler.toolchain.target();
-        let Some(config) = find(&session.fs, &self.name, &self.prefixes, &path, target) else {
+        let search = Search { fs: &session.fs, first: &self.prefixes, path: &path, target };
+        let Some(config) = search.first_of(&self.name) else {
             let (name, lower) = (&self.name, self.name.to_ascii_lowercase());
             let text = format!(
                 "there is no {name}Config.cmake or {lower}-config.cmake; CMAKE_PREFIX_PATH says where"
@@ -133,6 +143,16 @@ impl Question for CMakePackage {
             let text =
                 format!("{} is there, and cmake is needed to read it and {}", config.display(), called.why);
             return Ok(Verdict::No(Reason::new(text)));
+        }
+        // A package may ask for a newer CMake than there is; another error may be one of CMake or of the compiler.
+        if called.step.status != 0 && !called.why.contains("or higher is required") {
+            let control = known.cmake(CMakeCall::default())?;
+            if !control.why.is_empty() {
+                let (commands, said) = (vec![control.step.command.clone()], control.step.stderr.clone());
+                let text = format!("cmake cannot even configure an empty project: {}", control.why);
+                let evidence = Evidence { commands, said, ..Evidence::default() };
+                return Err(Stop::Unknown(Reason::with(text, evidence)));
+            }
         }
         if !called.why.is_empty() {
             let (commands, said) = (vec![called.step.command.clone()], called.step.stderr.clone());

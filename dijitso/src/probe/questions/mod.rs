@@ -24,6 +24,7 @@ pub use header::Header;
 pub use library::Library;
 pub use linked::{Link, Ran, Run};
 pub use macros::Macro;
+pub(crate) use program::compare_versions;
 pub use program::{Found, Program};
 pub use text::{Compile, Preprocess};
 pub use value::{Align, Constant, Member, Size, Type};
