@@ -28,7 +28,7 @@ for word; do case $word in
 esac; done
 root=../../..
 echo "configured" >> $root/times
-kill_once() { echo "test ! -e $root/../../../kill-$1 || test -e $root/$1 || { touch $root/$1; $2 kill -9 \$\$(cut -d' ' -f4 /proc/\$\$PPID/stat); sleep 600; }"; }
+kill_once() { echo "test ! -e $root/../../../kill-$1 || test -e $root/$1 || { touch $root/$1; $2 kill -9 \$\$(cut -d' ' -f4 /proc/\$\$PPID/stat); ${3:-sleep 600}; }"; }
 if test -e $root/../../../kill-configure && test ! -e $root/killed; then
   echo 'half' > Makefile; touch $root/killed; kill -9 $PPID; exit 1
 fi
@@ -40,7 +40,7 @@ libsmall.so: small.c
 	$cc \$(CFLAGS) -shared -fPIC -o libsmall.so small.c
 install:
 	mkdir -p \$(DESTDIR)$prefix/lib \$(DESTDIR)$prefix/include
-	@$(kill_once install "echo half > $prefix/lib/libsmall.so;")
+	@$(kill_once install "echo half > $prefix/lib/libsmall.so;" "until test -e $root/../../../go; do sleep 0.01; done; echo late > $prefix/lib/libsmall.so; exit 1")
 	cp libsmall.so \$(DESTDIR)$prefix/lib
 	cp small.h \$(DESTDIR)$prefix/include
 END
@@ -203,6 +203,10 @@ const CHILD: &str = "DIJITSO_PACKAGE_CHILD";
 
 /// Configures in a program of its own, which is the same test with the variable.
 fn child(place: &Place, test: &str) -> std::process::Child {
+    child_command(place, test).spawn().unwrap()
+}
+
+fn child_command(place: &Place, test: &str) -> std::process::Command {
     let told = place.path("").into_os_string();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     let name = format!("configure::tests::packages_build::{test}");
@@ -210,7 +214,8 @@ fn child(place: &Place, test: &str) -> std::process::Child {
     // A package sees none of what is in no key.
     command.env("CFLAGS", "--no-such-flag").env("DESTDIR", "/proc/no/such").env("MAKEFLAGS", "-n");
     command.env_remove("http_proxy").env_remove("all_proxy").env_remove("ALL_PROXY");
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command
 }
 
 /// Whether this is such a program; then it does its work.
@@ -222,7 +227,16 @@ fn is_child() -> bool {
     let location = std::fs::read_to_string(place.path("location"));
     let location = location.unwrap_or_else(|_| path.to_str().unwrap().to_owned());
     let recipe = Recipe::new("small", location, sha256, BuildWith::Autotools);
-    place.configure().provide(recipe).with::<Small>().run().unwrap();
+    let mut configure = place.configure();
+    if let Ok(compiler) = std::fs::read_to_string(place.path("compiler")) {
+        let probes = Probes::builder().cache_dir(place.path("cache")).without_environment_flags();
+        let probes = probes.compiler(Language::C, compiler).compiler(Language::Cxx, "g++");
+        configure = Configure::new("Demo").probes(probes).dir(place.path("build"));
+    }
+    if let Err(failed) = configure.provide(recipe).with::<Small>().run() {
+        place.write("failed", &failed.to_string());
+        panic!("{failed}");
+    }
     true
 }
 
@@ -243,6 +257,11 @@ fn a_build_that_is_killed_at_any_step_is_resumed_and_nothing_half_is_believed() 
         assert!(!place.root().join("prefix/.dijitso-installed").exists(), "{step}");
     }
     assert_eq!(place.read_root("prefix/lib/libsmall.so"), b"half\n");
+    // What installs for the one that was killed goes on, and nobody else installs before it has ended.
+    let lock = place.root().join("lock");
+    let fs = crate::fs::Fs::new(Default::default());
+    assert!(crate::cache::Lock::try_new(&fs, &lock).is_none());
+    place.write("go", "");
     place.configure().provide(recipe).with::<Small>().run().unwrap();
     assert!(place.read_root("prefix/lib/libsmall.so").len() > 1000);
     // What was killed is done anew elsewhere, once; what was done before the kill of `install` is not.
@@ -307,4 +326,44 @@ fn a_tarball_is_fetched_from_a_url_until_it_is_the_right_one_and_then_kept() {
     std::fs::remove_dir_all(place.root().join("tree-0")).unwrap();
     assert!(run());
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+#[test]
+fn the_log_of_a_build_is_written_while_it_runs_and_without_secrets() {
+    use std::os::unix::process::ExitStatusExt as _;
+    if is_child() {
+        return;
+    }
+    let place = Place::new();
+    // Kills who builds it once its words are in the log, and never if they are not.
+    let configure = "#!/bin/sh\necho \"the token is $DEMO_TOKEN\"; n=0\n\
+        until grep -q 'the token is' ../../../build.log; do sleep 0.01; n=$((n+1)); test $n -lt 3000 || exit 1; done\n\
+        test -e ../../../../../../fails && exit 1\nkill -9 $PPID; exit 1\n";
+    tarball(&place, &[("configure", configure, 0o755)]);
+    let test = "the_log_of_a_build_is_written_while_it_runs_and_without_secrets";
+    let run =
+        || child_command(&place, test).env("DEMO_TOKEN", "hidden-token").spawn().unwrap().wait().unwrap();
+    assert_eq!(run().signal(), Some(9));
+    let log = String::from_utf8(place.read_root("build.log")).unwrap();
+    assert!(log.contains("the token is (secret)\n") && !log.contains("hidden-token"), "{log}");
+    place.write("fails", "");
+    assert_eq!(run().code(), Some(101), "it fails by itself");
+    let failed = place.read("failed");
+    assert!(failed.contains("the token is (secret)") && !failed.contains("hidden-token"), "{failed}");
+}
+
+#[test]
+fn a_compiler_that_is_named_by_a_relative_path_builds_packages_in_other_directories() {
+    if is_child() {
+        return;
+    }
+    let place = Place::new();
+    let (path, _) = autotools(&place);
+    place.script("cc", "exec gcc \"$@\"");
+    place.write("compiler", "./cc");
+    let test = "a_compiler_that_is_named_by_a_relative_path_builds_packages_in_other_directories";
+    let status = child_command(&place, test).current_dir(path.parent().unwrap()).status().unwrap();
+    assert!(status.success());
+    let log = String::from_utf8(place.read_root("build.log")).unwrap();
+    assert!(log.contains(&format!("CC={}", place.path("cc").display())), "{log}");
 }

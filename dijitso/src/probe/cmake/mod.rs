@@ -205,8 +205,8 @@ fn error_of(said: &str) -> String {
     let mut lines = said.lines().skip_while(|line| !line.starts_with("CMake Error"));
     let first = lines.next().unwrap_or("cmake failed").trim().trim_end_matches(':');
     let rest = lines
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("CMake ") && !line.starts_with("Call Stack"));
+        .take_while(|line| !line.starts_with("CMake ") && !line.starts_with("Call Stack"))
+        .map(str::trim);
     let words: Vec<&str> = rest.filter(|line| !line.is_empty()).take(4).collect();
     format!("{} ({first})", words.join(" "))
 }
@@ -285,6 +285,8 @@ mod tests {
     fn complaints_and_lists_of_files_are_found_in_what_cmake_says() {
         let said = "junk\nCMake Error at x.cmake:3 (find):\n  No such thing.\n\nCall Stack (most recent call first):\nCMake Generate step failed.\n";
         assert_eq!(error_of(said), "No such thing. (CMake Error at x.cmake:3 (find))");
+        let said = "CMake Error at x:1 (y):\n  CMake 3.99 or higher is required.\n";
+        assert!(error_of(said).starts_with("CMake 3.99 or higher is required."));
         let list = "# x\nset(CMAKE_MAKEFILE_DEPENDS\n  \"CMakeCache.txt\"\n  \"/a/b.cmake\"\n  )\n\"/no\"\n";
         assert_eq!(files_in(list).collect::<Vec<_>>(), [PathBuf::from("/a/b.cmake")]);
     }
