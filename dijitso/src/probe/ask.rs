@@ -124,7 +124,7 @@ impl Knowledge<'_> {
         let refuses = match goal {
             // Presence brings its own controls with it.
             Goal::Preprocess => Ok(()),
-            Goal::Link => control::misses(self, group.language),
+            Goal::Link => control::misses(self, group.language, &group.settings),
             _ => control::refuses(self, &empty),
         };
         let told = told?;

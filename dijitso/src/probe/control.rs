@@ -5,13 +5,17 @@
 //! without its start files, a linker that was told to ignore what is missing.
 
 use super::ask::{Knowledge, Stop};
+use super::fact::{Fact, Group};
 use super::settings::Settings;
 use super::trial::{Goal, Trial};
-use crate::config::origin::Origin;
+use crate::config::origin::{Flag, Origin};
 use crate::toolchain::Language;
 
 /// No library is called so.
 const NO_LIBRARY: &str = "dijitso_there_is_no_such_library";
+
+/// No function is called so.
+const NO_FUNCTION: &str = "dijitso_there_is_no_such_function";
 
 /// An empty program, taken as far as that.
 pub(crate) fn empty(goal: Goal, language: Language, settings: &Settings) -> Trial {
@@ -82,20 +86,25 @@ pub(crate) fn refuses(known: &mut Knowledge<'_>, trial: &Trial) -> Result<(), St
     }
 }
 
-/// Whether a symbol that nobody defines is missed.
-pub(crate) fn misses(known: &mut Knowledge<'_>, language: Language) -> Result<(), Stop> {
-    let text = match language {
-        Language::Fortran => "program dijitso_wrong\ncall dijitso_there_is_no_such_function()\nend program\n",
-        Language::Cxx => {
-            "extern \"C\" int dijitso_there_is_no_such_function();\n\
-             int main() { return dijitso_there_is_no_such_function(); }\n"
+/// Whether a symbol that nobody defines is missed, by a link with the flags that a question's own link has.
+///
+/// It has the form of the questions whose answers rest on it: a linker that drops what it need not keep, or is told to
+/// let symbols be, treats both alike.
+pub(crate) fn misses(known: &mut Knowledge<'_>, language: Language, settings: &Settings) -> Result<(), Stop> {
+    let settings = flags_of_link(settings);
+    let control = match language {
+        Language::Fortran => {
+            let text = "program dijitso_wrong\ncall dijitso_there_is_no_such_function()\nend program\n";
+            Trial::new(Goal::Link, language, text, &settings)
         }
-        Language::C => {
-            "int dijitso_there_is_no_such_function(void);\n\
-             int main(void) { return dijitso_there_is_no_such_function(); }\n"
+        _ => {
+            let fact = Fact::Function {
+                declaration: format!("char {NO_FUNCTION}(void);"),
+                call: format!("{NO_FUNCTION}();"),
+            };
+            Group::new(language, &[], &settings).trial(fact.class(), &[(0, &fact)])
         }
     };
-    let control = Trial::new(Goal::Link, language, text, &Settings::default());
     let told = known.trial(&control)?;
     match told.success {
         false => Ok(()),
@@ -105,6 +114,19 @@ pub(crate) fn misses(known: &mut Knowledge<'_>, language: Language) -> Result<()
             );
             Err(Stop::Unknown(known.reason(text, &control, &told)))
         }
+    }
+}
+
+/// Without headers and libraries, which decide nothing about what a linker does with a symbol that is missing: so many
+/// questions have one control.
+fn flags_of_link(settings: &Settings) -> Settings {
+    let is_flag = |lib: &&Flag| lib.text.starts_with('-') && !lib.text.starts_with("-l");
+    Settings {
+        libs: settings.libs.iter().filter(is_flag).cloned().collect(),
+        include_dirs: Vec::new(),
+        lib_dirs: Vec::new(),
+        compile: settings.compile.iter().filter(|flag| !flag.text.starts_with("-D")).cloned().collect(),
+        ..settings.clone()
     }
 }
 

@@ -91,7 +91,7 @@ impl Function {
         if self.language == Language::Fortran {
             let asked = Function { settings: settings.clone(), ..self.clone() };
             let verdict = known.accepts(&asked.program(), &format!("{} cannot be called", self.name));
-            let misses = control::misses(known, self.language);
+            let misses = control::misses(known, self.language, settings);
             let verdict = verdict?;
             misses?;
             return Ok(verdict.map(|_| ()));

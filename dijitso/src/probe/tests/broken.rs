@@ -133,3 +133,39 @@ fn the_users_language_changes_no_answer() {
     let sizes = probes.ask_all(["int", "no_such_t"].map(Size::new));
     assert!(sizes[0].is_yes() && reason(&sizes[1]).contains("error:"), "{}", reason(&sizes[1]));
 }
+
+#[test]
+fn a_linker_that_drops_what_nothing_refers_to_misses_functions_nevertheless() {
+    let gc = Settings::new().link_flag("-Wl,--gc-sections");
+    for (name, desk) in desks() {
+        for language in [Language::C, Language::Cxx] {
+            let ask = |probes: &Probes| {
+                let function = |name: &str| Function::new(name).in_language(language);
+                probes.ask_all((function("dijitso_none").with(&gc), function("puts").with(&gc)))
+            };
+            let (none, there) = ask(&desk.probes());
+            assert!(none.is_no() && reason(&none).contains("dijitso_none"), "{name} {language}: {none:?}");
+            assert!(there.is_yes(), "{name} {language}: {}", reason(&there));
+        }
+        // And where every link of the session has the flag.
+        let builder = desk.builder().link_flag(Language::C, "-Wl,--gc-sections");
+        let none = builder.build().unwrap().ask(&Function::new("dijitso_none"));
+        assert!(none.is_no(), "{name}: {none:?}");
+    }
+}
+
+#[test]
+fn a_question_whose_own_flags_let_symbols_be_missing_is_not_believed() {
+    let desk = Desk::new();
+    let probes = desk.probes();
+    let ignoring = Settings::new().link_flag("-Wl,--unresolved-symbols=ignore-all");
+    let shared = Settings::new().flag("-fPIC").link_flag("-shared");
+    for with in [ignoring, shared] {
+        let text = unknown(probes.ask(&Function::new("dijitso_none").with(&with)));
+        assert!(text.contains("does not miss"), "{text}");
+    }
+    let fortran = Function::new("dijitso_none").in_language(Language::Fortran);
+    let shared = Settings::new().flag("-fPIC").link_flag("-shared");
+    let text = unknown(probes.ask(&fortran.with(&shared)));
+    assert!(text.contains("does not miss"), "{text}");
+}
