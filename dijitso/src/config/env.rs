@@ -29,8 +29,10 @@ pub(crate) fn variables() -> &'static [Variable] {
     VARIABLES
 }
 
-/// What compilers read by themselves; it enters every kernel's signature.
-pub(crate) const COMPILER_VARIABLES: [&str; 17] = [
+/// What compilers, and what is put before them, read by themselves; it enters every kernel's signature. What a launcher sets
+/// differently for each rank (`OMPI_COMM_WORLD_RANK`, `PMI_RANK`, `OMPI_MCA_..`) must not be here: all ranks have one
+/// signature.
+pub(crate) const COMPILER_VARIABLES: [&str; 63] = [
     "CPATH",
     "C_INCLUDE_PATH",
     "CPLUS_INCLUDE_PATH",
@@ -39,12 +41,58 @@ pub(crate) const COMPILER_VARIABLES: [&str; 17] = [
     "GCC_EXEC_PREFIX",
     "LD_RUN_PATH",
     "SOURCE_DATE_EPOCH",
+    "OMPI_CC",
     "OMPI_CXX",
+    "OMPI_FC",
+    "OMPI_F77",
+    "OMPI_F90",
+    "OMPI_CFLAGS",
     "OMPI_CXXFLAGS",
+    "OMPI_FCFLAGS",
+    "OMPI_FFLAGS",
     "OMPI_CPPFLAGS",
     "OMPI_LDFLAGS",
+    "OMPI_LIBS",
+    "OPAL_PREFIX",
+    "OPAL_LIBDIR",
+    "OPAL_INCLUDEDIR",
+    "OPAL_PKGDATADIR",
+    "MPICH_CC",
     "MPICH_CXX",
+    "MPICH_FC",
+    "MPICH_F77",
+    "MPICH_F90",
+    "MPICH_MPICC_FLAGS",
+    "MPICH_MPICXX_FLAGS",
+    "MPICH_MPIFORT_FLAGS",
+    "I_MPI_CC",
     "I_MPI_CXX",
+    "I_MPI_FC",
+    "I_MPI_F77",
+    "I_MPI_F90",
+    "I_MPI_CC_PROFILE",
+    "I_MPI_CXX_PROFILE",
+    "I_MPI_FC_PROFILE",
+    "I_MPI_ROOT",
+    "CCACHE_COMPILER",
+    "CCACHE_PATH",
+    "CCACHE_PREFIX",
+    "CCACHE_PREFIX_CPP",
+    "CLANG_CONFIG_PATH",
+    "CLANG_NO_DEFAULT_CONFIG",
+    "CRAYPE_DIR",
+    "CRAYPE_LINK_TYPE",
+    "CRAYPE_NETWORK_TARGET",
+    "CRAYPE_VERSION",
+    "CRAY_ACCEL_TARGET",
+    "CRAY_ADD_RPATH",
+    "CRAY_CPU_TARGET",
+    "CRAY_MPICH_DIR",
+    "CRAY_ROOTFS",
+    "PE_ENV",
+    "PE_PKGCONFIG_LIBS",
+    "PE_PKGCONFIG_PRODUCTS",
+    "PE_PRODUCT_LIST",
     "NIX_CFLAGS_COMPILE",
     "NIX_LDFLAGS",
     "NIX_HARDENING_ENABLE",
@@ -95,12 +143,58 @@ variables! {
     "GCC_EXEC_PREFIX": "read by the compiler; part of every kernel's signature", "none";
     "LD_RUN_PATH": "read by the linker; part of every kernel's signature", "none";
     "SOURCE_DATE_EPOCH": "read by the compiler; part of every kernel's signature", "none";
+    "OMPI_CC": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
     "OMPI_CXX": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_FC": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_F77": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_F90": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_CFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
     "OMPI_CXXFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_FCFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_FFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
     "OMPI_CPPFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
     "OMPI_LDFLAGS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OMPI_LIBS": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OPAL_PREFIX": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OPAL_LIBDIR": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OPAL_INCLUDEDIR": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "OPAL_PKGDATADIR": "read by Open MPI's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_CC": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
     "MPICH_CXX": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_FC": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_F77": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_F90": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_MPICC_FLAGS": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_MPICXX_FLAGS": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "MPICH_MPIFORT_FLAGS": "read by MPICH's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_CC": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
     "I_MPI_CXX": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_FC": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_F77": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_F90": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_CC_PROFILE": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_CXX_PROFILE": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_FC_PROFILE": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "I_MPI_ROOT": "read by Intel MPI's compiler wrapper; part of every kernel's signature", "none";
+    "CCACHE_COMPILER": "read by ccache; part of every kernel's signature", "none";
+    "CCACHE_PATH": "read by ccache; part of every kernel's signature", "none";
+    "CCACHE_PREFIX": "read by ccache; part of every kernel's signature", "none";
+    "CCACHE_PREFIX_CPP": "read by ccache; part of every kernel's signature", "none";
+    "CLANG_CONFIG_PATH": "read by clang; part of every kernel's signature", "none";
+    "CLANG_NO_DEFAULT_CONFIG": "read by clang; part of every kernel's signature", "none";
+    "CRAYPE_DIR": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAYPE_LINK_TYPE": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAYPE_NETWORK_TARGET": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAYPE_VERSION": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAY_ACCEL_TARGET": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAY_ADD_RPATH": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAY_CPU_TARGET": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAY_MPICH_DIR": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "CRAY_ROOTFS": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "PE_ENV": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "PE_PKGCONFIG_LIBS": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "PE_PKGCONFIG_PRODUCTS": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
+    "PE_PRODUCT_LIST": "read by Cray's compiler wrapper; part of every kernel's signature", "none";
     "NIX_CFLAGS_COMPILE": "read by Nix's compiler wrapper; part of every kernel's signature", "none";
     "NIX_LDFLAGS": "read by Nix's compiler wrapper; part of every kernel's signature", "none";
     "NIX_HARDENING_ENABLE": "read by Nix's compiler wrapper; part of every kernel's signature", "none";
@@ -242,6 +336,14 @@ mod tests {
     fn every_parameter_names_a_variable_of_the_table() {
         for variable in KEYS.iter().filter_map(|key| key.variable).chain(COMPILER_VARIABLES) {
             assert!(VARIABLES.iter().any(|v| v.name == variable), "{variable} is not in the table");
+        }
+    }
+
+    #[test]
+    fn nothing_that_differs_between_ranks_is_signed() {
+        let of_ranks = ["COMM_WORLD", "MCA", "RANK", "LOCAL", "PMI", "NODE", "PID", "SLURM"];
+        for name in COMPILER_VARIABLES {
+            assert!(!of_ranks.iter().any(|part| name.contains(part)), "{name}");
         }
     }
 

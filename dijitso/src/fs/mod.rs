@@ -123,7 +123,6 @@ impl Fs {
     }
 
     /// The first bytes of a file.
-    #[cfg(feature = "cli")]
     pub(crate) fn read_head(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;
         file.read_at(0, most.min(file.stamp.size))

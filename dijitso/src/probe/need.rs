@@ -96,6 +96,10 @@ impl Need {
                 for language in trial.languages() {
                     signer.field("compiler", &session.signed(language, &trial.settings, sign_compiler)?);
                 }
+                if trial.goal.links() {
+                    // A linker looks there, too, for what libraries need.
+                    signer.field("library path", &session.config.library_path);
+                }
                 if let Goal::Run { args, variables } = &trial.goal {
                     signer.field("arguments", args);
                     match &session.batch {
@@ -103,7 +107,6 @@ impl Need {
                         None => signer.field("machine", &native_digest()),
                     }
                     signer.field("path", &session.config.path);
-                    signer.field("library path", &session.config.library_path);
                     for variable in variables {
                         signer.field(variable, &env::named(variable));
                     }
@@ -113,6 +116,9 @@ impl Need {
                 signer.field("kind", "fact");
                 signer.field("group", &group.signature());
                 signer.field("fact", &format!("{fact:?}"));
+                if matches!(fact, Fact::Function { .. }) {
+                    signer.field("library path", &session.config.library_path);
+                }
                 signer.field("compiler", &session.signed(group.language, &group.settings, sign_compiler)?);
             }
             Need::Call(call) => {

@@ -14,7 +14,7 @@ use super::memory::{Disagreement, Memory};
 use super::need::{Answered, Called, Known, Need};
 use super::pool::{Answers, Pool, Task};
 use super::settings::Settings;
-use super::surroundings::{Compiler, Surroundings, Surrounds};
+use super::surroundings::{Compiler, Linkers, Surroundings, Surrounds};
 use super::told::{Problem, Step, kept};
 use super::trial::Call;
 use super::verdict::Reason;
@@ -38,6 +38,7 @@ pub(crate) struct Session {
     flags: BTreeMap<Language, Settings>,
     found: Mutex<BTreeMap<Language, Result<Compiler, Reason>>>,
     surrounds: Arc<Mutex<Surrounds>>,
+    linkers: Arc<Mutex<Linkers>>,
     /// What is signed of a compiler that is asked with these settings.
     signed: Mutex<HashMap<Language, Vec<(Settings, Signature)>>>,
     known: Mutex<HashMap<Signature, Known>>,
@@ -90,6 +91,7 @@ impl Session {
             flags,
             found: Mutex::default(),
             surrounds: Arc::default(),
+            linkers: Arc::default(),
             signed: Mutex::default(),
             known: Mutex::default(),
             disagreements: Mutex::default(),
@@ -155,6 +157,7 @@ impl Session {
             run_timeout: PATIENCE.min(self.config.build.timeout.value),
             compilers: Arc::new(self.compilers()),
             surrounds: self.surrounds.clone(),
+            linkers: self.linkers.clone(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::config::env;
 use crate::config::origin::Flag;
 use crate::fs::Fs;
 use crate::stats::Counters;
-use crate::toolchain::{Language, Surround, Toolchain};
+use crate::toolchain::{Language, Linker, Surround, Toolchain};
 
 /// A compiler as a job finds it.
 #[derive(Debug, Clone)]
@@ -24,6 +24,9 @@ pub(crate) struct Compiler {
 
 /// What flags make a compiler look at, by language and flags.
 pub(crate) type Surrounds = HashMap<(Language, Vec<String>), Surround>;
+
+/// Which linkers flags choose, by language and these flags.
+pub(crate) type Linkers = HashMap<(Language, Vec<String>), Linker>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
@@ -37,6 +40,7 @@ pub(crate) struct Surroundings {
     /// Those that a trial names are there: whoever starts one has looked.
     pub(crate) compilers: Arc<BTreeMap<Language, Compiler>>,
     pub(crate) surrounds: Arc<Mutex<Surrounds>>,
+    pub(crate) linkers: Arc<Mutex<Linkers>>,
 }
 
 impl Surroundings {
@@ -53,6 +57,18 @@ impl Surroundings {
         let surround = toolchain.surround(&self.config, flags, &self.counters);
         known().insert(key, surround.clone());
         surround
+    }
+
+    /// The linker that the words of a link choose. A driver is asked once for each.
+    pub(crate) fn linker(&self, toolchain: &Toolchain, flags: &[Flag]) -> Linker {
+        let key = (toolchain.language(), Toolchain::linker_key(flags));
+        let known = || self.linkers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(linker) = known().get(&key) {
+            return linker.clone();
+        }
+        let linker = toolchain.linker(&self.config, &key.1, &self.counters);
+        known().insert(key, linker.clone());
+        linker
     }
 
     /// All that a program of ours sees of the environment: what is not here cannot change its answer.

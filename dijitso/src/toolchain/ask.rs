@@ -107,6 +107,16 @@ impl Asker<'_> {
         Predefined::read(key, &output, self.config)
     }
 
+    /// The same with flags that make code for another machine (`-m32`), under another name: no kernel may find it.
+    pub(super) fn predefined_elsewhere(
+        &self,
+        key: &[String],
+        name: Vec<String>,
+    ) -> Result<Predefined, String> {
+        let output = self.answer(self.start(predefined_question(key))?)?;
+        Ok(Predefined::of_any_target(name, &output, self.config))
+    }
+
     /// How the driver links with these flags; `None` if only the driver can.
     pub(super) fn template(&self, key: Vec<String>, known: &Tools) -> Result<Option<LinkTemplate>, String> {
         let link = self.start(link_question(&key))?;
@@ -114,6 +124,10 @@ impl Asker<'_> {
         let ld = key.iter().cloned().chain([format!("-print-prog-name={name}")]);
         let ld = self.start(ld)?;
         let transcript = Transcript::new(&self.answer(link)?.stderr);
+        // clang says so, and then what it does with its default linker.
+        if let Some(complaint) = transcript.lines().find(|line| line.contains("error: ")) {
+            return Err(complaint.to_owned());
+        }
         let ld = self.answer(ld).map(|output| first_line(&output)).unwrap_or_default();
         let Some((mut template, program)) = LinkTemplate::read(key, &transcript) else { return Ok(None) };
         let Some(found) = self.linker(&program, &ld) else { return Ok(None) };
@@ -124,6 +138,23 @@ impl Asker<'_> {
         self.add(&mut template.tools, "ld", &found.path, known);
         self.add_libraries(&mut template.tools, libraries, known);
         Ok(Some(template))
+    }
+
+    /// Where the driver would find the linker that these flags name, as far as nothing is there now.
+    pub(super) fn linker_places(&self, key: &[String], target: &str) -> Vec<PathBuf> {
+        let words = key.iter().cloned().chain(["-print-search-dirs".to_owned()]);
+        let said = self.start(words).and_then(|running| self.answer(running));
+        // One that refuses the flags tells where it looks without them.
+        let said =
+            said.or_else(|_| self.start(["-print-search-dirs"]).and_then(|running| self.answer(running)));
+        let said =
+            said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let own = said.lines().find_map(|line| line.strip_prefix("programs: =")).unwrap_or_default();
+        let dirs = std::env::split_paths(own).chain(std::env::split_paths(&self.driver.path));
+        let name = linker_name(&[&self.driver.words, key]);
+        let names = [format!("{target}-{name}"), name];
+        let places = dirs.flat_map(|dir| names.clone().map(|name| dir.join(name)));
+        places.filter(|place| place.is_absolute() && !self.fs.exists(place)).collect()
     }
 
     /// The linker behind what the driver runs.

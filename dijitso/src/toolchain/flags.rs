@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::cpu::CpuFeatures;
 use super::driver::Driver;
+use super::line::Line;
 use super::link::library_word;
 use super::native::{self, Native};
 use super::predefined::{Predefined, decides};
@@ -133,8 +134,8 @@ impl Asked {
     }
 
     /// A question's own flags, with nothing of the configuration's.
-    pub(super) fn of_question(language: Language, compile: Vec<Flag>) -> Result<Asked> {
-        Ok(Asked { language, compile: words::checked(compile)?, link: Vec::new(), libraries: Vec::new() })
+    pub(super) fn of_question(language: Language, line: &Line) -> Asked {
+        Asked { language, compile: line.usual(), link: Vec::new(), libraries: Vec::new() }
     }
 
     /// Writes out `native`, adds what every kernel needs, and divides the flags between the two steps.

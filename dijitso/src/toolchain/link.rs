@@ -133,6 +133,8 @@ pub(crate) fn traced_files(stdout: &[u8]) -> Vec<PathBuf> {
     let text = String::from_utf8_lossy(stdout);
     let mut files: Vec<PathBuf> = Vec::new();
     for line in text.lines().map(str::trim) {
+        // `trace: ` is mold's.
+        let line = line.strip_prefix("trace: ").unwrap_or(line);
         // `/x/crti.o`, `/x/liba.a(member.o)`, `(/x/liba.a)member.o`, `-lm (/x/libm.so)`
         let name = match (line.split_once('('), line.starts_with('/')) {
             (Some((archive, _)), true) => archive,

@@ -42,6 +42,12 @@ impl Predefined {
                 "it makes code for another kind of machine than this program's (64-bit Linux, {this})"
             ));
         }
+        Ok(Predefined::of_any_target(key, output, config))
+    }
+
+    /// The same of a compiler whose code need not be loaded here.
+    pub(crate) fn of_any_target(key: Vec<String>, output: &Output, config: &Config) -> Predefined {
+        let macros = String::from_utf8_lossy(&output.stdout);
         let transcript = Transcript::new(&output.stderr);
         let users = users_dirs(&key, config);
         let (mut search, absent) = SearchPath::read(transcript.lines());
@@ -50,7 +56,7 @@ impl Predefined {
                 dir.place = Place::User;
             }
         }
-        Ok(Predefined { key, features: CpuFeatures::of_macros(&macros), search, absent })
+        Predefined { key, features: CpuFeatures::of_macros(&macros), search, absent }
     }
 }
 

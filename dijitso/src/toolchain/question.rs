@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ask::Asker;
 use super::flags::Asked;
+use super::line::Line;
 use super::loader;
 use super::native::host_name;
 use super::predefined::Predefined;
@@ -20,8 +21,8 @@ use crate::stats::Counters;
 /// What flags make a compiler look at beside the text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Surround {
-    /// Where it looks for headers.
-    pub(crate) search: SearchPath,
+    /// Where it looks for headers; `None`: it did not come to tell.
+    pub(crate) search: Option<SearchPath>,
     /// Files that flags name and no list of dependencies mentions.
     pub(crate) files: Vec<(String, Signature)>,
 }
@@ -61,32 +62,18 @@ impl Toolchain {
         self.0.driver.program(program, cwd, timeout)
     }
 
-    /// Whether its linker tells every place where it looked for a library (`--verbose`): GNU ld does.
-    pub(crate) fn link_tells_attempts(&self) -> bool {
-        let record = self.record();
-        record.template(&[]).is_some_and(|template| {
-            let name = template.ld.canonicalize().unwrap_or_else(|_| template.ld.clone());
-            name.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with("ld.bfd"))
-        })
-    }
-
-    /// Where its linker looks for libraries.
-    pub(crate) fn library_dirs(&self) -> Vec<PathBuf> {
-        let record = self.record();
-        let dirs = record.template(&[]).map(|template| template.dirs.as_slice()).unwrap_or_default();
-        dirs.iter().filter_map(|word| word.strip_prefix("-L")).map(PathBuf::from).collect()
-    }
-
     /// What `flags` make it look at. A compiler is asked once for each kind of flags.
     ///
-    /// Flags that it refuses are the question itself: then it is as if there were none.
+    /// Flags that it refuses are the question itself: then it is as if there were none. Words that no kernel may have
+    /// decide nothing about where it looks.
     pub(crate) fn surround(&self, config: &Config, flags: &[Flag], counters: &Counters) -> Surround {
         let language = match self.language() {
             Language::C => cxx::Language::C,
             // Only which flags decide what is searched is asked of it.
             _ => cxx::Language::Cxx,
         };
-        let Ok(asked) = Asked::of_question(language, flags.to_vec()) else { return Surround::default() };
+        let line = Line::read(flags.iter().cloned(), &self.0.fs);
+        let asked = Asked::of_question(language, &line);
         let mut record = self.record();
         let mut set = asked.resolve(record.native(&host_name()));
         let mut key = set.predefined_key();
@@ -94,7 +81,8 @@ impl Toolchain {
         // Which processor it compiles for decides nothing about where it looks, but for its width.
         key.retain(|word| !word.starts_with("-m") || ["-m32", "-m64", "-mx32"].contains(&word.as_str()));
         let ask = Asker { driver: &self.0.driver, config, fs: &self.0.fs, counters };
-        // That it refuses them is an answer, too, and not one for kernels: it has a name of its own.
+        // That it refuses them, or makes code for another machine, is an answer, too, and not one for kernels: it has a
+        // name of its own.
         let refused: Vec<String> = std::iter::once("(refused)".to_owned()).chain(key.clone()).collect();
         if record.predefined(&key).is_none() && record.predefined(&refused).is_none() {
             let base = vec![key[0].clone()];
@@ -105,6 +93,10 @@ impl Toolchain {
                     .any(|words| error.starts_with(words))
                 {
                     return Err(error);
+                }
+                // It makes code for another machine.
+                if let Ok(elsewhere) = ask.predefined_elsewhere(&key, refused.clone()) {
+                    return Ok(elsewhere);
                 }
                 let known = record.predefined(&base).cloned();
                 let plain = known.map_or_else(|| ask.predefined(base.clone()), Ok);
@@ -118,18 +110,19 @@ impl Toolchain {
                 Err(error) => log::debug!("{} does not tell where it looks: {error}", self.words().join(" ")),
             }
         }
-        let key = if record.predefined(&key).is_some() { key } else { refused };
-        if let Some(predefined) = record.predefined(&key) {
+        let predefined = record.predefined(&key).or_else(|| record.predefined(&refused));
+        let known = predefined.is_some();
+        if let Some(predefined) = predefined {
             let cpath = config.compiler_env.get("CPATH");
             set.set_predefined(predefined, cpath.map(OsString::as_os_str));
         }
         let mut files = Vec::new();
-        for path in set.named_files() {
+        for path in line.responses.into_iter().chain(set.named_files()) {
             if let Ok((digest, _)) = record.named(&path, &self.0.fs) {
                 files.push((path.to_string_lossy().into_owned(), digest));
             }
         }
-        Surround { search: set.search, files }
+        Surround { search: known.then_some(set.search), files }
     }
 
     /// The program that lists what libraries a program is loaded with; `None` if it is loaded with none.

@@ -20,6 +20,8 @@ pub(crate) struct LinkTemplate {
     /// Whether it knows `-z noseparate-code`; gold refuses what it does not know.
     #[serde(default)]
     pub(super) joins_code: bool,
+    /// Whether it tells every place where it looked for a library (`--verbose`), on its standard output.
+    pub(super) tells_attempts: bool,
     pub(super) options: Vec<String>,
     /// crti.o, crtbeginS.o: what runs constructors and holds `__dso_handle`.
     pub(super) start: Vec<String>,
@@ -46,6 +48,7 @@ impl LinkTemplate {
             ld: PathBuf::new(),
             writes_dependencies: false,
             joins_code: false,
+            tells_attempts: false,
             options: Vec::new(),
             start: Vec::new(),
             dirs: Vec::new(),
@@ -93,6 +96,8 @@ impl LinkTemplate {
         let help =
             help.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         self.writes_dependencies = help.contains("--dependency-file");
+        // GNU ld, under whatever name: gold, lld and mold tell less, and some of them as a complaint.
+        self.tells_attempts = help.contains("emulation specific options");
         self.joins_code = help.contains("noseparate-code");
     }
 

@@ -70,6 +70,10 @@ impl Tools {
         }
     }
 
+    pub(crate) fn absent(&self) -> &[PathBuf] {
+        &self.absent
+    }
+
     pub(crate) fn must_stay_unchanged(&mut self, dir: &Path, fs: &Fs) {
         if !self.dirs.iter().any(|(known, _)| known == dir) {
             self.dirs.push((dir.to_owned(), fs.stamp(dir).unwrap_or_default()));

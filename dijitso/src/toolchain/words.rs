@@ -179,6 +179,16 @@ impl<'a> Group<'a> {
     }
 }
 
+/// Whether the next word belongs to it.
+pub(super) fn takes_a_word(text: &str) -> bool {
+    TAKES_A_WORD.contains(&text) || ["-MF", "-MT", "-MQ", "-x", "-o"].contains(&text)
+}
+
+/// Whether [`checked`] keeps it.
+pub(super) fn is_of_kernels(text: &str) -> bool {
+    matches!(fate(text), Fate::Keep)
+}
+
 /// See [`Group::is_only_for_link`].
 pub(crate) fn is_only_for_link(text: &str) -> bool {
     let linker = ["-Wl,", "-Xlinker", "-L", "-l"].iter().any(|prefix| text.starts_with(prefix));

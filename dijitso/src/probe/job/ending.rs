@@ -18,10 +18,13 @@ impl Job {
             let flags: Vec<_> = compiler.flags.compile_words().chain(settings.compile_words()).collect();
             let surround = self.around.surround(&compiler.toolchain, &flags);
             let dirs = flags.iter().filter_map(|flag| flag.text.strip_prefix("-I"));
-            let beside = surround.search.dirs.iter().filter_map(|dir| dir.path.to_str());
+            // Where it looks is part of what an answer rests on.
+            self.trace.incomplete |= surround.search.is_none();
+            let found = surround.search.unwrap_or_default();
+            let beside = found.dirs.iter().filter_map(|dir| dir.path.to_str());
             let dirs: Vec<&str> = dirs.chain(beside).collect();
             self.trace.asked.extend(asked_by(unit, &dirs));
-            for dir in surround.search.dirs {
+            for dir in found.dirs {
                 if n == 0 || !search.dirs.iter().any(|known| known.path == dir.path) {
                     search.dirs.push(dir);
                 }

@@ -4,6 +4,7 @@
 //! that went, so one thread drives many. Its directory is private and goes with it.
 
 mod ending;
+mod link;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -18,7 +19,9 @@ use super::told::{Problem, Step, Told, kept, macros_in};
 use super::trial::{Goal, Trial, asked_by};
 use crate::fs::Scratch;
 use crate::process::{Command, Output, Status};
-use crate::toolchain::{SearchPath, Trouble, all_libraries, depfile, may_pass, traced_files, trouble};
+use crate::toolchain::{
+    Line, Linker, SearchPath, Trouble, all_libraries, depfile, may_pass, traced_files, trouble,
+};
 
 /// What a job wants next.
 #[derive(Debug)]
@@ -78,6 +81,9 @@ pub(super) struct Job {
     scratch: Option<Scratch>,
     stage: Stage,
     current: String,
+    /// The words of the link.
+    line: Line,
+    linker: Linker,
     told: Told,
     trace: Trace,
 }
@@ -99,6 +105,8 @@ impl Job {
             scratch: None,
             stage: Stage::Compile(0),
             current: String::new(),
+            line: Line::default(),
+            linker: Linker::default(),
             told: Told::default(),
             trace,
         }
@@ -158,6 +166,9 @@ impl Job {
             stdout: String::new(),
             stderr: kept(&output.stderr, &dir.to_string_lossy()),
         };
+        if matches!(self.stage, Stage::Link) {
+            step.stderr = link::without_trace(&step.stderr);
+        }
         if runs || matches!(self.trial.goal, Goal::Preprocess) {
             step.stdout = kept(&output.stdout, &dir.to_string_lossy());
         }
@@ -271,57 +282,6 @@ impl Job {
         let command = compiler.toolchain.question(dir, self.around.timeout);
         let flags = compiler.flags.compile_words().chain(self.trial.settings.compile_words());
         command.args(flags.map(|flag| flag.text)).args(&self.trial.extra)
-    }
-
-    fn link(&mut self) -> Next {
-        self.stage = Stage::Link;
-        let dir = self.dir();
-        let linker = self.around.compiler(self.trial.linker);
-        let mut command = linker.toolchain.question(&dir, self.around.timeout);
-        // As `make` would: the compiler's flags, the linker's, the objects, the libraries.
-        let flags = linker.flags.compile.iter().cloned().chain(linker.flags.link_flags());
-        command = command.args(flags.map(|flag| flag.text));
-        command = command.args(self.trial.settings.link_flags().map(|flag| flag.text));
-        command = command.args(&self.trial.link_extra);
-        command = command.args((0..self.trial.units.len()).map(object_name)).args(["-o", PROGRAM]);
-        let libraries = self.trial.settings.libraries().chain(linker.flags.libraries());
-        command = command.args(libraries.map(|flag| flag.text));
-        command = command.arg(match linker.toolchain.link_tells_attempts() {
-            true => "-Wl,--verbose",
-            false => "-Wl,--trace",
-        });
-        self.run(command)
-    }
-
-    /// What the linker read, and where it looked for libraries in vain.
-    fn linked(&mut self, output: &Output) {
-        let linker = &self.around.compiler(self.trial.linker).toolchain;
-        let dir = self.dir();
-        if linker.link_tells_attempts() {
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
-                let Some(rest) = line.strip_prefix("attempt to open ") else { continue };
-                if let Some(path) = rest.strip_suffix(" succeeded") {
-                    self.trace.files.push(path.into());
-                } else if let Some(path) = rest.strip_suffix(" failed") {
-                    self.trace.asked.push(path.to_owned());
-                }
-            }
-        } else {
-            self.trace.files.extend(traced_files(&output.stdout));
-            let words = self.trial.settings.libraries().map(|flag| flag.text);
-            let words: Vec<String> = words.chain(self.trial.link_extra.iter().cloned()).collect();
-            let given = words.iter().filter_map(|word| word.strip_prefix("-L")).map(PathBuf::from);
-            let dirs: Vec<PathBuf> = given.chain(linker.library_dirs()).collect();
-            for name in words.iter().filter_map(|word| word.strip_prefix("-l")) {
-                let places =
-                    dirs.iter().flat_map(|dir| ["so", "a"].map(|end| dir.join(format!("lib{name}.{end}"))));
-                for absent in places.take_while(|path| !self.around.fs.exists(path)) {
-                    self.trace.asked.push(absent.to_string_lossy().into_owned());
-                }
-            }
-        }
-        self.trace.files.retain(|file| file.is_absolute() && !file.starts_with(&dir));
-        self.trace.asked.retain(|name| !Path::new(name).starts_with(&dir));
     }
 
     /// Compilers write no list of what they read if they fail. `-H` tells every header as it is opened.

@@ -186,6 +186,40 @@ fn a_variable_that_compilers_read_is_part_of_the_question() {
 }
 
 #[test]
+fn a_variable_that_chooses_the_compiler_behind_a_wrapper_is_part_of_the_question() {
+    for variable in ["OMPI_CC", "MPICH_CC", "I_MPI_CC"] {
+        let mut desk = Desk::new();
+        let wrapper = desk.script("bin/mpicc", &format!("exec ${{{variable}:-/usr/bin/gcc}} \"$@\""));
+        desk.compilers = vec![(Language::C, wrapper)];
+        let question = Macro::new("__clang__");
+        let is_clang = |desk: &Desk| {
+            let verdict = desk.probes().ask(&question);
+            assert!(verdict.is_yes() || verdict.is_no(), "{variable}: {}", reason(&verdict));
+            verdict.is_yes()
+        };
+        assert!(!is_clang(&desk), "{variable}");
+        desk.variables.push((variable, "/usr/bin/clang".to_owned()));
+        assert!(is_clang(&desk), "{variable}");
+        desk.variables.pop();
+        assert!(!is_clang(&desk), "{variable}");
+    }
+}
+
+#[test]
+fn a_variable_that_chooses_the_fortran_compiler_behind_a_wrapper_is_part_of_the_question() {
+    let mut desk = Desk::new();
+    let wrapper = desk.script("bin/mpifort", "exec ${OMPI_FC:-/usr/bin/gfortran} $OMPI_FCFLAGS \"$@\"");
+    desk.compilers.push((Language::Fortran, wrapper));
+    let text = "program p\ninteger :: i\ni = 3.5d0\nend program\n";
+    let ask = |desk: &Desk| desk.probes().ask(&Compile::new(Language::Fortran, text)).word();
+    assert_eq!(ask(&desk), "yes");
+    desk.variables.push(("OMPI_FCFLAGS", "-Werror=conversion".to_owned()));
+    assert_eq!(ask(&desk), "no");
+    desk.variables.pop();
+    assert_eq!(ask(&desk), "yes");
+}
+
+#[test]
 fn a_compiler_that_is_swapped_in_place_asks_anew() {
     let mut desk = Desk::new();
     let compiler = desk.script("bin/cc", "exec /usr/bin/gcc \"$@\"");

@@ -5,6 +5,7 @@ mod broken;
 mod edits;
 mod jobs;
 mod languages;
+mod links;
 mod memory;
 
 use std::os::unix::fs::PermissionsExt as _;
