@@ -38,22 +38,30 @@ impl Store {
             }
             Holds::No(_) => false,
         })?;
-        // Its stamps prove more now, or it comes first the next time.
-        if restamped || at > 0 {
+        // Its stamps prove more now, or it comes first the next time. What many machines share is not written only for its order:
+        // each of them has another one in mind.
+        if restamped || (at > 0 && !self.is_shared()) {
             answers[..=at].rotate_right(1);
             let _ = self.replace(&self.answer_path(key), &encode(key, &answers));
         }
-        answers.into_iter().next()
+        let at = if restamped || !self.is_shared() { 0 } else { at };
+        answers.into_iter().nth(at)
     }
 
     /// Keeps an answer, before those that others have kept meanwhile.
     pub(crate) fn keep_answer(&self, key: &Signature, answer: Answer) -> io::Result<()> {
         answer.inputs.keep(self)?;
         let mut answers = self.answers(key).unwrap_or_default();
-        answers.retain(|old| old.inputs != answer.inputs && old.bytes != answer.bytes);
+        // The same answer with other inputs is another machine's.
+        answers.retain(|old| old.inputs != answer.inputs);
         answers.insert(0, answer);
         answers.truncate(KEPT);
-        self.replace(&self.answer_path(key), &encode(key, &answers))
+        let mut bytes = encode(key, &answers);
+        while bytes.len() > LARGEST && answers.len() > 1 {
+            answers.pop();
+            bytes = encode(key, &answers);
+        }
+        self.replace(&self.answer_path(key), &bytes)
     }
 
     /// The sets of system headers that answers refer to.
@@ -116,6 +124,56 @@ mod tests {
         assert_eq!(decode(&digest(b"other"), &encode(&key, &[answer("yes")])), None);
         store.keep_answer(&key, answer("no")).unwrap();
         assert_eq!(store.answer(&key, &Glance::each()), Some(answer("no")), "the last one counts");
+    }
+
+    /// An answer that rests on a file.
+    fn resting(store: &Store, text: &str, file: &std::path::Path) -> Answer {
+        let started = std::time::SystemTime::now();
+        let (files, search) = ([file.to_owned()], crate::toolchain::SearchPath::default());
+        let inputs = Inputs::collect(store, &files, &[], &search, started).unwrap().inputs;
+        Answer { bytes: text.into(), inputs }
+    }
+
+    #[test]
+    fn machines_with_other_files_keep_their_records_of_one_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir.path().join("cache"));
+        let key = digest(b"key");
+        for name in ["here", "there"] {
+            let file = dir.path().join(name);
+            std::fs::write(&file, name).unwrap();
+            let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+            std::fs::File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
+            store.keep_answer(&key, resting(&store, "yes", &file)).unwrap();
+        }
+        // On the machine that has only the first one's files.
+        std::fs::remove_file(dir.path().join("there")).unwrap();
+        assert_eq!(store.answer(&key, &Glance::each()).unwrap().bytes, b"yes");
+    }
+
+    #[test]
+    fn a_store_that_machines_share_is_not_written_for_the_order_of_answers() {
+        use crate::config::params::Network;
+        for (network, writes) in [(Network::Yes, false), (Network::No, true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut params = super::super::store::tests::params();
+            params.network.value = network;
+            let root = dir.path().join("cache");
+            let store = Store::open(&root, &crate::fs::Fs::new(Default::default()), &params).unwrap();
+            store.create_softly();
+            let key = digest(b"key");
+            let [here, there] = ["here", "there"].map(|name| dir.path().join(name));
+            for (text, file) in [("one", &here), ("two", &there)] {
+                std::fs::write(file, text).unwrap();
+                let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+                std::fs::File::options().write(true).open(file).unwrap().set_modified(old).unwrap();
+                store.keep_answer(&key, resting(&store, text, file)).unwrap();
+            }
+            std::fs::remove_file(&there).unwrap();
+            assert_eq!(store.answer(&key, &Glance::each()).unwrap().bytes, b"one");
+            let first = store.answers(&key).unwrap()[0].bytes.clone();
+            assert_eq!(first == b"one", writes, "{network:?}");
+        }
     }
 
     #[test]
