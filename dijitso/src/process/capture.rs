@@ -4,24 +4,41 @@ use std::collections::VecDeque;
 
 /// How much is kept of the beginning, and again of the end. A compiler that loops can print for as long as
 /// its time-out allows; the first error and the last words are what a reader needs.
-const KEPT: usize = 512 * 1024;
+pub(super) const KEPT: usize = 512 * 1024;
 
-/// The first and the last [`KEPT`] bytes of a stream.
-#[derive(Debug, Default)]
+/// The first and the last bytes of a stream.
+#[derive(Debug)]
 pub(super) struct Capture {
+    /// As many of either.
+    most: usize,
     head: Vec<u8>,
     tail: VecDeque<u8>,
     omitted: u64,
 }
 
+impl Default for Capture {
+    fn default() -> Capture {
+        Capture::of(2 * KEPT)
+    }
+}
+
 impl Capture {
+    pub(super) fn of(most: usize) -> Capture {
+        Capture { most: most / 2, head: Vec::new(), tail: VecDeque::new(), omitted: 0 }
+    }
+
+    /// Whether something is missing in the middle.
+    pub(super) fn is_cut(&self) -> bool {
+        self.omitted > 0
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let room = KEPT - self.head.len();
+        let room = self.most - self.head.len();
         let (head, rest) = bytes.split_at(bytes.len().min(room));
         self.head.extend_from_slice(head);
         self.tail.extend(rest);
-        if self.tail.len() > KEPT {
-            let excess = self.tail.len() - KEPT;
+        if self.tail.len() > self.most {
+            let excess = self.tail.len() - self.most;
             self.tail.drain(..excess);
             self.omitted += excess as u64;
         }

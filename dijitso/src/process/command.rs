@@ -11,6 +11,7 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::capture::KEPT;
 use super::mappings;
 #[cfg(test)]
 use super::run::Output;
@@ -31,9 +32,16 @@ pub(crate) struct Command {
     pub(crate) timeout: Duration,
     /// Held open by it and by what it starts.
     pub(crate) held: Option<Arc<OwnedFd>>,
+    /// How much is kept of what it prints, on either stream.
+    pub(crate) keeps: usize,
+    /// Whether what it left running is ended with it.
+    pub(crate) alone_in_group: bool,
 }
 
 impl Command {
+    /// What is asked for as an answer may be as long.
+    pub(crate) const LONGEST_ANSWER: usize = 8 << 20;
+
     pub(crate) fn new(program: impl Into<PathBuf>, cwd: &Path, timeout: Duration) -> Command {
         Command {
             program: program.into(),
@@ -43,7 +51,22 @@ impl Command {
             cwd: cwd.to_owned(),
             timeout,
             held: None,
+            keeps: 2 * KEPT,
+            alone_in_group: false,
         }
+    }
+
+    /// What it prints is an answer, so more of it is kept.
+    pub(crate) fn for_an_answer(mut self) -> Command {
+        self.keeps = Command::LONGEST_ANSWER;
+        self
+    }
+
+    /// What it started and left running is killed when it has ended. Not for compilers: the first one that runs may leave a
+    /// server for the others.
+    pub(crate) fn with_all_it_started(mut self) -> Command {
+        self.alone_in_group = true;
+        self
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Command {
@@ -83,7 +106,7 @@ impl Command {
         let started = Instant::now();
         let child = self.start()?;
         counters.processes.one();
-        Ok(Running::new(child, started, self.timeout))
+        Ok(Running::new(child, started, self))
     }
 
     /// Runs it to its end.

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
+use super::command::Command;
 use super::group::Group;
 use super::stream::Stream;
 
@@ -43,6 +44,8 @@ pub(crate) struct Output {
     /// As printed, in whatever encoding; of very long output the beginning and the end.
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
+    /// Whether either is so long that something is missing.
+    pub(crate) cut: bool,
     pub(crate) elapsed: Duration,
 }
 
@@ -68,6 +71,7 @@ pub(crate) struct Running {
     stderr: Stream<ChildStderr>,
     started: Instant,
     deadline: Instant,
+    alone_in_group: bool,
     ended: Option<(Status, Duration)>,
 }
 
@@ -79,9 +83,10 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 const LOOK: Duration = Duration::from_millis(2);
 
 impl Running {
-    pub(super) fn new(mut child: Child, started: Instant, timeout: Duration) -> Running {
-        let stdout = Stream::new(child.stdout.take());
-        let stderr = Stream::new(child.stderr.take());
+    pub(super) fn new(mut child: Child, started: Instant, command: &Command) -> Running {
+        let stdout = Stream::new(child.stdout.take(), command.keeps);
+        let stderr = Stream::new(child.stderr.take(), command.keeps);
+        let timeout = command.timeout;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         Running {
             // The child is not reaped yet, so its number is still its own.
@@ -92,6 +97,7 @@ impl Running {
             stderr,
             started,
             deadline: started.checked_add(timeout).unwrap_or_else(|| started + Duration::from_secs(1 << 30)),
+            alone_in_group: command.alone_in_group,
             ended: None,
         }
     }
@@ -110,7 +116,8 @@ impl Running {
             wait_any(std::slice::from_mut(&mut self), PATIENCE);
         }
         let (status, elapsed) = self.ended.unwrap_or((Status::TimedOut, Duration::ZERO));
-        Output { status, stdout: self.stdout.take(), stderr: self.stderr.take(), elapsed }
+        let cut = self.stdout.is_cut() || self.stderr.is_cut();
+        Output { status, stdout: self.stdout.take(), stderr: self.stderr.take(), cut, elapsed }
     }
 
     /// Looks whether it ended or must be ended, and takes what it printed.
@@ -122,7 +129,9 @@ impl Running {
         }
         if self.has_exited() {
             // Before it is reaped: see `Group`.
-            self.group = None;
+            if let Some(group) = self.group.take().filter(|_| self.alone_in_group) {
+                group.kill();
+            }
             // The status is lost where somebody else reaps our children (a program that ignores SIGCHLD).
             // Then what it should have written decides whether it did its work.
             let status = self.child.wait().map_or(Status::Exited(0), status_of);
@@ -234,7 +243,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::process::{Command, terminate_children};
+    use crate::process::terminate_children;
     use crate::stats::Counters;
 
     fn shell(script: &str, timeout: Duration) -> Command {
@@ -286,6 +295,35 @@ mod tests {
         let output = run("echo done; sleep 20 &");
         assert_eq!(output.stdout, b"done\n");
         assert!(output.elapsed < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_a_program_left_running_is_ended_with_it_where_that_is_asked_for() {
+        let script = "sleep 1000 & echo $!";
+        let left = |output: Output| String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        let state = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let server = left(run(script));
+        assert!(state(&server).contains("(sleep)"), "a compiler's server may stay");
+        let pid = Pid::from_raw(server.parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let command = shell(script, Duration::from_secs(30)).with_all_it_started();
+        let server = left(command.run(&Counters::default()).unwrap());
+        // Whoever adopted it may not have reaped it yet.
+        let gone = || state(&server).is_empty() || state(&server).contains(") Z ");
+        assert!((0..1000).any(|_| gone() || {
+            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
+            false
+        }));
+    }
+
+    #[test]
+    fn an_answer_may_be_longer_than_complaints() {
+        let long = shell("head -c 3000000 /dev/zero", Duration::from_secs(30));
+        let output = long.clone().run(&Counters::default()).unwrap();
+        assert!(output.cut && output.stdout.len() < 1_100_000);
+        let output = long.for_an_answer().run(&Counters::default()).unwrap();
+        assert!(!output.cut && output.stdout.len() == 3_000_000);
     }
 
     #[test]

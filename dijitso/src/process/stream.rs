@@ -15,10 +15,10 @@ pub(super) struct Stream<P> {
 }
 
 impl<P: Read + AsFd> Stream<P> {
-    pub(super) fn new(pipe: Option<P>) -> Stream<P> {
+    pub(super) fn new(pipe: Option<P>, keeps: usize) -> Stream<P> {
         // Without this the read after the program's end would wait for a grandchild that holds the pipe.
         let pipe = pipe.filter(|pipe| rustix::io::ioctl_fionbio(pipe, true).is_ok());
-        Stream { pipe, capture: Capture::default(), news: None }
+        Stream { pipe, capture: Capture::of(keeps), news: None }
     }
 
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
@@ -47,6 +47,10 @@ impl<P: Read + AsFd> Stream<P> {
 
     pub(super) fn close(&mut self) {
         self.pipe = None;
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.capture.is_cut()
     }
 
     pub(super) fn take(&mut self) -> Vec<u8> {

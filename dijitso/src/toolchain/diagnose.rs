@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn output(status: Status, stderr: &str) -> Output {
-        Output { status, stdout: Vec::new(), stderr: stderr.into(), elapsed: Duration::ZERO }
+        Output { status, stdout: Vec::new(), stderr: stderr.into(), cut: false, elapsed: Duration::ZERO }
     }
 
     #[test]
