@@ -137,6 +137,7 @@ impl Knowledge<'_> {
         let evidence = Evidence {
             commands: told.commands.clone(),
             flags,
+            status: None,
             said: told.said.clone(),
             texts: vec![(format!("u0.{}", group.language.extension()), told.source.clone())],
         };

@@ -124,7 +124,12 @@ impl Fuse {
             let mut trace = trace.clone();
             match &self.facts[*n].1 {
                 Fact::Header(name) => {
-                    answer.yes = present.get(n).copied().unwrap_or(false);
+                    let Some(there) = present.get(n) else {
+                        let problem = format!("the preprocessor dropped the line that tells about <{name}>");
+                        self.solved[*n] = Some(Err(problem.into()));
+                        continue;
+                    };
+                    answer.yes = *there;
                     answer.why = format!("there is no <{name}> where the compiler looks");
                     // Whether it is there depends on nothing but its own places.
                     trace.files.clear();

@@ -32,6 +32,7 @@ mod elsewhere;
 mod fact;
 mod fuse;
 mod job;
+mod loaded;
 mod memory;
 mod need;
 mod object;
@@ -54,7 +55,7 @@ pub use probes::{Probes, ProbesBuilder};
 pub use questions::{
     Align, All, CMakePackage, Compile, CompilerFlag, Constant, FirstOf, Found, FoundPackage, Function,
     Header, Library, Link, LinkerFlag, Macro, Mangling, Member, Naming, Preprocess, Program, Question,
-    Questions, Ran, Run, Size, Type,
+    Questions, Ran, Run, Size, Symbol, Type,
 };
 pub(crate) use questions::{Note, compare_versions};
 pub use settings::Settings;

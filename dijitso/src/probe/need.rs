@@ -124,6 +124,9 @@ impl Need {
             Need::Call(call) => {
                 signer.field("kind", "call");
                 signer.field("program", &call.program);
+                // Whether a file may be executed shows by no content.
+                let found = session.locate(&call.program).map(|(path, _)| path).map_err(|(why, _)| why);
+                signer.field("found", &format!("{found:?}"));
                 signer.field("arguments", &call.args);
                 signer.field("reads", &call.reads);
                 signer.field("path", &session.config.path);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget};
+use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionKind};
 
 /// Everything that questions put into objects has a name that begins so.
 pub(crate) const PREFIX: &str = "dijitso_q";
@@ -27,10 +27,17 @@ pub(crate) fn contents(bytes: &[u8]) -> Result<Contents, String> {
         let section = file.section_by_index(index).map_err(|error| format!("is damaged ({error})"))?;
         if !section.name().is_ok_and(|name| name.starts_with(".text")) {
             let at = symbol.address().saturating_sub(section.address());
-            // Zeros may take no room in the file.
-            let value = match section.data_range(section.address() + at, 8) {
-                Ok(Some(bytes)) => bytes.try_into().map_or(0, i64::from_le_bytes),
-                _ => 0,
+            let value = match (section.kind(), section.data_range(section.address() + at, 8)) {
+                // Zeros take no room in the file.
+                (SectionKind::UninitializedData, _) => 0,
+                (_, Ok(Some(bytes))) => {
+                    let bytes = bytes.try_into().map_err(|_| format!("holds no whole value of {name}"))?;
+                    match file.endianness() {
+                        Endianness::Little => i64::from_le_bytes(bytes),
+                        Endianness::Big => i64::from_be_bytes(bytes),
+                    }
+                }
+                _ => return Err(format!("holds no whole value of {name}")),
             };
             contents.values.insert(name.to_owned(), value);
         }
@@ -79,6 +86,29 @@ mod tests {
         assert_eq!(contents.values.into_values().collect::<Vec<_>>(), [4, -7, 0]);
         assert_eq!(contents.undefined["dijitso_q3"], ["f"]);
         assert_eq!(contents.undefined["dijitso_q4"], ["g", "f"]);
+    }
+
+    #[test]
+    fn constants_are_read_in_the_order_of_bytes_of_their_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("t.c"),
+            "const long long dijitso_q0 = 258; const long long dijitso_q1 = -7;\n",
+        )
+        .unwrap();
+        for (flag, machine) in [("-mlittle-endian", "little"), ("-mbig-endian", "big")] {
+            let compiler =
+                Command::new("aarch64-linux-gnu-gcc").current_dir(&dir).args([flag, "-c", "t.c"]).status();
+            assert!(compiler.unwrap().success(), "{machine}");
+            let contents = contents(&std::fs::read(dir.path().join("t.o")).unwrap()).unwrap();
+            assert_eq!(contents.values.into_values().collect::<Vec<_>>(), [258, -7], "{machine}");
+        }
+    }
+
+    #[test]
+    fn a_constant_that_is_not_whole_is_no_zero() {
+        let problem = contents(&object("const int dijitso_q0 = 7;")).unwrap_err();
+        assert!(problem.contains("dijitso_q0"), "{problem}");
     }
 
     #[test]

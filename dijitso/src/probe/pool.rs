@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cmake::{CMakeCall, CMakeJob};
 use super::fuse::Fuse;
 use super::job::{Job, Next, Trace};
-use super::need::Answered;
+use super::need::{Answered, Called};
 use super::session::{called, told};
 use super::surroundings::Surroundings;
 use super::told::Problem;
@@ -15,6 +15,7 @@ use super::trial::Trial;
 use crate::process::{Command, Limits, Running, wait_any};
 use crate::signature::Signature;
 use crate::stats::Counters;
+use crate::toolchain::interpreter_of;
 
 /// Something to find out.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ enum Place {
 enum Owner {
     Job(Place, Box<Job>),
     Call(Signature, Command, Trace),
+    /// What the program was loaded with, after it has said what it is.
+    Listing(Signature, PathBuf, Called, Trace),
     CMake(Signature, Box<CMakeJob>),
 }
 
@@ -111,11 +114,15 @@ impl<'a> Pool<'a> {
                     let next = job.advance(output);
                     self.go_on(place, job, next);
                 }
-                Owner::Call(key, command, trace) => {
-                    let answer = called(&command, &output)
-                        .map(|called| (Answered::Call(called), trace))
-                        .map_err(Problem::from);
-                    self.answers.push((key, answer));
+                Owner::Call(key, command, trace) => match called(&command, &output) {
+                    Ok(called) => self.list(key, &command, called, trace),
+                    Err(problem) => self.answers.push((key, Err(problem.into()))),
+                },
+                Owner::Listing(key, program, called, mut trace) => {
+                    let library_path = self.around.config.library_path.as_deref();
+                    trace.is_loaded_with(&program, &output.stdout, library_path, &self.around.fs);
+                    trace.incomplete |= !output.status.success();
+                    self.answers.push((key, Ok((Answered::Call(called), trace))));
                 }
                 Owner::CMake(key, job) => {
                     let answer = job.ended(&self.around, &output);
@@ -131,6 +138,24 @@ impl<'a> Pool<'a> {
             );
         }
         self.answers
+    }
+
+    /// A version may be that of a library. A script, and what has no libraries, is answered.
+    fn list(&mut self, key: Signature, command: &Command, called: Called, mut trace: Trace) {
+        if let Some(loader) = interpreter_of(&command.program, &self.around.fs) {
+            let program = command.program.clone();
+            let args = vec!["--list".into(), program.clone().into_os_string()];
+            let command = Command { program: loader, args, ..command.clone() };
+            match command.spawn(self.counters) {
+                Ok(running) => {
+                    self.running.push(running);
+                    self.owners.push(Owner::Listing(key, program, called, trace));
+                    return;
+                }
+                Err(_) => trace.incomplete = true,
+            }
+        }
+        self.answers.push((key, Ok((Answered::Call(called), trace))));
     }
 
     fn queue(&mut self, fuse: usize, trials: Vec<(usize, Trial)>) {

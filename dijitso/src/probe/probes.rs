@@ -10,7 +10,7 @@ use super::batch::{Batch, Launcher, Progress};
 use super::memory::{Disagreement, Memory};
 use super::questions::{Note, Question, Questions, evaluate};
 use super::session::{Choices, Session};
-use super::settings::Settings;
+use super::settings::{Settings, push};
 use super::verdict::Verdict;
 use crate::config::env::Environment;
 use crate::config::origin::{Flag, Origin};
@@ -18,7 +18,7 @@ use crate::config::params::Params;
 use crate::config::{Config, Sourced};
 use crate::error::{Error, Result};
 use crate::stats::Stats;
-use crate::toolchain::Language;
+use crate::toolchain::{Language, absolute_paths};
 
 /// A session of questions: compilers, flags that every question has, and what is known. Cheap to clone.
 ///
@@ -214,7 +214,7 @@ impl ProbesBuilder {
     }
 
     pub(crate) fn compile_flag_from(mut self, language: Language, flag: Flag) -> Self {
-        self.flags.entry(language).or_default().compile.push(flag);
+        push(&mut self.flags.entry(language).or_default().compile, flag);
         self
     }
 
@@ -229,7 +229,7 @@ impl ProbesBuilder {
     }
 
     pub(crate) fn link_flag_from(mut self, language: Language, flag: Flag) -> Self {
-        self.flags.entry(language).or_default().link.push(flag);
+        push(&mut self.flags.entry(language).or_default().link, flag);
         self
     }
 
@@ -362,6 +362,8 @@ impl ProbesBuilder {
                 settings.compile.extend_from_slice(&config.build.cppflags);
                 settings.compile.extend_from_slice(own);
                 settings.link.extend_from_slice(&config.build.ldflags);
+                settings.compile = absolute_paths(std::mem::take(&mut settings.compile));
+                settings.link = absolute_paths(std::mem::take(&mut settings.link));
             }
         }
         for (language, (command, origin)) in self.compilers {

@@ -9,7 +9,7 @@ use super::batch::Batch;
 use super::cmake::still_so;
 use super::fact::{Class, Fact, Group};
 use super::fuse::Fuse;
-use super::job::{Ended, PATIENCE, Trace};
+use super::job::{Ended, PATIENCE, Trace, is_from_outside};
 use super::memory::{Disagreement, Memory};
 use super::need::{Answered, Called, Known, Need};
 use super::pool::{Answers, Pool, Task};
@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::surroundings::{Compiler, Linkers, Surroundings, Surrounds};
 use super::told::{Problem, Step, kept};
 use super::trial::Call;
-use super::verdict::Reason;
+use super::verdict::{Reason, first_error};
 use crate::cache::{Answer, Glance, Inputs, Store};
 use crate::config::{Config, Sourced};
 use crate::fs::{Fs, Scratch};
@@ -39,6 +39,8 @@ pub(crate) struct Session {
     found: Mutex<BTreeMap<Language, Result<Compiler, Reason>>>,
     surrounds: Arc<Mutex<Surrounds>>,
     linkers: Arc<Mutex<Linkers>>,
+    /// Where programs are.
+    located: Mutex<HashMap<String, Located>>,
     /// What is signed of a compiler that is asked with these settings.
     signed: Mutex<HashMap<Language, Vec<(Settings, Signature)>>>,
     known: Mutex<HashMap<Signature, Known>>,
@@ -53,6 +55,9 @@ pub(crate) struct Session {
     /// Answers of programs that somebody gave, by the names of the questions.
     pub(super) given: BTreeMap<String, (i32, String)>,
 }
+
+/// Where a program is, and where an earlier one would be; else why it is nowhere.
+type Located = Result<(PathBuf, Vec<PathBuf>), (String, Vec<PathBuf>)>;
 
 /// Facts that are one text.
 type Together = (Group, Vec<(Signature, Fact)>);
@@ -92,6 +97,7 @@ impl Session {
             found: Mutex::default(),
             surrounds: Arc::default(),
             linkers: Arc::default(),
+            located: Mutex::default(),
             signed: Mutex::default(),
             known: Mutex::default(),
             disagreements: Mutex::default(),
@@ -343,6 +349,12 @@ impl Session {
                     }
                 },
                 Need::Call(call) => match self.locate(&call.program) {
+                    // Whether it is there is all that is asked.
+                    Ok((path, absent)) if call.args.is_empty() => {
+                        let text = Some(path.to_string_lossy().into_owned());
+                        let called = Called { path: text, why: String::new(), step: Step::default() };
+                        answers.push((key, Ok((Answered::Call(called), Trace::of(vec![path], absent)))));
+                    }
                     Ok((path, absent)) => tasks.push(self.call(key, &call, path, absent)),
                     Err((why, absent)) => {
                         let called = Called { path: None, why, step: Step::default() };
@@ -360,8 +372,17 @@ impl Session {
         answers
     }
 
-    /// Where a program is, and where an earlier one would be.
-    fn locate(&self, program: &str) -> Result<(PathBuf, Vec<PathBuf>), (String, Vec<PathBuf>)> {
+    /// Where a program is, and where an earlier one would be. It is looked for once in a session.
+    pub(crate) fn locate(&self, program: &str) -> Located {
+        if let Some(known) = lock(&self.located).get(program) {
+            return known.clone();
+        }
+        let located = self.look_for(program);
+        lock(&self.located).insert(program.to_owned(), located.clone());
+        located
+    }
+
+    fn look_for(&self, program: &str) -> Located {
         let path = self.config.path.clone().unwrap_or_default();
         match which(program, &path, &self.fs) {
             Ok(found) => Ok((found.path, found.absent)),
@@ -383,17 +404,30 @@ impl Session {
             command = command.set(name, value);
         }
         let reads = call.reads.iter().map(PathBuf::from);
-        Task::Call(key, command, Trace::of(vec![path], absent.into_iter().chain(reads).collect()))
+        let is_script = self.fs.read_head(&path, 2).is_ok_and(|head| head == b"#!");
+        let mut trace = Trace::of(vec![path], absent.into_iter().chain(reads).collect());
+        // What a script starts only it knows, or whoever asks.
+        trace.incomplete = is_script && call.reads.is_empty();
+        Task::Call(key, command.with_all_it_started(), trace)
     }
 }
 
 /// What a program on PATH said.
 pub(super) fn called(command: &Command, output: &crate::process::Output) -> Result<Called, String> {
+    let program = command.program.display();
     let status = match output.status {
+        // A shell's words, or a loader's: it has not begun.
+        Status::Exited(code @ (126 | 127)) => {
+            let said = kept(&output.stderr, "\0");
+            return Err(format!("{program} could not be run (status {code}): {}", first_error(&said)));
+        }
         Status::Exited(code) => code,
+        status if is_from_outside(status) && status != Status::TimedOut => {
+            return Err(format!("{program} {}", status.describe()));
+        }
         Status::Signaled(signal) => -signal,
         Status::TimedOut => {
-            return Err(format!("{} did not answer in time and was killed", command.program.display()));
+            return Err(format!("{program} did not answer in time and was killed"));
         }
     };
     let step = Step {

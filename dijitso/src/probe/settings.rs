@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::origin::{Flag, Origin};
 use crate::process::quoted;
 use crate::signature::Signer;
+use crate::toolchain::absolute_paths;
 
 /// Flags, include directories, library directories and libraries of a question, in the order of the command line.
 ///
@@ -54,7 +55,7 @@ impl Settings {
     /// ```
     #[track_caller]
     pub fn flag(mut self, flag: impl Into<String>) -> Settings {
-        self.both.push(Flag::new(flag, here()));
+        push(&mut self.both, Flag::new(flag, here()));
         self
     }
 
@@ -65,7 +66,7 @@ impl Settings {
     /// ```
     #[track_caller]
     pub fn compile_flag(mut self, flag: impl Into<String>) -> Settings {
-        self.compile.push(Flag::new(flag, here()));
+        push(&mut self.compile, Flag::new(flag, here()));
         self
     }
 
@@ -76,7 +77,7 @@ impl Settings {
     /// ```
     #[track_caller]
     pub fn link_flag(mut self, flag: impl Into<String>) -> Settings {
-        self.link.push(Flag::new(flag, here()));
+        push(&mut self.link, Flag::new(flag, here()));
         self
     }
 
@@ -122,7 +123,7 @@ impl Settings {
     /// ```
     #[track_caller]
     pub fn lib(mut self, lib: impl Into<String>) -> Settings {
-        self.libs.push(Flag::new(lib, here()));
+        self.libs.push(Flag::new(library(lib.into()), here()));
         self
     }
 
@@ -267,11 +268,24 @@ fn prefixed(prefix: &str, flag: &Flag) -> Flag {
     Flag::new(format!("{prefix}{}", flag.text), flag.origin.clone())
 }
 
+/// Adds a word, whose relative path becomes absolute.
+pub(super) fn push(flags: &mut Vec<Flag>, flag: Flag) {
+    flags.push(flag);
+    // The word before it may say that it is a path.
+    *flags = absolute_paths(std::mem::take(flags));
+}
+
+/// A library as it was named; a path becomes absolute.
+pub(super) fn library(lib: String) -> String {
+    let is_path = !lib.starts_with('-') && (lib.contains('/') || is_file(&lib));
+    if is_path { absolute(Path::new(&lib)) } else { lib }
+}
+
 fn is_file(lib: &str) -> bool {
     [".a", ".so", ".o"].iter().any(|end| lib.ends_with(end)) || lib.contains(".so.")
 }
 
-fn absolute(path: &Path) -> String {
+pub(super) fn absolute(path: &Path) -> String {
     let path: PathBuf = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.to_string_lossy().into_owned()
 }
@@ -303,6 +317,19 @@ mod tests {
         assert_eq!(settings.to_string(), "-m64 -I/i -s -L/l -lx");
         assert!(!settings.of_compile().to_string().contains("-lx"));
         assert_eq!(Settings::new().define("NAME", "\"x y\"").to_string(), "'-DNAME=\"x y\"'");
+    }
+
+    #[test]
+    fn relative_paths_are_those_of_the_program_that_asks() {
+        let here = std::env::current_dir().unwrap().display().to_string();
+        let settings = Settings::new()
+            .compile_flag("-Iinc")
+            .compile_flag("-isystem")
+            .compile_flag("sys")
+            .lib("build/libx.a");
+        assert_eq!(settings.to_string(), format!("-I{here}/inc -isystem {here}/sys {here}/build/libx.a"));
+        let settings = Settings::new().lib("liby.so").lib("m").link_flag("-Llib");
+        assert_eq!(settings.to_string(), format!("-L{here}/lib {here}/liby.so -lm"));
     }
 
     #[test]

@@ -99,6 +99,7 @@ impl Told {
         Evidence {
             commands: self.steps.iter().map(|step| step.command.clone()).collect(),
             flags,
+            status: self.steps.last().map(|step| step.status),
             said: self.said(),
             texts: texts.map(|(n, unit)| (trial.file(n), unit.text.clone())).collect(),
         }
@@ -118,9 +119,14 @@ impl Told {
     }
 }
 
+/// What a program printed, as text, with `dir` as `.`.
+pub(crate) fn whole(bytes: &[u8], dir: &str) -> String {
+    String::from_utf8_lossy(bytes).replace(dir, ".")
+}
+
 /// What a program printed, as text that is no longer than anybody reads, with `dir` as `.`.
 pub(crate) fn kept(bytes: &[u8], dir: &str) -> String {
-    let text = String::from_utf8_lossy(bytes).replace(dir, ".");
+    let text = whole(bytes, dir);
     if text.len() <= 2 * KEPT {
         return text;
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use crate::cache::asked_in;
+use crate::config::origin::Flag;
 use crate::toolchain::Language;
 
 /// How far a text is taken.
@@ -98,10 +99,16 @@ impl Trial {
         all
     }
 
-    /// Whether its texts make a compiler read anything else.
-    pub(crate) fn reads_headers(&self) -> bool {
-        self.units.iter().any(|unit| unit.text.contains("include") || unit.text.contains("use "))
-            || self.settings.compile.iter().any(|flag| flag.text.starts_with("-i"))
+    /// Whether its texts, or any of all the words that its compilers are given, make these read anything else.
+    pub(crate) fn reads_headers<'f>(&self, mut words: impl Iterator<Item = &'f Flag>) -> bool {
+        let reads = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            ["include", "use", "import", "embed"].iter().any(|word| text.contains(word))
+        };
+        let forces = |text: &str| {
+            ["-i", "--include", "--imacros", "-Wp,", "@"].iter().any(|start| text.starts_with(start))
+        };
+        self.units.iter().any(|unit| reads(&unit.text)) || words.any(|flag| forces(&flag.text))
     }
 
     /// The name of a unit's file.

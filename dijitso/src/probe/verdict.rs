@@ -140,6 +140,8 @@ pub(crate) struct Evidence {
     pub(crate) commands: Vec<String>,
     /// The flags in them, with who asked for each.
     pub(crate) flags: Vec<Flag>,
+    /// How the last one ended.
+    pub(crate) status: Option<i32>,
     /// What the last one printed.
     pub(crate) said: String,
     /// The texts that were asked about, by file name.
@@ -173,6 +175,19 @@ impl Reason {
     /// ```
     pub fn commands(&self) -> &[String] {
         self.evidence.as_ref().map_or(&[], |evidence| &evidence.commands)
+    }
+
+    /// How the last command ended, which decided: the status of its exit, or the number of the signal that ended it,
+    /// negative; `None` if nothing was run. BuildSystem: the third part of what `outputCompile` and `outputLink` return,
+    /// which of a yes is 0.
+    ///
+    /// ```no_run
+    /// # fn f(reason: dijitso::probe::Reason) {
+    /// println!("{:?}", reason.status());
+    /// # }
+    /// ```
+    pub fn status(&self) -> Option<i32> {
+        self.evidence.as_ref().and_then(|evidence| evidence.status)
     }
 
     /// What the compiler, the linker or the program said.

@@ -82,6 +82,47 @@ impl Line {
     }
 }
 
+/// The same words with absolute paths, because compilers run in a directory of their own: those of directories and
+/// libraries, and what is there.
+pub(crate) fn absolute_paths(flags: Vec<Flag>) -> Vec<Flag> {
+    let mut all = Vec::with_capacity(flags.len());
+    let mut flags = flags.into_iter();
+    while let Some(flag) = flags.next() {
+        let mut group = vec![flag];
+        if words::takes_a_word(&group[0].text) {
+            group.extend(flags.next());
+        }
+        let text = &mut group[0].text;
+        if let Some(list) = text.strip_prefix("-Wl,") {
+            let list: Vec<String> = list.split(',').map(of_linker).collect();
+            *text = format!("-Wl,{}", list.join(","));
+        } else if let Some(name) = text.strip_prefix('@') {
+            *text = format!("@{}", if_there(name));
+        } else {
+            let before = group.clone();
+            if words::make_absolute(&mut group).is_err() {
+                group = before;
+            }
+        }
+        all.extend(group);
+    }
+    all
+}
+
+/// `--version-script=names.map`, `names.map`, `@words`
+fn of_linker(word: &str) -> String {
+    let at = word.find(['=', '@']).map_or(0, |at| at + 1);
+    let (name, path) = word.split_at(at);
+    format!("{name}{}", if_there(path))
+}
+
+fn if_there(path: &str) -> String {
+    match std::path::absolute(path) {
+        Ok(there) if !path.starts_with(['-', '/']) && there.is_file() => there.to_string_lossy().into_owned(),
+        _ => path.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -129,6 +170,34 @@ mod tests {
             "-I",
         ]);
         assert_eq!(texts(&line.usual()), ["-I/a", "-isystem", "/b"]);
+    }
+
+    #[test]
+    fn relative_names_become_absolute_where_they_name_something() {
+        let here = std::env::current_dir().unwrap().display().to_string();
+        let words = [
+            "-Iinc",
+            "-I",
+            "inc",
+            "libx.a",
+            "-O2",
+            "-Wl,--version-script=Cargo.toml,-z,now",
+            "@Cargo.toml",
+            "@no",
+        ];
+        let flags = words.iter().map(|word| Flag::new(*word, Origin::Builder)).collect();
+        let script = format!("-Wl,--version-script={here}/Cargo.toml,-z,now");
+        let expected = [
+            &format!("-I{here}/inc"),
+            "-I",
+            &format!("{here}/inc"),
+            &format!("{here}/libx.a"),
+            "-O2",
+            &script,
+            &format!("@{here}/Cargo.toml"),
+            "@no",
+        ];
+        assert_eq!(texts(&absolute_paths(flags)), expected);
     }
 
     #[test]

@@ -307,7 +307,7 @@ fn refused(flag: &Flag, why: &str) -> Error {
     }
 }
 
-fn make_absolute(group: &mut [Flag]) -> Result<()> {
+pub(super) fn make_absolute(group: &mut [Flag]) -> Result<()> {
     let text = group[0].text.clone();
     if !text.starts_with('-') {
         group[0].text = absolute(&group[0], &text, is_library_file(&text))?;

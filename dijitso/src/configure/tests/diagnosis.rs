@@ -159,6 +159,49 @@ fn the_root_cause_of_ten_broken_toolchains_is_within_twenty_lines() {
     }
 }
 
+#[test]
+fn a_disk_that_is_full_is_the_root_cause_within_twenty_lines() {
+    let place = Place::new();
+    let small = place.dir.join("small");
+    std::fs::create_dir(&small).unwrap();
+    let script = "mount -t tmpfs -o size=64k,mode=700 dijitso-test \"$1\" && export TMPDIR=\"$1\" && shift && exec \"$@\"";
+    let mut alone = std::process::Command::new("unshare");
+    let privileges = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
+    alone.args([privileges, "sh", "-c", script, "sh"]).arg(&small).arg(std::env::current_exe().unwrap());
+    alone.args(["--exact", "configure::tests::diagnosis::on_a_full_disk", "--ignored"]);
+    let output = alone.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Large;
+
+impl Module for Large {
+    const NAME: &'static str = "Large";
+
+    fn configure(cx: &Cx<'_>) -> Result<Large, Failed> {
+        // Its object alone is larger than what is free.
+        let text = "char large[1 << 20] = { 1 };\n";
+        cx.need(&crate::probe::Compile::new(crate::probe::Language::C, text)).map(|_| Large)
+    }
+}
+
+/// In a process of its own, whose `TMPDIR` is a file system of 64 KiB.
+#[test]
+#[ignore = "run by the test above"]
+fn on_a_full_disk() {
+    let small = std::env::temp_dir();
+    // The cache lies there, too: nowhere else is room.
+    let probes = crate::probe::Probes::builder().cache_dir(small.join("cache")).without_environment_flags();
+    let failed = Configure::new("Test").probes(probes).with::<Large>().run().unwrap_err();
+    let card = failed.card();
+    assert_eq!(failed.kind(), FailureKind::Unknown, "{card}");
+    let mut top = card.lines().take(20);
+    assert!(top.any(|line| line.contains("no space left") || line.contains("No space left")), "{card}");
+}
+
 const TOKEN: Opt<String> = Opt::text("with-token", "", "*", "for a download").secret();
 
 #[derive(Debug, Serialize, Deserialize)]

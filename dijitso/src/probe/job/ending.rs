@@ -3,10 +3,12 @@
 use super::*;
 
 impl Job {
-    pub(super) fn read_list(&mut self, name: &str) {
+    /// Whether there is a list.
+    pub(super) fn read_list(&mut self, name: &str) -> bool {
         let dir = self.dir();
         let listed = depfile::foreign(&self.around.fs, &dir, [name, ""], std::iter::empty(), false);
         self.trace.files.extend(listed.into_iter().filter(|file| file.is_absolute()));
+        self.wrote(name)
     }
 
     /// What the texts look for, wherever it is.
@@ -73,10 +75,15 @@ pub(super) fn object_name(unit: usize) -> String {
 }
 
 /// Whether somebody else ended a program: its own faults are answers.
-pub(super) fn is_from_outside(status: Status) -> bool {
+pub(in crate::probe) fn is_from_outside(status: Status) -> bool {
+    const HUP: i32 = 1;
+    const INT: i32 = 2;
     const KILL: i32 = 9;
     const TERM: i32 = 15;
-    matches!(status, Status::TimedOut | Status::Signaled(KILL | TERM))
+    // A limit of the batch system's, or of the shell's.
+    const XCPU: i32 = 24;
+    const XFSZ: i32 = 25;
+    matches!(status, Status::TimedOut | Status::Signaled(HUP | INT | KILL | TERM | XCPU | XFSZ))
 }
 
 /// `u0.c:1:10: fatal error: x.h: No such file or directory`, `fatal error: 'x.h' file not found`
@@ -104,7 +111,8 @@ mod tests {
 
     #[test]
     fn only_what_ended_a_program_from_outside_is_no_answer() {
-        assert!(is_from_outside(Status::TimedOut) && is_from_outside(Status::Signaled(9)));
+        assert!(is_from_outside(Status::TimedOut));
+        assert!([1, 2, 9, 15, 24, 25].map(Status::Signaled).into_iter().all(is_from_outside));
         assert!(!is_from_outside(Status::Signaled(11)) && !is_from_outside(Status::Exited(1)));
     }
 }

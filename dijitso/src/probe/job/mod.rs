@@ -11,17 +11,16 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use ending::{header_missing, is_from_outside, object_name};
+pub(super) use ending::is_from_outside;
+use ending::{header_missing, object_name};
 
 use super::object;
 use super::surroundings::Surroundings;
-use super::told::{Problem, Step, Told, kept, macros_in};
+use super::told::{Problem, Step, Told, kept, macros_in, whole};
 use super::trial::{Goal, Trial, asked_by};
 use crate::fs::Scratch;
 use crate::process::{Command, Output, Status};
-use crate::toolchain::{
-    Line, Linker, SearchPath, Trouble, all_libraries, depfile, may_pass, traced_files, trouble,
-};
+use crate::toolchain::{Line, Linker, SearchPath, Trouble, depfile, may_pass, traced_files, trouble};
 
 /// What a job wants next.
 #[derive(Debug)]
@@ -144,7 +143,10 @@ impl Job {
             return self.headers_told(&output);
         }
         if let Stage::Libraries = self.stage {
-            self.trace.files.extend(all_libraries(&output.stdout).into_iter().map(|(_, path)| path));
+            let (program, fs) = (dir.join(PROGRAM), self.around.fs.clone());
+            let library_path = self.around.config.library_path.clone();
+            self.trace.is_loaded_with(&program, &output.stdout, library_path.as_deref(), &fs);
+            self.trace.asked.retain(|name| !Path::new(name).starts_with(&dir));
             self.trace.incomplete |= !output.status.success();
             return self.execute();
         }
@@ -169,16 +171,29 @@ impl Job {
         if matches!(self.stage, Stage::Link) {
             step.stderr = link::without_trace(&step.stderr);
         }
-        if runs || matches!(self.trial.goal, Goal::Preprocess) {
-            step.stdout = kept(&output.stdout, &dir.to_string_lossy());
+        let answers = runs || matches!(self.trial.goal, Goal::Preprocess);
+        if answers {
+            // The answer itself, of which nothing may be missing.
+            step.stdout = whole(&output.stdout, &dir.to_string_lossy());
+        }
+        if runs {
+            step.stderr = whole(&output.stderr, &dir.to_string_lossy());
         }
         self.told.steps.push(step);
+        if output.cut && (answers || matches!(self.trial.goal, Goal::Macros(_))) {
+            return self.unknown(format!(
+                "the {name} printed more than {} MiB, of which an answer cannot be made: ask for less",
+                Command::LONGEST_ANSWER >> 20
+            ));
+        }
+        // What a loader or a shell says that could not begin: it may be another thing tomorrow.
+        self.trace.incomplete |= runs && matches!(output.status, Status::Exited(126 | 127));
         match trouble(&name, &output, timeout) {
             // A program may end as it likes, as long as nobody ended it.
             Some(Trouble::Machine(problem)) if !runs || is_from_outside(output.status) => {
                 self.unknown(problem)
             }
-            Some(Trouble::Space(problem)) if !runs => self.unknown(problem),
+            Some(Trouble::Space(problem)) => self.unknown(problem),
             None => self.succeeded(&output),
             Some(_) => self.failed(&output),
         }
@@ -238,11 +253,18 @@ impl Job {
         if !matches!(self.stage, Stage::Run) {
             self.trace.incomplete |= may_pass(&String::from_utf8_lossy(&output.stderr));
         }
-        match self.stage {
-            Stage::Compile(unit) => match self.trial.reads_headers() && self.trial.traced {
-                true => self.ask_for_headers(unit),
-                false => self.done(false),
-            },
+        let stage = self.stage;
+        match stage {
+            // gcc writes its list after most errors, too.
+            Stage::Compile(unit) if self.read_list(&format!("u{unit}.d")) => self.done(false),
+            Stage::Compile(unit) => {
+                let compiler = self.around.compiler(self.trial.units[unit].language);
+                let words = compiler.flags.all().chain(self.trial.settings.all());
+                match self.trial.reads_headers(words) && self.trial.traced {
+                    true => self.ask_for_headers(unit),
+                    false => self.done(false),
+                }
+            }
             Stage::Link => {
                 self.linked(output);
                 self.done(false)
@@ -270,8 +292,8 @@ impl Job {
         let command = self.compiler(unit, &dir).args(["-MD", "-MF", &format!("u{unit}.d")]);
         let command = command.args(["-x", language.dialect()]);
         self.run(match &self.trial.goal {
-            Goal::Preprocess => command.args(["-E", &file]),
-            Goal::Macros(_) => command.args(["-dM", "-E", &file]),
+            Goal::Preprocess => command.args(["-E", &file]).for_an_answer(),
+            Goal::Macros(_) => command.args(["-dM", "-E", &file]).for_an_answer(),
             _ => command.args(["-c", &file, "-o", &object_name(unit)]),
         })
     }
@@ -347,6 +369,7 @@ impl Job {
             command = command.set(name, value);
         }
         command = command.set("TMPDIR", Some(&dir)).args(args);
+        command = command.for_an_answer().with_all_it_started();
         self.run(command)
     }
 

@@ -3,7 +3,7 @@
 use super::{Function, Knowledge, Question, Sealed, Stop, Verdict, common, worded};
 use crate::config::origin::Flag;
 use crate::probe::control;
-use crate::probe::settings::{Settings, here};
+use crate::probe::settings::{Settings, here, library};
 use crate::probe::trial::Goal;
 use crate::probe::verdict::Reason;
 use crate::toolchain::Language;
@@ -44,7 +44,7 @@ impl Library {
     /// ```
     #[track_caller]
     pub fn new(name: impl Into<String>) -> Library {
-        let candidates = vec![Flag::new(name, here())];
+        let candidates = vec![Flag::new(library(name.into()), here())];
         Library { candidates, functions: Vec::new(), language: Language::C, settings: Settings::new() }
     }
 
@@ -56,7 +56,7 @@ impl Library {
     #[track_caller]
     pub fn any<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Library {
         let at = here();
-        let candidates = names.into_iter().map(|name| Flag::new(name, at.clone())).collect();
+        let candidates = names.into_iter().map(|name| Flag::new(library(name.into()), at.clone())).collect();
         Library { candidates, functions: Vec::new(), language: Language::C, settings: Settings::new() }
     }
 

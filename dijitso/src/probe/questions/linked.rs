@@ -233,7 +233,7 @@ impl Run {
         self
     }
 
-    /// However it ends is a yes: the status is what is asked for.
+    /// However it ends is a yes: the status is what is asked for. One that cannot be loaded has not begun, and is a no.
     ///
     /// ```
     /// use dijitso::probe::{Language, Run};
@@ -243,6 +243,12 @@ impl Run {
         self.any_status = true;
         self
     }
+}
+
+/// Whether a program did not begin, because a library or a symbol is missing.
+fn is_of_loader(ran: &Ran) -> bool {
+    let words = ["error while loading shared libraries", "symbol lookup error"];
+    ran.status == 127 && words.iter().any(|words| ran.stderr.contains(words))
 }
 
 impl Question for Run {
@@ -276,6 +282,7 @@ impl Question for Run {
             // A unit each, the link, and the run.
             if told.steps.len() == self.units.len() + 2
                 && let Some(ran) = ran(&told)
+                && !is_of_loader(&ran)
             {
                 return Ok(Verdict::Yes(ran));
             }

@@ -11,6 +11,7 @@ mod library;
 mod linked;
 mod macros;
 mod program;
+mod symbol;
 mod text;
 mod value;
 
@@ -26,6 +27,7 @@ pub use linked::{Link, Ran, Run};
 pub use macros::Macro;
 pub(crate) use program::compare_versions;
 pub use program::{Found, Program};
+pub use symbol::Symbol;
 pub use text::{Compile, Preprocess};
 pub use value::{Align, Constant, Member, Size, Type};
 

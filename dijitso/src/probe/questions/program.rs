@@ -1,16 +1,19 @@
 //! Whether a program is there, and of which version.
 
 use std::cmp::Ordering;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Knowledge, Question, Sealed, Stop, Verdict};
+use crate::probe::settings::absolute;
 use crate::probe::verdict::{Evidence, Reason};
 
 /// Whether a program is on `PATH`, and says that it has some version.
 ///
-/// It is run with `--version`, in an environment that has `PATH` and `LD_LIBRARY_PATH` and nothing else.
+/// It is run with `--version`, in an environment that has `PATH` and `LD_LIBRARY_PATH` and nothing else. One that crashes, or
+/// fails without saying which version it is, is a no. What a script says is remembered only if the question tells
+/// what that depends on ([`reads`](Self::reads)): a script may start anything.
 ///
 /// BuildSystem: `getExecutable`, and `programs`.
 ///
@@ -49,7 +52,7 @@ pub struct Found {
 }
 
 impl Program {
-    /// A program by its name or path.
+    /// A program by its name or path; a relative path is one from the working directory.
     ///
     /// ```
     /// let question = dijitso::probe::Program::new("make");
@@ -64,7 +67,9 @@ impl Program {
     /// let question = dijitso::probe::Program::any(["gmake", "make"]);
     /// ```
     pub fn any<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Program {
-        let names = names.into_iter().map(Into::into).collect();
+        // The working directory of the moment is meant.
+        let path = |name: String| if name.contains('/') { absolute(Path::new(&name)) } else { name };
+        let names = names.into_iter().map(Into::into).map(path).collect();
         Program { names, args: vec!["--version".to_owned()], at_least: None, reads: Vec::new() }
     }
 
@@ -78,13 +83,14 @@ impl Program {
         self
     }
 
-    /// A file that decides what it says, if it is there: it is asked again when that changes.
+    /// A file that decides what it says, if it is there: it is asked again when that changes. Of a script that starts another
+    /// program, that program.
     ///
     /// ```
     /// let question = dijitso::probe::Program::new("mpicc").reads("/etc/openmpi/mpicc-wrapper-data.txt");
     /// ```
     pub fn reads(mut self, path: impl Into<String>) -> Self {
-        self.reads.push(path.into());
+        self.reads.push(absolute(Path::new(&path.into())));
         self
     }
 
@@ -110,8 +116,17 @@ impl Program {
             said: said.clone(),
             ..Evidence::default()
         };
-        // Those that do not know the question still print what they are.
         let version = version_in(&said).unwrap_or_default().to_owned();
+        let status = called.step.status;
+        if status < 0 {
+            let text = format!("{path} crashed: it was ended by signal {}", -status);
+            return Ok(Verdict::No(Reason::with(text, evidence())));
+        }
+        // Those that do not know the question still print what they are.
+        if status > 0 && version.is_empty() {
+            let text = format!("{path} exits with status {status} and does not say which version it is");
+            return Ok(Verdict::No(Reason::with(text, evidence())));
+        }
         if let Some(wanted) = &self.at_least {
             if version.is_empty() {
                 let text = format!("{path} does not say which version it is");

@@ -3,6 +3,7 @@
 use super::{Knowledge, Question, Sealed, Stop, Verdict, after, common, line, worded};
 use crate::probe::fact::{Fact, Group};
 use crate::probe::settings::Settings;
+use crate::probe::verdict::Reason;
 use crate::toolchain::Language;
 
 macro_rules! of_object {
@@ -92,7 +93,7 @@ of_object! {
 }
 
 of_object! {
-    /// Whether a type is known.
+    /// Whether a type is known, and complete: one that has a size. A structure that is only declared is none.
     ///
     /// BuildSystem: `types.check`.
     ///
@@ -191,7 +192,11 @@ impl Question for Type {
     }
 
     fn evaluate(&self, known: &mut Knowledge<'_>) -> Result<Verdict<()>, Stop> {
-        let fact = Fact::Accepts(format!("typedef {} @;", self.of));
+        if self.of.trim().is_empty() {
+            return Err(Stop::Unknown(Reason::new("a type without a name was asked for: give its name")));
+        }
+        // A structure that nobody defines has a name, and no size.
+        let fact = Fact::Accepts(format!("typedef {} @; enum {{ @_size = sizeof(@) }};", self.of));
         Ok(known.believed(&self.group(), &fact)?.map(|_| ()))
     }
 
@@ -200,7 +205,7 @@ impl Question for Type {
     }
 }
 
-/// Whether a structure has a member, and how large that is.
+/// Whether a structure has a member, and how many bytes that has: 0 if it is a bit-field.
 ///
 /// BuildSystem: `types.checkStruct`-like tests are written with `checkCompile`.
 ///
@@ -247,7 +252,15 @@ impl Question for Member {
     fn evaluate(&self, known: &mut Knowledge<'_>) -> Result<Verdict<u64>, Stop> {
         let group = Group::new(self.language, &self.prelude, &self.settings.of_compile());
         let fact = Fact::Value(format!("sizeof((({} *)0)->{})", self.of, self.member));
-        Ok(known.believed(&group, &fact)?.map(|told| told.value as u64))
+        let sized = known.believed(&group, &fact)?.map(|told| told.value as u64);
+        let Verdict::No(reason) = sized else { return Ok(sized) };
+        // A bit-field is there, and has no size.
+        let named = format!("static void @({} *@_p) {{ (void)@_p->{}; }}", self.of, self.member);
+        Ok(match known.believed(&group, &Fact::Accepts(named))? {
+            Verdict::Yes(_) => Verdict::Yes(0),
+            Verdict::No(_) => Verdict::No(reason),
+            Verdict::Unknown(reason) => Verdict::Unknown(reason),
+        })
     }
 
     fn show(bytes: &u64) -> String {

@@ -125,13 +125,62 @@ fn a_compiler_that_takes_any_flag_is_not_believed() {
 
 #[test]
 fn the_users_language_changes_no_answer() {
-    let mut desk = Desk::new();
-    // As a wrapper would be in a German shell: what we set must win.
-    let german = desk.script("bin/cc", "exec /usr/bin/gcc \"$@\"");
-    desk.compilers = vec![(Language::C, german)];
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", "probe::tests::broken::in_german", "--ignored"]);
+    for variable in ["LANG", "LC_ALL", "LC_MESSAGES"] {
+        alone.env(variable, "de_DE.UTF-8");
+    }
+    let output = alone.env("LANGUAGE", "de").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// In a process whose language is German, and with a compiler that speaks it unless it is told otherwise.
+#[test]
+#[ignore = "run by the test above"]
+fn in_german() {
+    let desk = with_script(
+        "[ \"$LC_ALL\" = C ] && exec /usr/bin/gcc \"$@\"\n/usr/bin/gcc \"$@\" 2> \"$0.$$\"; status=$?\n\
+         sed 's/error/Fehler/g; s/undefined reference to/nicht definierter Verweis auf/g; s/search starts here/Suche/g' \
+         \"$0.$$\" >&2; rm \"$0.$$\"; exit $status",
+    );
+    // The script does speak it.
+    let file = desk.write("wrong.c", "this is no C\n");
+    let mut german = std::process::Command::new(desk.path("bin/cc"));
+    let said = german.arg("-c").arg(file).current_dir(desk.dir.path()).output().unwrap().stderr;
+    assert!(String::from_utf8_lossy(&said).contains("Fehler"));
     let probes = desk.probes();
-    let sizes = probes.ask_all(["int", "no_such_t"].map(Size::new));
-    assert!(sizes[0].is_yes() && reason(&sizes[1]).contains("error:"), "{}", reason(&sizes[1]));
+    let (int, no_type, header, function, flag) = probes.ask_all((
+        Size::new("int"),
+        Size::new("no_such_t"),
+        Header::new("dijitso/none.h"),
+        Function::new("dijitso_none"),
+        CompilerFlag::new("-fdijitso-other"),
+    ));
+    assert!(int.is_yes() && header.is_no() && flag.is_no(), "{int:?} {header:?} {flag:?}");
+    assert!(reason(&no_type).contains("error:"), "{}", reason(&no_type));
+    assert!(reason(&function).contains("`dijitso_none`"), "{}", reason(&function));
+}
+
+#[test]
+fn an_object_for_another_machine_is_a_no_and_a_compiler_for_one_no_answer() {
+    let desk = Desk::new();
+    desk.write("other.c", "int other(void) { return 1; }\n");
+    let mut cross = std::process::Command::new("aarch64-linux-gnu-gcc");
+    assert!(cross.args(["-c", "other.c"]).current_dir(desk.dir.path()).status().unwrap().success());
+    let text = "int other(void); int main(void) { return other(); }\n";
+    let object = Settings::new().lib(desk.path("other.o").to_str().unwrap());
+    let verdict = desk.probes().ask(&Link::new(Language::C, text).with(&object));
+    let why = reason(&verdict);
+    assert!(verdict.is_no() && (why.contains("wrong format") || why.contains("incompatible")), "{verdict:?}");
+    // A linker for another machine cannot even link an empty program.
+    let desk = misbehaving(LINKS, "exec aarch64-linux-gnu-gcc \"$@\"");
+    let text = unknown(desk.probes().ask(&Link::new(Language::C, "int main(void) { return 0; }\n")));
+    assert!(text.contains("cannot even link an empty program"), "{text}");
+    let mut desk = Desk::new();
+    desk.compilers = vec![(Language::C, "aarch64-linux-gnu-gcc".to_owned())];
+    let text = unknown(desk.probes().ask(&Size::new("int")));
+    assert!(text.contains("another kind of machine"), "{text}");
 }
 
 #[test]

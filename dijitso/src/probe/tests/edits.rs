@@ -1,5 +1,7 @@
 //! Random edits of what compilers see: no remembered answer may be wrong.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 
 /// A xorshift: the same edits in every run, and others for another seed.
@@ -21,8 +23,8 @@ impl Dice {
 const DIRS: [&str; 3] = ["a", "b", "c"];
 const HEADERS: [&str; 3] = ["x.h", "y.h", "sub/z.h"];
 
-/// The kinds of edits, for whoever reads a report.
-const KINDS: [&str; 12] = [
+/// The kinds of edits; the guide has the same list.
+const KINDS: [&str; 23] = [
     "header written",
     "header removed",
     "header of equal length and time",
@@ -33,7 +35,18 @@ const KINDS: [&str; 12] = [
     "CPATH set or unset",
     "LIBRARY_PATH set or unset",
     "compiler swapped in place",
+    "gcc and clang in each other's place",
     "program installed or removed",
+    "program made executable or not",
+    "another linker chosen by a flag",
+    "linker installed, replaced or removed",
+    "file that a link flag names",
+    "library that another one needs",
+    "linker script in the place of a library",
+    "library that a program is loaded with",
+    "LD_LIBRARY_PATH set or unset",
+    "file that Fortran includes",
+    "response file",
     "nothing",
 ];
 
@@ -94,13 +107,7 @@ fn edit(kind: usize, dice: &mut Dice, desk: &mut Desk) {
             }
         }
         5 => {
-            let function = dice.one_of(&["wanted", "other"]);
-            let source = desk.write("made.c", &format!("int {function}(void) {{ return 1; }}\n"));
-            std::fs::create_dir_all(desk.path(&format!("lib{dir}"))).unwrap();
-            let target = desk.path(&format!("lib{dir}/liblate.so"));
-            let mut command = std::process::Command::new("gcc");
-            command.args(["-shared", "-fPIC", "-o"]).arg(&target).arg(&source);
-            assert!(command.status().unwrap().success());
+            shared(desk, &format!("lib{dir}/liblate.so"), dice.one_of(&["wanted", "other"]), &[]);
         }
         6 => drop(std::fs::remove_file(desk.path(&format!("lib{dir}/liblate.so")))),
         7 | 8 => {
@@ -113,13 +120,67 @@ fn edit(kind: usize, dice: &mut Dice, desk: &mut Desk) {
                 desk.variables.push((name, value));
             }
         }
-        9 => drop(desk.script("bin/cc", &format!("exec /usr/bin/gcc -DSWAPPED={} \"$@\"", dice.below(3)))),
-        10 => match dice.below(2) {
+        9 | 10 => {
+            let compiler = if kind == 10 { dice.one_of(&["gcc", "clang"]) } else { "gcc" };
+            let text = format!("exec /usr/bin/{compiler} -DSWAPPED={} \"$@\"", dice.below(3));
+            desk.script("bin/cc", &text);
+        }
+        11 => match dice.below(2) {
             0 => drop(desk.script(&format!("path{dir}/tool"), &format!("echo tool {}.0", dice.below(4)))),
             _ => drop(std::fs::remove_file(desk.path(&format!("path{dir}/tool")))),
         },
+        12 => {
+            let mode = std::fs::Permissions::from_mode(if dice.below(2) == 0 { 0o644 } else { 0o755 });
+            let _ = std::fs::set_permissions(desk.path(&format!("path{dir}/tool")), mode);
+        }
+        13 => drop(desk.write("linker", dice.one_of(&["-fuse-ld=bfd", "-fuse-ld=gold", "-fuse-ld=lld"]))),
+        14 => match dice.below(3) {
+            0 => drop(std::fs::remove_file(desk.path("pathb/ld.mold"))),
+            1 => drop(desk.script("pathb/ld.mold", "echo 'ld.mold: error: none' >&2; exit 1")),
+            _ => drop(desk.script("pathb/ld.mold", "exec /usr/bin/ld.lld \"$@\"")),
+        },
+        15 => {
+            drop(desk.write("names.map", dice.one_of(&["{ global: *; };\n", "{ broken", "{ local: *; };\n"])))
+        }
+        16 => shared(desk, "inner/libinner.so", dice.one_of(&["inner", "other"]), &[]),
+        17 => {
+            let target = desk.path(&format!("lib{}/liblate.so", dice.one_of(&DIRS)));
+            let _ = std::fs::remove_file(desk.path("liba/liblate.so"));
+            desk.write("liba/liblate.so", &format!("INPUT ( {} )\n", target.display()));
+        }
+        18 => match dice.below(3) {
+            0 => drop(std::fs::remove_file(desk.path(&format!("run{dir}/libnumber.so")))),
+            n => shared(desk, &format!("run{dir}/libnumber.so"), "number", &[&format!("-DNUMBER={n}")]),
+        },
+        19 => {
+            let before = desk.variables.len();
+            desk.variables.retain(|(known, _)| *known != "LD_LIBRARY_PATH");
+            if before == desk.variables.len() {
+                let dirs = ["runa", "runb", "inner"].map(|dir| desk.path(dir).display().to_string());
+                desk.variables.push(("LD_LIBRARY_PATH", dirs.join(":")));
+            }
+        }
+        20 => match dice.below(3) {
+            0 => drop(std::fs::remove_file(desk.path(&format!("{dir}/wanted.inc")))),
+            n => drop(
+                desk.write(&format!("{dir}/wanted.inc"), ["integer i\n", "no fortran\n"][n as usize - 1]),
+            ),
+        },
+        21 => drop(desk.write("words", dice.one_of(&["-DWORDS=1\n", "-DWORDS=2\n", "-w\n"]))),
         _ => {}
     }
+}
+
+/// Makes a shared library with one function.
+fn shared(desk: &Desk, place: &str, function: &str, more: &[&str]) {
+    let text =
+        format!("#ifndef NUMBER\n#define NUMBER 1\n#endif\nint {function}(void) {{ return NUMBER; }}\n");
+    let source = desk.write("made.c", &text);
+    let target = desk.path(place);
+    std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+    let mut command = std::process::Command::new("gcc");
+    command.args(["-shared", "-fPIC", "-o"]).arg(&target).arg(&source).args(more);
+    assert!(command.status().unwrap().success());
 }
 
 fn ask(probes: &Probes, desk: &Desk) -> Vec<String> {
@@ -133,6 +194,24 @@ fn ask(probes: &Probes, desk: &Desk) -> Vec<String> {
         Macro::new("SWAPPED"),
         Program::new("tool"),
     ));
+    let chosen = std::fs::read_to_string(desk.path("linker")).unwrap_or_default();
+    let chosen = Settings::new().link_flag(if chosen.is_empty() { "-fuse-ld=bfd" } else { &chosen });
+    let names = format!("-Wl,--version-script={}", desk.path("names.map").display());
+    let outer = Settings::new().lib(desk.path("libouter.so").to_str().unwrap());
+    let outer = outer.link_flag(format!("-Wl,-rpath-link,{}", desk.path("inner").display()));
+    let number = "int number(void); int main(void) { return number(); }\n";
+    let run = Settings::new().lib(desk.path("libnumber.so").to_str().unwrap());
+    let words = Settings::new().compile_flag(format!("@{}", desk.path("words").display()));
+    let text = "program p\nINCLUDE 'wanted.inc'\ni = 3\nend program\n";
+    let (linked, mold, scripted, needs, ran, words, fortran) = probes.ask_all((
+        Library::new("late").function(Function::new("wanted")).with(&with).with(&chosen),
+        LinkerFlag::new("-fuse-ld=mold"),
+        Link::new(Language::C, "int main(void) { return 0; }\n").with(&Settings::new().link_flag(names)),
+        Link::new(Language::C, "int outer(void); int main(void) { return outer(); }\n").with(&outer),
+        Run::new(Language::C, number).any_status().with(&run),
+        Macro::new("WORDS").with(&words),
+        Compile::new(Language::Fortran, text).with(&with.of_compile()),
+    ));
     let size = x.clone().yes().map(|bytes| bytes.to_string()).unwrap_or_default();
     vec![
         format!("{} {size}", x.word()),
@@ -141,6 +220,9 @@ fn ask(probes: &Probes, desk: &Desk) -> Vec<String> {
         library.word().to_owned(),
         swapped.yes().unwrap_or_default(),
         tool.yes().map(|tool| tool.version).unwrap_or_default(),
+        [linked.word(), mold.word(), scripted.word(), needs.word(), fortran.word()].join(" "),
+        ran.yes().map(|ran| ran.status.to_string()).unwrap_or_default(),
+        words.yes().unwrap_or_default(),
     ]
 }
 
@@ -148,9 +230,18 @@ fn edits(count: usize, seed: u64) {
     let mut desk = Desk::new();
     let mut dice = Dice(seed);
     let compiler = desk.script("bin/cc", "exec /usr/bin/gcc -DSWAPPED=0 \"$@\"");
-    desk.compilers = vec![(Language::C, compiler)];
+    desk.compilers = vec![(Language::C, compiler), (Language::Fortran, "gfortran".to_owned())];
     let path = DIRS.map(|dir| desk.path(&format!("path{dir}")).display().to_string()).join(":");
     desk.variables = vec![("PATH", format!("{path}:/usr/bin:/bin"))];
+    for (name, text) in [("names.map", "{ global: *; };\n"), ("words", "-w\n")] {
+        desk.write(name, text);
+    }
+    shared(&desk, "inner/libinner.so", "inner", &[]);
+    let outer = desk.write("outer.c", "int inner(void); int outer(void) { return inner(); }\n");
+    let mut gcc = std::process::Command::new("gcc");
+    gcc.args(["-shared", "-fPIC", "-o"]).arg(desk.path("libouter.so")).arg(outer);
+    assert!(gcc.arg("-L").arg(desk.path("inner")).arg("-linner").status().unwrap().success());
+    shared(&desk, "libnumber.so", "number", &["-Wl,-soname,libnumber.so"]);
     let mut answers = std::collections::BTreeSet::new();
     for n in 0..count {
         let kind = dice.below(KINDS.len() as u64) as usize;
@@ -166,13 +257,18 @@ fn edits(count: usize, seed: u64) {
     assert!(answers.len() > count / 12, "the edits change the answers: {}", answers.len());
 }
 
+/// A thousand edits where repeat counts are full (`tests/soak/run`).
 #[test]
 fn after_random_edits_no_remembered_answer_is_wrong() {
-    edits(40, 0x9e37_79b9_7f4a_7c15);
+    match crate::config::env::named("DIJITSO_SOAK") {
+        Some(_) => edits(1000, 0x2545_f491_4f6c_dd1d),
+        None => edits(40, 0x9e37_79b9_7f4a_7c15),
+    }
 }
 
 #[test]
-#[ignore = "takes minutes: a thousand edits"]
-fn after_a_thousand_random_edits_no_remembered_answer_is_wrong() {
-    edits(1000, 0x2545_f491_4f6c_dd1d);
+fn the_guide_lists_the_kinds_of_edits() {
+    let guide = include_str!("../../guide/configure.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let all = KINDS.join(", ");
+    assert!(guide.contains(&all), "the guide must say: {all}");
 }

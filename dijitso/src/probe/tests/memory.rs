@@ -64,7 +64,7 @@ fn a_shadow_session_finds_an_answer_that_is_wrong() {
     // Its answer depends on what no record shows.
     let tool = desk.script("bin/moody", &format!("cat {}", desk.path("mood").display()));
     desk.write("mood", "moody 1.0");
-    let question = || Program::new(&tool);
+    let question = || Program::new(&tool).reads(desk.path("other").to_str().unwrap());
     assert_eq!(desk.probes().ask(&question()).yes().unwrap().version, "1.0");
     desk.write("mood", "moody 2.0");
     assert_eq!(desk.probes().ask(&question()).yes().unwrap().version, "1.0", "as remembered");
@@ -287,18 +287,24 @@ fn stamps_that_are_too_fresh_are_proved_by_content() {
 
 #[test]
 fn two_compilers_behind_ccache_are_told_apart() {
-    let ccache = std::process::Command::new("ccache").arg("--version").output();
     let mut desk = Desk::new();
-    let question = Macro::new("__clang__");
-    for (compiler, is_clang) in [("gcc", false), ("clang", true), ("gcc", false)] {
+    let is_clang = |desk: &Desk| {
+        let verdict = desk.probes().ask(&Macro::new("__clang__"));
+        assert!(verdict.is_yes() || verdict.is_no(), "is ccache installed? {}", reason(&verdict));
+        verdict.is_yes()
+    };
+    for (compiler, expected) in [("gcc", false), ("clang", true), ("gcc", false)] {
         desk.compilers = vec![(Language::C, format!("ccache {compiler}"))];
-        let verdict = desk.probes().ask(&question);
-        match &ccache {
-            Ok(_) => assert_eq!(verdict.is_yes(), is_clang, "{compiler}: {}", reason(&verdict)),
-            // Without ccache the compiler is not there, and that is what is said.
-            Err(_) => assert!(reason(&verdict).contains("ccache"), "{}", reason(&verdict)),
-        }
+        assert_eq!(is_clang(&desk), expected, "{compiler}");
     }
+    // And one that becomes another in its place.
+    let compiler = desk.script("bin/gcc", "exec /usr/bin/gcc \"$@\"");
+    desk.compilers = vec![(Language::C, format!("ccache {compiler}"))];
+    assert!(!is_clang(&desk));
+    desk.script("bin/gcc", "exec /usr/bin/clang \"$@\"");
+    assert!(is_clang(&desk));
+    desk.script("bin/gcc", "exec /usr/bin/gcc \"$@\"");
+    assert!(!is_clang(&desk));
 }
 
 #[test]
@@ -318,4 +324,87 @@ fn a_header_that_is_a_circle_of_links_is_asked_about_every_time() {
     assert!(verdict.is_yes(), "{}", reason(&verdict));
     std::os::unix::fs::symlink(desk.path("a/y.h"), desk.path("a/z.h")).unwrap();
     assert!(desk.probes().ask(&question()).is_no(), "and with it again it is not");
+}
+
+#[test]
+fn where_it_is_not_known_where_a_compiler_looks_nothing_is_remembered() {
+    let mut desk = Desk::new();
+    let text = "case \" $* \" in *' -v '*) kill -9 $$;; esac\nexec /usr/bin/gcc \"$@\"";
+    let flags = Settings::new().compile_flag("-mno-mmx");
+    let good = desk.script("bin/cc", "exec /usr/bin/gcc \"$@\"");
+    desk.compilers = vec![(Language::C, good)];
+    assert!(desk.probes().ask(&Header::new("dijitso/late.h")).is_no());
+    // It is the same compiler, as far as anybody can see, and does not come to tell.
+    let killed = desk.script("killed", text);
+    desk.compilers = vec![(Language::C, killed)];
+    let builder = desk.builder();
+    let probes = builder.build().unwrap();
+    let _ = probes.ask(&Header::new("dijitso/late.h").with(&flags));
+    let again = desk.probes();
+    let _ = again.ask(&Header::new("dijitso/late.h").with(&flags));
+    assert!(again.stats().processes > 0);
+}
+
+#[test]
+fn with_words_that_no_kernel_may_have_the_directories_are_watched_nevertheless() {
+    for (name, desk) in desks() {
+        let words = desk.write("words", &format!("-I{}\n", desk.path("include").display()));
+        std::fs::create_dir_all(desk.path("include")).unwrap();
+        let include = desk.path("include");
+        let response = Settings::new().compile_flag(format!("@{}", words.display()));
+        let own = |flag: &str| Settings::new().compile_flag(flag).include_dir(&include);
+        for (n, with) in [own("-static"), own("-save-temps"), own("-MP"), response].into_iter().enumerate() {
+            let header = format!("late{n}.h");
+            let ask = |desk: &Desk| desk.probes().ask(&Header::new(&header).with(&with)).word();
+            assert_eq!(ask(&desk), "no", "{name} {n}");
+            desk.write(&format!("include/{header}"), "");
+            assert_eq!(ask(&desk), "yes", "{name} {n}");
+            std::fs::remove_file(desk.path(&format!("include/{header}"))).unwrap();
+            assert_eq!(ask(&desk), "no", "{name} {n}");
+        }
+        // And what such a file says is part of the question.
+        let with = Settings::new().compile_flag(format!("@{}", words.display()));
+        desk.write("words", "-DX=1\n");
+        let ask = |desk: &Desk| desk.probes().ask(&Macro::new("X").with(&with)).yes();
+        assert_eq!(ask(&desk).as_deref(), Some("1"), "{name}");
+        desk.write("words", "-DX=2\n");
+        assert_eq!(ask(&desk).as_deref(), Some("2"), "{name}");
+    }
+}
+
+#[test]
+fn a_refused_text_with_a_forced_include_is_asked_again_with_another_header() {
+    for (name, desk) in desks() {
+        let forced = desk.write("forced.h", "typedef int other_t;\n");
+        for own in [true, false] {
+            let word = format!("-include{}", forced.display());
+            let ask = || {
+                let question = Compile::new(Language::C, "wanted_t x;\n");
+                match own {
+                    true => desk.probes().ask(&question.with(&Settings::new().flag(&word))).word(),
+                    false => {
+                        let session = desk.builder().compile_flag(Language::C, &word).build().unwrap();
+                        session.ask(&question).word()
+                    }
+                }
+            };
+            assert_eq!(ask(), "no", "{name} {own}");
+            desk.write("forced.h", "typedef int wanted_t;\n");
+            assert_eq!(ask(), "yes", "{name} {own}");
+            desk.write("forced.h", "typedef int other_t;\n");
+        }
+    }
+}
+
+#[test]
+fn a_refused_text_of_fortran_is_asked_again_with_another_include() {
+    let desk = Desk::new();
+    desk.write("include/wanted.inc", "this is no fortran\n");
+    let with = Settings::new().include_dir(desk.path("include"));
+    let text = "PROGRAM P\nINCLUDE 'wanted.inc'\nI = 3\nEND PROGRAM\n";
+    let question = || Compile::new(Language::Fortran, text).with(&with);
+    assert!(desk.probes().ask(&question()).is_no());
+    desk.write("include/wanted.inc", "INTEGER I\n");
+    let verdict = desk.probes().ask(&question());
+    assert!(verdict.is_yes(), "{}", reason(&verdict));
 }

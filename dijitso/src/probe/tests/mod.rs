@@ -7,6 +7,8 @@ mod jobs;
 mod languages;
 mod links;
 mod memory;
+mod running;
+mod types;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -321,6 +323,7 @@ fn texts_are_preprocessed_compiled_linked_and_run() {
         assert!(text.yes().unwrap().contains("7 + 1"), "{name}");
         assert!(warned.yes().unwrap().contains("beware"), "{name}");
         assert!(wrong.is_no() && wrong.reason().unwrap().commands().len() == 1, "{name}");
+        assert_eq!(wrong.reason().unwrap().status(), Some(1), "{name}");
         assert!(linked.is_yes(), "{name}: {}", reason(&linked));
         let ran = ran.yes().unwrap();
         assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.as_str()), (0, "yes\n", "no"), "{name}");
