@@ -177,10 +177,7 @@ fn settled(place: &Place, printed: &str) -> String {
         (r"(?m)^(  (compiler|compiler target|compiler version|cpu|needs) +) .*$", "$1 <OF THE MACHINE>"),
         (r"(?m)^  tool .*\n", ""),
         (r"(?m)^  -m.*\n(  -m.*\n)*", "  <FLAGS FOR THE PROCESSOR>\n"),
-        (
-            r"(?m)^(\w+ +(space|compiler|processor|/proc) +) .*$",
-            "$1 <OF THE MACHINE>",
-        ),
+        (r"(?m)^(\w+ +(space|compiler|processor|/proc) +) .*$", "$1 <OF THE MACHINE>"),
     ];
     let mut text = printed.replace(&place.root().display().to_string(), "<PLACE>");
     for (pattern, replacement) in replaced {

@@ -111,8 +111,13 @@ impl CMakeJob {
         let searches = Searches::of(&printed);
         let said = kept(searches.said.as_bytes(), &dir.to_string_lossy());
         let (status, elapsed) = (output.status, output.elapsed);
-        let beside =
-            Output { status, elapsed, stdout: output.stdout.clone(), stderr: searches.said.into_bytes() };
+        let beside = Output {
+            status,
+            elapsed,
+            cut: output.cut,
+            stdout: output.stdout.clone(),
+            stderr: searches.said.into_bytes(),
+        };
         let command = self.command.to_string().replace(&*dir.to_string_lossy(), ".");
         if let Some(Trouble::Machine(text) | Trouble::Space(text)) =
             trouble("CMake program", &beside, around.timeout)
