@@ -33,6 +33,8 @@ pub enum Origin {
     Probe(String),
     /// An option of `configure`, by name.
     Option(String),
+    /// The default of an option of `configure`, with the place in the source that declares it.
+    OptionDefault(String),
     /// A module or package of `configure`, with the place in its source that asked for it.
     Module(String),
 }
@@ -41,7 +43,7 @@ impl Origin {
     /// The later of two layers stands later on the command line, and wins.
     pub(crate) fn layer(&self) -> u8 {
         match self {
-            Origin::Default | Origin::Probe(_) => 0,
+            Origin::Default | Origin::Probe(_) | Origin::OptionDefault(_) => 0,
             Origin::ConfigFile(..) => 1,
             Origin::Environment(_) => 2,
             Origin::Builder => 3,
@@ -60,6 +62,7 @@ impl fmt::Display for Origin {
             Origin::Builder => f.write_str("builder"),
             Origin::Spec(kernel) => write!(f, "source of kernel {kernel}"),
             Origin::Option(name) => write!(f, "option --{name}"),
+            Origin::OptionDefault(place) => write!(f, "default at {place}"),
             Origin::Module(module) => write!(f, "module {module}"),
             Origin::Probe(what) => write!(f, "asked of the compiler: {what}"),
         }

@@ -270,6 +270,7 @@ impl Configure {
         let environment = Environment::of_process();
         self.sources.path = environment.get("PATH").map(ToOwned::to_owned).unwrap_or_default();
         let options = self.options();
+        options.checked()?;
         let fs = Fs::new(Default::default());
         let given = Given::read(&self.sources, &options, &fs)
             .map_err(|wrong| Failed::new(FailureKind::Options, wrong.join("\n")))?;

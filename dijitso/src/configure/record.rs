@@ -174,7 +174,12 @@ impl Record {
             // How it is asked is no answer.
             let asked = |name: &str| matches!(name, "diff" | "shadow" | "jobs");
             let options = record.options.iter().filter(|(name, _)| !asked(name));
-            options.map(|(name, (value, origin))| (name.clone(), format!("{value} ({origin})"))).collect()
+            let text = |value: &str, origin: &str| match origin.starts_with("default") {
+                // Where its line is now is no change.
+                true => format!("{value} (default)"),
+                false => format!("{value} ({origin})"),
+            };
+            options.map(|(name, (value, origin))| (name.clone(), text(value, origin))).collect()
         };
         let compilers = |record: &Record| -> BTreeMap<String, String> {
             let compilers = record.compilers.iter();

@@ -214,7 +214,17 @@ impl Cx<'_> {
         });
     }
 
-    /// What a question was answered with, for everything in a language; `None`: in all.
+    /// What a question was answered with, for everything in a language; `None`: in all. Each flag keeps who asked for it.
+    ///
+    /// ```
+    /// use dijitso::{configure::{Cx, Failed}, probe::{CompilerFlag, FirstOf, Language, Settings}};
+    /// fn newest_standard(cx: &Cx<'_>) -> Result<(), Failed> {
+    ///     let flags = ["-std=c++23", "-std=c++20"].map(|it| CompilerFlag::new(it).in_language(Language::Cxx));
+    ///     let (_, flag) = cx.need(&FirstOf::new(flags))?;
+    ///     cx.settings(Some(Language::Cxx), &Settings::new().compile_flag(flag.text).asked_by(flag.origin));
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// ```
     /// use dijitso::{configure::Cx, probe::{Language, Settings}};

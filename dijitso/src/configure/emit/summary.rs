@@ -24,7 +24,9 @@ pub(in crate::configure) fn summary(record: &Record, outputs: &Outputs) -> Strin
             rows.push(("Compilers".to_owned(), format!("{variable} flags"), compiler.flags.join(" ")));
         }
     }
-    for (name, (value, origin)) in record.options.iter().filter(|(_, (_, origin))| origin != "default") {
+    for (name, (value, origin)) in
+        record.options.iter().filter(|(_, (_, origin))| !origin.starts_with("default"))
+    {
         rows.push(("Options".to_owned(), format!("--{name}"), format!("{value} ({origin})")));
     }
     rows.extend(outputs.summary.iter().cloned());

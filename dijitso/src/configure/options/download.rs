@@ -41,6 +41,7 @@ impl Opt<Download> {
     /// use dijitso::configure::{Download, Opt};
     /// const METIS: Opt<Download> = Opt::download("download-metis", "build METIS if it is nowhere");
     /// ```
+    #[track_caller]
     pub const fn download(name: &'static str, help: &'static str) -> Opt<Download> {
         Opt::new(name, help, Kind::Download)
     }

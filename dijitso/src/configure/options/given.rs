@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Declared, Options, Value};
+use super::{Declared, Kind, Options, Value};
 use crate::config::env;
 use crate::config::origin::Origin;
 use crate::fs::Fs;
@@ -23,11 +23,12 @@ pub(in crate::configure) struct Sources {
 }
 
 /// The values that were set.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(in crate::configure) struct Given {
     values: BTreeMap<String, (Value, Origin)>,
     /// Whether help was asked for.
     pub(in crate::configure) help: bool,
+    fs: Fs,
 }
 
 impl Given {
@@ -40,136 +41,176 @@ impl Given {
         options: &Options,
         fs: &Fs,
     ) -> Result<Given, Vec<String>> {
-        let mut given = Given::default();
-        let mut wrong = Vec::new();
+        let given = Given { values: BTreeMap::new(), help: false, fs: fs.clone() };
+        let mut reading = Reading { sources, options, given, wrong: Vec::new() };
         // The weakest first: a later one takes its place.
         for (name, text) in &sources.program {
-            given.set(options, name, text, Origin::Builder, &sources.path, &mut wrong);
+            reading.set(name, text, Origin::Builder);
         }
-        given.read_file(sources, options, fs, &mut wrong);
-        for declared in options.all() {
-            let own = variable_of(&sources.prefix, declared.name);
-            for variable in declared.variable.into_iter().chain([own.as_str()]) {
-                let value = env::named(variable).filter(|value| !value.is_empty());
-                if let Some(text) = value.as_deref().and_then(OsStr::to_str) {
-                    let origin = Origin::Environment(variable.to_owned());
-                    given.set(options, declared.name, text, origin, &sources.path, &mut wrong);
-                }
-            }
-        }
-        given.read_arguments(sources, options, &mut wrong);
-        if wrong.is_empty() { Ok(given) } else { Err(wrong) }
-    }
-
-    fn read_file(&mut self, sources: &Sources, options: &Options, fs: &Fs, wrong: &mut Vec<String>) {
-        let Some(path) = &sources.file else { return };
-        let text = match fs.read_at_most(path, 1 << 20) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) => {
-                return wrong.push(format!("the file of options {} cannot be read: {error}", path.display()));
-            }
-        };
-        let table: toml::Table = match text.parse() {
-            Ok(table) => table,
-            Err(error) => {
-                return wrong.push(format!("the file of options {} is no TOML: {error}", path.display()));
-            }
-        };
-        for (name, value) in &table {
-            let text_of = |value: &toml::Value| match value {
-                toml::Value::String(text) => text.clone(),
-                toml::Value::Boolean(truth) => if *truth { "yes" } else { "no" }.to_owned(),
-                toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Float(number) => number.to_string(),
-                // No option is a date or a table: its kind says what it may be.
-                other => format!("{other:?}"),
-            };
-            let written = match value {
-                toml::Value::Array(words) => words.iter().map(text_of).collect::<Vec<_>>().join(","),
-                other => text_of(other),
-            };
-            let origin = Origin::ConfigFile(path.clone(), line_of(&text, name));
-            self.set(options, name, &written, origin, &sources.path, wrong);
-        }
-    }
-
-    fn read_arguments(&mut self, sources: &Sources, options: &Options, wrong: &mut Vec<String>) {
-        let mut arguments = sources.arguments.iter();
-        while let Some(argument) = arguments.next() {
-            if argument == "--help" || argument == "-h" {
-                self.help = true;
-                continue;
-            }
-            let origin = |name: &str| Origin::Option(name.to_owned());
-            // `CC=gcc`, as one is used to.
-            if let Some((variable, text)) = argument.split_once('=')
-                && !variable.starts_with('-')
-            {
-                let named = options.all().find(|declared| declared.variable == Some(variable));
-                match named.map(|declared| declared.name) {
-                    Some(name) => self.set(options, name, text, origin(name), &sources.path, wrong),
-                    None => wrong.push(format!("there is no option for `{argument}`; `--help` lists all")),
-                }
-                continue;
-            }
-            let Some(word) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')) else {
-                wrong.push(format!("`{argument}` is no option: options begin with --"));
-                continue;
-            };
-            if let Some((name, text)) = word.split_once('=') {
-                self.set(options, name, text, origin(name), &sources.path, wrong);
-                continue;
-            }
-            match (options.get(word), negated(word).filter(|name| options.get(name).is_some())) {
-                (Some(declared), _) if declared.kind.is_switch() => {
-                    self.set(options, word, "yes", origin(word), &sources.path, wrong);
-                }
-                (Some(_), _) => match arguments.clone().next().filter(|next| !next.starts_with("--")) {
-                    Some(text) => {
-                        arguments.next();
-                        self.set(options, word, text, origin(word), &sources.path, wrong);
-                    }
-                    None => wrong.push(format!("--{word} takes a value: write --{word}=..")),
-                },
-                (None, Some(name)) => self.set(options, &name, "no", origin(word), &sources.path, wrong),
-                (None, None) => wrong.push(options.unknown(word)),
-            }
-        }
-    }
-
-    fn set(
-        &mut self,
-        options: &Options,
-        name: &str,
-        text: &str,
-        origin: Origin,
-        path: &OsStr,
-        wrong: &mut Vec<String>,
-    ) {
-        let Some(declared) = options.get(name) else {
-            let place =
-                if matches!(origin, Origin::Option(_)) { String::new() } else { format!(" ({origin})") };
-            return wrong.push(format!("{}{place}", options.unknown(name)));
-        };
-        match declared.kind.read(text, path) {
-            Ok(value) => drop(self.values.insert(name.to_owned(), (value, origin))),
-            Err(problem) => {
-                let problem = if declared.secret { "its value is not allowed".to_owned() } else { problem };
-                wrong.push(format!("--{name}: {problem} ({origin})"));
-            }
-        }
+        reading.file();
+        reading.environment();
+        reading.arguments();
+        if reading.wrong.is_empty() { Ok(reading.given) } else { Err(reading.wrong) }
     }
 
     /// What somebody set, or the default.
     pub(in crate::configure) fn value(&self, declared: &Declared) -> (Value, Origin) {
-        self.values
-            .get(declared.name)
-            .cloned()
-            .unwrap_or_else(|| (declared.kind.default_value(), Origin::Default))
+        self.values.get(declared.name).cloned().unwrap_or_else(|| {
+            let place = format!("{}:{}", declared.at.file(), declared.at.line());
+            let is_there = |path: &Path| self.fs.exists(path);
+            (declared.kind.default_value(is_there), Origin::OptionDefault(place))
+        })
     }
 
     pub(in crate::configure) fn is_set(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+}
+
+/// All sources being read.
+struct Reading<'a> {
+    sources: &'a Sources,
+    options: &'a Options,
+    given: Given,
+    wrong: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn file(&mut self) {
+        let Some(path) = &self.sources.file else { return };
+        let mut wrong = |problem: String| {
+            self.wrong.push(format!("the file of options {} {problem}", path.display()));
+        };
+        let text = match self.given.fs.read_at_most(path, 1 << 20).map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(error)) => return wrong(format!("is no UTF-8: {error}")),
+            Err(error) => return wrong(format!("cannot be read: {error}")),
+        };
+        let table: toml::Table = match text.parse() {
+            Ok(table) => table,
+            Err(error) => return wrong(format!("is no TOML: {error}")),
+        };
+        for (name, value) in &table {
+            let origin = Origin::ConfigFile(path.clone(), line_of(&text, name));
+            match value {
+                toml::Value::Array(words) => match words.iter().map(text_of).collect() {
+                    Some(words) => self.put(name, origin, |kind, _, _| kind.of_words(words)),
+                    None => self.refuse(name, "a list of lists, tables or dates is no value", &origin),
+                },
+                _ => match text_of(value) {
+                    Some(text) => self.set(name, &text, origin),
+                    None => self.refuse(name, &format!("a {} is no value", value.type_str()), &origin),
+                },
+            }
+        }
+    }
+
+    fn environment(&mut self) {
+        for declared in self.options.all() {
+            let own = variable_of(&self.sources.prefix, declared.name);
+            for variable in declared.variable.into_iter().chain([own.as_str()]) {
+                let Some(value) = env::named(variable).filter(|value| !value.is_empty()) else { continue };
+                let origin = Origin::Environment(variable.to_owned());
+                match value.to_str() {
+                    Some(text) => self.set(declared.name, text, origin),
+                    None => self.refuse(declared.name, "its value is no UTF-8", &origin),
+                }
+            }
+        }
+    }
+
+    fn arguments(&mut self) {
+        let mut arguments = self.sources.arguments.iter().peekable();
+        let origin = |name: &str| Origin::Option(name.to_owned());
+        while let Some(argument) = arguments.next() {
+            if argument == "--help" || argument == "-h" {
+                self.given.help = true;
+                continue;
+            }
+            // `CC=gcc`, as one is used to.
+            if let Some((variable, text)) = argument.split_once('=')
+                && !variable.starts_with('-')
+            {
+                let named = self.options.all().find(|declared| declared.variable == Some(variable));
+                match named.map(|declared| declared.name) {
+                    Some(name) => self.set(name, text, origin(name)),
+                    None => {
+                        self.wrong.push(format!("there is no option for `{argument}`; `--help` lists all"))
+                    }
+                }
+                continue;
+            }
+            let word = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
+            let Some(word) = word.filter(|word| !word.is_empty()) else {
+                self.wrong
+                    .push(format!("`{argument}` is no option: options are written --name or --name=value"));
+                continue;
+            };
+            if let Some((name, text)) = word.split_once('=') {
+                self.set(name, text, origin(name));
+                continue;
+            }
+            let negated = negated(word).and_then(|name| self.options.get(&name));
+            match (self.options.get(word), negated) {
+                (Some(declared), _) if declared.kind.is_switch() => self.set(word, "yes", origin(word)),
+                (Some(declared), _) => match arguments.next_if(|next| !next.starts_with("--")) {
+                    Some(text) => self.set(word, text, origin(word)),
+                    None => {
+                        let allowed = declared.kind.allowed();
+                        self.wrong.push(format!("--{word} takes a value: write --{word}=<{allowed}>"));
+                    }
+                },
+                (None, Some(declared)) if declared.kind.is_switch() => {
+                    self.set(declared.name, "no", origin(word));
+                }
+                (None, Some(declared)) => {
+                    let (name, allowed) = (declared.name, declared.kind.allowed());
+                    self.wrong.push(format!(
+                        "there is no option --{word}: --{name} is no switch; write --{name}=<{allowed}>, or nothing"
+                    ));
+                }
+                (None, None) => self.wrong.push(self.options.unknown(word)),
+            }
+        }
+    }
+
+    fn set(&mut self, name: &str, text: &str, origin: Origin) {
+        self.put(name, origin, |kind, path, fs| kind.read(text, path, fs));
+    }
+
+    fn put(
+        &mut self,
+        name: &str,
+        origin: Origin,
+        read: impl FnOnce(&Kind, &OsStr, &Fs) -> Result<Value, String>,
+    ) {
+        let Some(declared) = self.options.get(name) else {
+            let place =
+                if matches!(origin, Origin::Option(_)) { String::new() } else { format!(" ({origin})") };
+            return self.wrong.push(format!("{}{place}", self.options.unknown(name)));
+        };
+        match read(&declared.kind, &self.sources.path, &self.given.fs) {
+            Ok(value) => drop(self.given.values.insert(name.to_owned(), (value, origin))),
+            Err(problem) => {
+                let problem = if declared.secret { "its value is not allowed".to_owned() } else { problem };
+                self.refuse(name, &problem, &origin);
+            }
+        }
+    }
+
+    fn refuse(&mut self, name: &str, problem: &str, origin: &Origin) {
+        self.wrong.push(format!("--{name}: {problem} ({origin})"));
+    }
+}
+
+/// A value as it would be written on the command line; `None` if no option can be that.
+fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Boolean(truth) => Some(if *truth { "yes" } else { "no" }.to_owned()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
     }
 }
 
@@ -187,8 +228,8 @@ fn negated(word: &str) -> Option<String> {
 
 fn line_of(text: &str, name: &str) -> usize {
     let is_key = |line: &str| {
-        let key = line.split('=').next().unwrap_or_default().trim().trim_matches('"');
-        key == name
+        let key = line.split('=').next().unwrap_or_default().trim();
+        key.trim_matches(['"', '\'', '[', ']']) == name
     };
     text.lines().position(is_key).map_or(0, |at| at + 1)
 }
@@ -248,6 +289,44 @@ mod tests {
         assert!(wrong[3].contains("from 0 to 9") && wrong[3].contains("option --with-level"));
         assert!(wrong[4].contains("is no option"));
         assert_eq!(wrong.len(), 5, "everything is told at once");
+    }
+
+    #[test]
+    fn only_a_switch_can_be_denied() {
+        let wrong = read(&["--without-level", "--without-cc", "--no-with-level", "--", "-", "--with-level"]);
+        let wrong = wrong.unwrap_err();
+        assert_eq!(
+            wrong[0],
+            "there is no option --without-level: --with-level is no switch; write --with-level=<0..9>, or nothing"
+        );
+        assert!(wrong[1].contains("write --with-cc=<text>") && wrong[2].contains("--with-level=<0..9>"));
+        assert!(wrong[3].starts_with("`--` is no option") && wrong[4].starts_with("`-` is no option"));
+        assert_eq!(wrong[5], "--with-level takes a value: write --with-level=<0..9>");
+        let given = read(&["--no-enable-debug", "--without-mpi"]).unwrap();
+        assert_eq!((value(&given, "enable-debug"), value(&given, "with-mpi")), ("no".into(), "no".into()));
+    }
+
+    #[test]
+    fn what_no_option_can_be_is_told_with_the_line_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("options.toml");
+        let wrong = |text: &[u8]| {
+            std::fs::write(&file, text).unwrap();
+            let sources = Sources { file: Some(file.clone()), ..Sources::default() };
+            Given::read(&sources, &options(), &fs()).unwrap_err()
+        };
+        let told = wrong(b"with-cc = 1979-05-27\nwith-level = [1]\n[with-mpi]\nx = 1\n");
+        assert!(
+            told[0].contains("--with-cc: a datetime is no value") && told[0].contains("line 1"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("--with-level: a list is not allowed: write one value (0..9)"), "{told:?}");
+        assert!(
+            told[2].contains("--with-mpi: a table is no value") && told[2].contains("line 3"),
+            "{told:?}"
+        );
+        assert!(wrong(b"with-cc = '\xff'\n")[0].contains("is no UTF-8"));
+        assert!(wrong(b"with-cc = [[1]]\n")[0].contains("--with-cc: a list of lists"));
     }
 
     #[test]

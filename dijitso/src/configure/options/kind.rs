@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct Opt<T> {
     kind: Kind,
     variable: Option<&'static str>,
     secret: bool,
+    /// Where it is declared.
+    at: &'static Location<'static>,
     value: PhantomData<fn() -> T>,
 }
 
@@ -105,6 +108,8 @@ pub(in crate::configure) enum Value {
     Text(String),
     Path(Option<PathBuf>),
     List(Vec<String>),
+    /// For the link.
+    Words(Vec<String>),
     Download(Download),
 }
 
@@ -141,13 +146,25 @@ values! {
     f64: Real;
     String: Text;
     Option<PathBuf>: Path;
-    Vec<String>: List;
     Download: Download;
 }
 
+impl sealed::Sealed for Vec<String> {}
+impl OptionValue for Vec<String> {
+    #[allow(private_interfaces)]
+    fn of(value: &Value) -> Option<Vec<String>> {
+        match value {
+            Value::List(words) | Value::Words(words) => Some(words.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl<T> Opt<T> {
+    #[track_caller]
     pub(super) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Opt<T> {
-        Opt { name, help, kind, variable: None, secret: false, value: PhantomData }
+        let at = Location::caller();
+        Opt { name, help, kind, variable: None, secret: false, at, value: PhantomData }
     }
 
     /// It is also read from this environment variable, beside the one that is made of the project's and its own name.
@@ -186,8 +203,8 @@ impl<T> Opt<T> {
     }
 
     pub(super) fn declared(&self, section: usize) -> Declared {
-        let Opt { name, help, kind, variable, secret, .. } = *self;
-        Declared { name, help, kind, variable, secret, section }
+        let Opt { name, help, kind, variable, secret, at, .. } = *self;
+        Declared { name, help, kind, variable, secret, at, section }
     }
 }
 
@@ -200,6 +217,7 @@ impl Opt<bool> {
     /// use dijitso::configure::Opt;
     /// const SHARED: Opt<bool> = Opt::boolean("with-shared-libraries", true, "make libraries shared");
     /// ```
+    #[track_caller]
     pub const fn boolean(name: &'static str, default: bool, help: &'static str) -> Opt<bool> {
         Opt::new(name, help, Kind::Bool(default))
     }
@@ -214,6 +232,7 @@ impl Opt<Auto> {
     /// use dijitso::configure::{Auto, Opt};
     /// const X: Opt<Auto> = Opt::auto("with-x", Auto::Auto, "use X");
     /// ```
+    #[track_caller]
     pub const fn auto(name: &'static str, default: Auto, help: &'static str) -> Opt<Auto> {
         Opt::new(name, help, Kind::Auto(default))
     }
@@ -228,6 +247,7 @@ impl Opt<i64> {
     /// use dijitso::configure::Opt;
     /// const LEVEL: Opt<i64> = Opt::int("with-level", 2, 0, 9, "how much is checked");
     /// ```
+    #[track_caller]
     pub const fn int(name: &'static str, default: i64, min: i64, max: i64, help: &'static str) -> Opt<i64> {
         Opt::new(name, help, Kind::Int { default, min, max })
     }
@@ -242,6 +262,7 @@ impl Opt<f64> {
     /// use dijitso::configure::Opt;
     /// const SCALE: Opt<f64> = Opt::real("with-scale", 1.0, 0.0, 10.0, "how fine");
     /// ```
+    #[track_caller]
     pub const fn real(name: &'static str, default: f64, min: f64, max: f64, help: &'static str) -> Opt<f64> {
         Opt::new(name, help, Kind::Real { default, min, max })
     }
@@ -256,6 +277,7 @@ impl Opt<String> {
     /// use dijitso::configure::Opt;
     /// const PRECISION: Opt<String> = Opt::text("with-precision", "double", "single|double|quad", "of scalars");
     /// ```
+    #[track_caller]
     pub const fn text(
         name: &'static str,
         default: &'static str,
@@ -274,6 +296,7 @@ impl Opt<Option<PathBuf>> {
     /// use dijitso::configure::Opt;
     /// const PREFIX: Opt<Option<PathBuf>> = Opt::path("prefix", "", "where it is installed");
     /// ```
+    #[track_caller]
     pub const fn path(name: &'static str, default: &'static str, help: &'static str) -> Opt<Option<PathBuf>> {
         Opt::new(name, help, Kind::Path { default, must_be: MustBe::Anything })
     }
@@ -285,6 +308,7 @@ impl Opt<Option<PathBuf>> {
     /// use dijitso::configure::Opt;
     /// const TABLE: Opt<Option<PathBuf>> = Opt::file("with-table", "", "a table of known answers");
     /// ```
+    #[track_caller]
     pub const fn file(name: &'static str, default: &'static str, help: &'static str) -> Opt<Option<PathBuf>> {
         Opt::new(name, help, Kind::Path { default, must_be: MustBe::File })
     }
@@ -298,6 +322,7 @@ impl Opt<Option<PathBuf>> {
     /// use dijitso::configure::Opt;
     /// const MPI: Opt<Option<PathBuf>> = Opt::dir("with-mpi-dir", "", "where MPI is installed");
     /// ```
+    #[track_caller]
     pub const fn dir(name: &'static str, default: &'static str, help: &'static str) -> Opt<Option<PathBuf>> {
         Opt::new(name, help, Kind::Path { default, must_be: MustBe::Directory })
     }
@@ -311,6 +336,7 @@ impl Opt<Option<PathBuf>> {
     /// use dijitso::configure::Opt;
     /// const MAKE: Opt<Option<PathBuf>> = Opt::executable("with-make", "make", "the program make");
     /// ```
+    #[track_caller]
     pub const fn executable(
         name: &'static str,
         default: &'static str,
@@ -329,11 +355,13 @@ impl Opt<Vec<String>> {
     /// use dijitso::configure::Opt;
     /// const TOOLS: Opt<Vec<String>> = Opt::list("with-tools", "a,b", "what else is built");
     /// ```
+    #[track_caller]
     pub const fn list(name: &'static str, default: &'static str, help: &'static str) -> Opt<Vec<String>> {
         Opt::new(name, help, Kind::List(default))
     }
 
-    /// Libraries: names, paths, and words for the link, with blanks or commas between them.
+    /// Libraries: names, paths, and words for the link, with blanks or commas between them, and quotes where a word has such.
+    /// In words like `-Wl,-z,now` commas are their own.
     ///
     /// BuildSystem: `nargs.ArgLibrary`.
     ///
@@ -341,6 +369,7 @@ impl Opt<Vec<String>> {
     /// use dijitso::configure::Opt;
     /// const BLAS: Opt<Vec<String>> = Opt::library("with-blas-lib", "", "the BLAS");
     /// ```
+    #[track_caller]
     pub const fn library(name: &'static str, default: &'static str, help: &'static str) -> Opt<Vec<String>> {
         Opt::new(name, help, Kind::Library(default))
     }

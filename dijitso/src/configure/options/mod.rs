@@ -13,7 +13,9 @@ pub(super) use kind::{Kind, Value};
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::panic::Location;
 
+use super::failed::{Failed, FailureKind};
 use super::module::Module;
 use crate::config::suggest::nearest;
 
@@ -37,6 +39,8 @@ pub struct Options {
     /// Modules whose options are in it.
     modules: Vec<TypeId>,
     current: usize,
+    /// Options that are two by one name.
+    clashes: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +52,34 @@ pub(super) struct Declared {
     pub(super) section: usize,
     /// Whether it is left out of logs.
     pub(super) secret: bool,
+    /// Where it is declared.
+    pub(super) at: &'static Location<'static>,
+}
+
+impl Declared {
+    /// Another declaration of the same option: what one of them keeps secret, or names a variable for, is so for both.
+    ///
+    /// # Errors
+    /// It is another option.
+    fn and(&mut self, new: &Declared) -> Result<(), String> {
+        let variables = [self.variable, new.variable];
+        let same_variable = variables.contains(&None) || self.variable == new.variable;
+        if self.kind != new.kind || self.help != new.help || !same_variable {
+            let told = |it: &Declared| {
+                let variable = it.variable.map(|name| format!(", variable {name}")).unwrap_or_default();
+                format!("\"{}\" ({}{variable}, {})", it.help, it.kind.allowed(), it.at)
+            };
+            return Err(format!(
+                "two options are called --{}: {} and {}; rename one",
+                new.name,
+                told(self),
+                told(new)
+            ));
+        }
+        self.variable = self.variable.or(new.variable);
+        self.secret |= new.secret;
+        Ok(())
+    }
 }
 
 impl Options {
@@ -80,10 +112,8 @@ impl Options {
         self
     }
 
-    /// Adds an option. The same one may be added by several modules.
-    ///
-    /// # Panics
-    /// If another option has this name: that is a mistake in the program, found by the first run.
+    /// Adds an option. The same one may be added by several modules; two by one name are a mistake in the program, which
+    /// [`run`](super::Configure::run) tells with both places.
     ///
     /// ```
     /// use dijitso::configure::{Opt, Options};
@@ -94,9 +124,8 @@ impl Options {
     /// ```
     pub fn add<T>(&mut self, option: &Opt<T>) -> &mut Options {
         let new = option.declared(self.current.min(self.sections.len().saturating_sub(1)));
-        if let Some(known) = self.declared.get(new.name) {
-            let same = known.kind == new.kind && known.help == new.help;
-            assert!(same, "two options are called --{}: \"{}\" and \"{}\"", new.name, known.help, new.help);
+        if let Some(known) = self.declared.get_mut(new.name) {
+            self.clashes.extend(known.and(&new).err());
             return self;
         }
         if self.sections.is_empty() {
@@ -126,6 +155,15 @@ impl Options {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Declared> {
         self.declared.values()
+    }
+
+    /// # Errors
+    /// Two options have one name.
+    pub(super) fn checked(&self) -> Result<(), Failed> {
+        match self.clashes.is_empty() {
+            true => Ok(()),
+            false => Err(Failed::new(FailureKind::Program, self.clashes.join("\n"))),
+        }
     }
 
     /// What is wrong with a name that nobody declared, with the one that was meant.

@@ -84,6 +84,7 @@ impl Candidates {
     ///     Candidates::of(cx, &OPTIONS, &[&["metis"]])
     /// }
     /// ```
+    #[track_caller]
     pub fn of(cx: &Cx<'_>, options: &PackageOptions, libs: &[&[&str]]) -> Result<Candidates, Failed> {
         if cx.get(&options.wanted)? == Auto::No {
             let origin = cx.origin(&options.wanted)?;
@@ -114,8 +115,8 @@ impl Candidates {
         }
         if !candidates.fixed && !include.is_empty() {
             for names in owned(libs) {
-                candidates
-                    .add("the option for headers", include.clone().and(&named(&names, &Origin::Default)));
+                let libraries = named(&names, &listed(options.name));
+                candidates.add("the option for headers", include.clone().and(&libraries));
             }
         }
         Ok(candidates)
@@ -235,10 +236,12 @@ impl Candidates {
     /// candidates.of_system(&[&["metis"], &["metis", "GKlib"]])
     /// # }
     /// ```
+    #[track_caller]
     pub fn of_system(mut self, libs: &[&[&str]]) -> Candidates {
+        let origin = listed(self.name);
         for names in owned(libs).iter().filter(|_| !self.fixed) {
             let from = format!("the system: {}", names.join(" "));
-            self.all.push(Candidate::Ready(from, named(names, &Origin::Default)));
+            self.all.push(Candidate::Ready(from, named(names, &origin)));
         }
         self
     }
@@ -360,4 +363,11 @@ impl Candidates {
         };
         Err(failed.after_trying(self.refused.take()))
     }
+}
+
+/// The line that lists the libraries.
+#[track_caller]
+fn listed(package: &str) -> Origin {
+    let at = std::panic::Location::caller();
+    Origin::Module(format!("{package} at {}:{}", at.file(), at.line()))
 }

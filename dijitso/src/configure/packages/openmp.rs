@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::origin::Origin;
 use crate::configure::{Auto, Cx, Failed, Module, Opt, Options};
 use crate::probe::{CompilerFlag, FirstOf, Language, Link, Settings};
 
@@ -59,8 +58,7 @@ impl OpenMp {
                 FLAGS.map(|flag| CompilerFlag::new(flag).in_language(language).defines("_OPENMP")),
             );
             let (_, flag) = cx.need(&accepted)?;
-            let asked = Origin::Probe(format!("which flag of OpenMP the {language} compiler has"));
-            let settings = Settings::new().flag(flag.text.clone()).asked_by(asked);
+            let settings = Settings::new().flag(flag.text.clone()).asked_by(flag.origin);
             let body = "return omp_get_max_threads() > 0 ? 0 : 1;";
             let text = Link::body(language, "#include <omp.h>", body).with(&settings);
             cx.need(&text.named(format!("OpenMP program with {} ({language})", flag.text)))?;

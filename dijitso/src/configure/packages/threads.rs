@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::origin::Origin;
 use crate::configure::{Cx, Failed, Module};
-use crate::probe::{FirstOf, Language, Link, Settings};
+use crate::probe::{FirstOf, Language, Link, Question as _, Settings};
 
 /// POSIX threads: what to compile and link with, which may be nothing. They come with the C library: there is no place where they
 /// might be installed, and nothing to download.
@@ -37,7 +38,12 @@ impl Module for Threads {
             text.named(format!("program with threads {settings}").trim_end().to_owned())
         };
         let (which, _) = cx.need(&FirstOf::new(candidates.iter().map(text)))?;
-        let settings = candidates[which].clone();
+        let chosen = &candidates[which];
+        let settings = chosen.clone().asked_by(Origin::Probe(format!(
+            "{}, by {}",
+            text(chosen).describe(),
+            cx.module()
+        )));
         cx.settings(None, &settings);
         cx.define("HAVE_THREADS", true, "a program with threads is linked");
         let shown = if settings.is_empty() { "nothing is needed".to_owned() } else { settings.to_string() };

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod graph;
+mod options;
 mod outputs;
 mod packages;
 mod packages_build;

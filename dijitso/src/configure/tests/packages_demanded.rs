@@ -15,7 +15,7 @@ impl Module for Tolerant {
     }
 
     fn configure(cx: &Cx<'_>) -> Result<Tolerant, Failed> {
-        assert!(cx.optional::<Blas>().is_none());
+        assert!(cx.optional::<Blas>()?.is_none());
         Ok(Tolerant)
     }
 }

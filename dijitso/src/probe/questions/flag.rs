@@ -1,7 +1,7 @@
 //! Whether a flag is accepted, and whether it does anything.
 
 use super::{Knowledge, Question, Sealed, Stop, Verdict, common, worded};
-use crate::config::origin::Flag;
+use crate::config::origin::{Flag, Origin};
 use crate::probe::control;
 use crate::probe::settings::{Settings, here};
 use crate::probe::told::Told;
@@ -111,7 +111,7 @@ impl Question for CompilerFlag {
                 return Ok(Verdict::No(known.reason(text, &effect, &macros)));
             }
         }
-        Ok(Verdict::Yes(self.flag.clone()))
+        Ok(Verdict::Yes(found(self, &self.flag)))
     }
 
     fn show(flag: &Flag) -> String {
@@ -174,7 +174,7 @@ impl Question for LinkerFlag {
         let (without, with, refused) = (without?, with?, refused?);
         sound(known, &asked, &without, &refused, "linker")?;
         match complaint(&with, &without) {
-            None => Ok(Verdict::Yes(self.flag.clone())),
+            None => Ok(Verdict::Yes(found(self, &self.flag))),
             Some(why) => {
                 let text = format!("the {} linker does not accept {}: {why}", self.language, self.flag.text);
                 Ok(Verdict::No(known.reason(text, &asked, &with)))
@@ -185,6 +185,11 @@ impl Question for LinkerFlag {
     fn show(flag: &Flag) -> String {
         flag.text.clone()
     }
+}
+
+/// Who uses it can tell by what question it was found, and who asked.
+fn found(question: &impl Question, flag: &Flag) -> Flag {
+    Flag::new(flag.text.clone(), Origin::Probe(format!("{}, {}", question.describe(), flag.origin)))
 }
 
 /// Whether it works without the flag, and refuses one that cannot exist.
