@@ -14,6 +14,7 @@ mod pkg_config;
 mod places;
 mod threads;
 mod tools;
+mod tree;
 mod unpack;
 mod work;
 

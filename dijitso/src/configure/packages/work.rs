@@ -6,18 +6,21 @@
 //!   build.log                  every command with what it says, as it says it
 //!   tree-<n>/source, cmake     what is built, and where CMake builds it
 //!   tree-<n>/extracted ..      a mark for each step that is done; `<step>.begun` while it runs
+//!   tree-<n>/saved             source and cmake as they were configured
 //!   prefix/                    what is installed; complete if `.dijitso-installed` is in it
 //! ```
 //!
 //! A step that failed leaves everything as it is and is done again by the next run, as `make` is used to. After one that was
-//! killed nobody knows what is half written (`make` believes half an object file), and what it started may still be
-//! writing: so that is done anew in another tree.
+//! killed nobody knows what is half written: `make` believes half an object file. So `make` goes on from what was saved before
+//! it, in the same place, and what unpacked or configured is done anew in another tree, since something that it started may
+//! still be writing. What `make` and `install` started holds the lock.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::build::Recipe;
 use super::tools::{Dirs, Tools};
+use super::tree::Tree;
 use super::unpack::unpack;
 use crate::cache::Lock;
 use crate::configure::log::Secrets;
@@ -99,9 +102,10 @@ impl<'a> Work<'a> {
         tree.step("configured", || {
             // CMake would keep what it found wrong.
             self.fs.remove_tree(&tree.cmake()).map_err(io)?;
-            self.call(configure)
+            self.call(configure)?;
+            self.save(&tree)
         })?;
-        tree.step("built", || self.call(make))?;
+        tree.step("built", || self.call(holding(make, &lock)))?;
         // What a killed run has installed is not all of it; what installed it has ended, as it held the lock.
         self.fs.remove_tree(&self.prefix).map_err(io)?;
         self.call(holding(install, &lock))?;
@@ -112,25 +116,59 @@ impl<'a> Work<'a> {
             );
             return Err(text.into());
         }
-        Ok(self.fs.write(&self.prefix.join(Work::INSTALLED), b"").map_err(io)?)
+        self.fs.write(&self.prefix.join(Work::INSTALLED), b"").map_err(io)?;
+        let _ = self.fs.remove_tree(&tree.saved());
+        Ok(())
+    }
+
+    /// Copies what was configured, for a `make` that is killed; where that cannot be done such a one begins anew.
+    fn save(&self, tree: &Tree<'_>) -> Result<(), Problem> {
+        let part = tree.saved().with_extension("part");
+        self.fs.remove_tree(&part).map_err(io)?;
+        self.fs.create_dir_all_public(&part).map_err(io)?;
+        match self.copy(&tree.parts(), &part) {
+            Ok(()) => Ok(self.fs.rename(&part, &tree.saved()).map_err(io)?),
+            Err(problem) if problem.was_killed => Err(problem),
+            Err(_) => Ok(self.fs.remove_tree(&part).map_err(io)?),
+        }
+    }
+
+    /// Puts back what was configured.
+    fn restore(&self, tree: &Tree<'_>) -> Result<(), Problem> {
+        for part in tree.parts() {
+            self.fs.remove_tree(&part).map_err(io)?;
+        }
+        self.copy(&tree.saved_parts(), tree.dir())?;
+        Ok(tree.forget_killed().map_err(io)?)
+    }
+
+    /// With times and links as they are: `make` compares the times.
+    fn copy(&self, from: &[PathBuf], to: &Path) -> Result<(), Problem> {
+        let command = self.tools.program(self.fs, "cp", &self.root)?.arg("-a");
+        self.call(command.args(from).arg(to))
     }
 
     /// The tree to go on with, or a new one.
-    fn tree(&self) -> Result<Tree<'a>, String> {
+    fn tree(&self) -> Result<Tree<'a>, Problem> {
         let number = |name: &std::ffi::OsString| name.to_str()?.strip_prefix("tree-")?.parse::<u64>().ok();
         let mut all: Vec<u64> = self.fs.list(&self.root).map_err(io)?.iter().filter_map(number).collect();
         all.sort_unstable();
-        let tree = |n: u64| Tree { dir: self.root.join(format!("tree-{n}")), fs: self.fs };
+        let tree = |n: u64| Tree::new(self.root.join(format!("tree-{n}")), self.fs);
         let last = all.last().copied();
         if let Some(last) = last.map(tree).filter(|tree| !tree.was_killed()) {
             return Ok(last);
         }
+        if let Some(last) = last.map(tree).filter(Tree::can_be_restored)
+            && self.restore(&last).is_ok()
+        {
+            return Ok(last);
+        }
         for old in all {
             // Somebody whom the killed one started may still write there; then it stays for the next time.
-            let _ = self.fs.remove_tree(&tree(old).dir);
+            let _ = self.fs.remove_tree(tree(old).dir());
         }
         let new = tree(last.map_or(0, |last| last + 1));
-        self.fs.create_dir_all_public(&new.dir).map_err(io)?;
+        self.fs.create_dir_all_public(new.dir()).map_err(io)?;
         Ok(new)
     }
 
@@ -257,9 +295,9 @@ fn password(location: &str) -> Option<String> {
 /// Why a package is not built.
 #[derive(Debug)]
 pub(super) struct Problem {
-    text: String,
+    pub(super) text: String,
     /// What ran did not end by itself.
-    was_killed: bool,
+    pub(super) was_killed: bool,
 }
 
 impl From<String> for Problem {
@@ -271,60 +309,6 @@ impl From<String> for Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-/// One attempt: the source, where it is built, and how far that is.
-struct Tree<'a> {
-    dir: PathBuf,
-    fs: &'a Fs,
-}
-
-impl Tree<'_> {
-    const STEPS: [&'static str; 3] = ["extracted", "configured", "built"];
-
-    fn source(&self) -> PathBuf {
-        self.dir.join("source")
-    }
-
-    fn cmake(&self) -> PathBuf {
-        self.dir.join("cmake")
-    }
-
-    /// The directory in which the package is: the only one, mostly.
-    fn top(&self) -> PathBuf {
-        let source = self.source();
-        match &self.fs.list(&source).unwrap_or_default()[..] {
-            [only] if self.fs.is_directory_itself(&source.join(only)) => source.join(only),
-            _ => source,
-        }
-    }
-
-    fn begun(&self, step: &str) -> PathBuf {
-        self.dir.join(format!("{step}.begun"))
-    }
-
-    /// A step neither succeeded nor failed.
-    fn was_killed(&self) -> bool {
-        Tree::STEPS.iter().any(|step| self.fs.exists(&self.begun(step)))
-    }
-
-    fn step(&self, name: &str, run: impl FnOnce() -> Result<(), Problem>) -> Result<(), Problem> {
-        let mark = self.dir.join(name);
-        if self.fs.exists(&mark) {
-            return Ok(());
-        }
-        let begun = self.begun(name);
-        self.fs.write(&begun, b"").map_err(io)?;
-        match run() {
-            Ok(()) => Ok(self.fs.rename(&begun, &mark).map_err(io)?),
-            Err(problem) => {
-                if !problem.was_killed {
-                    self.fs.remove(&begun).map_err(io)?;
-                }
-                Err(problem)
-            }
-        }
     }
 }
 
@@ -344,7 +328,8 @@ fn lock(fs: &Fs, path: &Path, patience: Duration) -> Result<Lock, String> {
             }
             None if begun.elapsed() >= patience => {
                 return Err(format!(
-                    "another process builds it and holds {}: end that one, or run again when it is done",
+                    "another process builds it, or what it started still does, and holds {}: end that one, or run again when \
+                     it is done",
                     path.display()
                 ));
             }
@@ -356,7 +341,7 @@ fn lock(fs: &Fs, path: &Path, patience: Duration) -> Result<Lock, String> {
     }
 }
 
-fn io(error: std::io::Error) -> String {
+pub(super) fn io(error: std::io::Error) -> String {
     error.to_string()
 }
 
@@ -378,16 +363,10 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_failed_is_done_again_and_one_that_was_killed_makes_the_tree_worthless() {
-        let dir = tempfile::tempdir().unwrap();
-        let fs = Fs::new(Default::default());
-        let tree = Tree { dir: dir.path().to_owned(), fs: &fs };
-        let fails = |was_killed| move || Err(Problem { text: "no".to_owned(), was_killed });
-        tree.step("built", fails(false)).unwrap_err();
-        assert!(!tree.was_killed());
-        tree.step("built", || Ok(())).unwrap();
-        tree.step("built", fails(true)).unwrap();
-        tree.step("extracted", fails(true)).unwrap_err();
-        assert!(tree.was_killed());
+    fn the_secret_of_a_url_is_found() {
+        let secret = |location| password(location).unwrap_or_default();
+        assert_eq!(secret("https://user:s3cret@example.org/x@1.tar.gz"), "s3cret");
+        assert_eq!(secret("https://user@example.org/x.tar.gz"), "");
+        assert_eq!(secret("https://example.org/a:b@c.tar.gz") + &secret("/a:b@c.tar"), "");
     }
 }

@@ -28,7 +28,7 @@ for word; do case $word in
 esac; done
 root=../../..
 echo "configured" >> $root/times
-kill_once() { echo "test ! -e $root/../../../kill-$1 || test -e $root/$1 || { touch $root/$1; $2 kill -9 \$\$(cut -d' ' -f4 /proc/\$\$PPID/stat); ${3:-sleep 600}; }"; }
+kill_once() { echo "test ! -e $root/../../../kill-$1 || test -e $root/$1 || { touch $root/$1; $2 kill -9 \$\$(cut -d' ' -f4 /proc/\$\$PPID/stat); $3; }"; }
 if test -e $root/../../../kill-configure && test ! -e $root/killed; then
   echo 'half' > Makefile; touch $root/killed; kill -9 $PPID; exit 1
 fi
@@ -36,11 +36,11 @@ cat > Makefile <<END
 all: libsmall.so
 libsmall.so: small.c
 	@test ! -e $root/../../../make-fails || { echo make-fails is there; exit 1; }
-	@$(kill_once make 'echo half > libsmall.so;')
+	@$(kill_once make 'echo half > libsmall.so;' "until test -e $root/../../../go-make; do sleep 0.01; done; exit 1")
 	$cc \$(CFLAGS) -shared -fPIC -o libsmall.so small.c
 install:
 	mkdir -p \$(DESTDIR)$prefix/lib \$(DESTDIR)$prefix/include
-	@$(kill_once install "echo half > $prefix/lib/libsmall.so;" "until test -e $root/../../../go; do sleep 0.01; done; echo late > $prefix/lib/libsmall.so; exit 1")
+	@$(kill_once install "echo half > $prefix/lib/libsmall.so;" "until test -e $root/../../../go-install; do sleep 0.01; done; echo late > $prefix/lib/libsmall.so; exit 1")
 	cp libsmall.so \$(DESTDIR)$prefix/lib
 	cp small.h \$(DESTDIR)$prefix/include
 END
@@ -173,21 +173,33 @@ fn a_build_that_fails_shows_its_last_words_and_goes_on_where_it_failed() {
 #[test]
 fn a_package_of_cmake_is_configured_with_our_compilers_and_prefix() {
     let place = Place::new();
+    let source = format!(
+        "#if __has_include(\"{}\")\n#error it must not be built yet\n#endif\nint small(void) {{ return 1; }}\n",
+        place.path("make-fails").display()
+    );
     let files = [
         (
             "CMakeLists.txt",
-            "cmake_minimum_required(VERSION 3.5)\nproject(small C)\nadd_library(small SHARED small.c)\n\
+            "cmake_minimum_required(VERSION 3.5)\nproject(small C)\nfile(APPEND ${CMAKE_SOURCE_DIR}/../../../times configured)\n\
+                            add_library(small SHARED small.c)\n\
                             install(TARGETS small DESTINATION lib)\ninstall(FILES small.h DESTINATION include)\n",
             0o644,
         ),
-        ("small.c", "int small(void) { return 1; }\n", 0o644),
+        ("small.c", &source, 0o644),
         ("small.h", "int small(void);\n", 0o644),
     ];
     let (path, sha256) = tarball(&place, &files);
     let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::CMake);
-    let outcome = place.configure().provide(recipe).with::<Small>().run();
+    let run = || place.configure().provide(recipe.clone()).with::<Small>().run();
+    // The first build fails in its compiler.
+    place.write("make-fails", "");
+    let outcome = run();
     if there("cmake") {
-        let first = outcome.unwrap();
+        let failed = outcome.unwrap_err().to_string();
+        assert!(failed.contains("it must not be built yet"), "{failed}");
+        std::fs::remove_file(place.path("make-fails")).unwrap();
+        let first = run().unwrap();
+        assert_eq!(place.read_root("times"), b"configured", "it goes on where it failed");
         assert!(first.get::<Small>().is_some());
         assert!(place.root().join("prefix/include/small.h").exists());
         let log = std::fs::read_to_string(place.root().join("build.log")).unwrap();
@@ -250,23 +262,27 @@ fn a_build_that_is_killed_at_any_step_is_resumed_and_nothing_half_is_believed() 
     let (path, sha256) = autotools(&place);
     let recipe = Recipe::new("small", path.to_str().unwrap(), sha256, BuildWith::Autotools);
     let test = "a_build_that_is_killed_at_any_step_is_resumed_and_nothing_half_is_believed";
+    let fs = crate::fs::Fs::new(Default::default());
     for step in ["configure", "make", "install"] {
         place.write(&format!("kill-{step}"), "");
         let status = child(&place, test).wait().unwrap();
         assert_eq!(status.signal(), Some(9), "{step}: {status}");
         assert!(!place.root().join("prefix/.dijitso-installed").exists(), "{step}");
+        if step == "make" {
+            // What builds for the one that was killed goes on, and nobody else builds there before it has ended.
+            assert!(crate::cache::Lock::try_new(&fs, &place.root().join("lock")).is_none());
+            place.write("go-make", "");
+        }
     }
     assert_eq!(place.read_root("prefix/lib/libsmall.so"), b"half\n");
-    // What installs for the one that was killed goes on, and nobody else installs before it has ended.
-    let lock = place.root().join("lock");
-    let fs = crate::fs::Fs::new(Default::default());
-    assert!(crate::cache::Lock::try_new(&fs, &lock).is_none());
-    place.write("go", "");
+    assert!(crate::cache::Lock::try_new(&fs, &place.root().join("lock")).is_none());
+    place.write("go-install", "");
     place.configure().provide(recipe).with::<Small>().run().unwrap();
     assert!(place.read_root("prefix/lib/libsmall.so").len() > 1000);
-    // What was killed is done anew elsewhere, once; what was done before the kill of `install` is not.
-    assert_eq!(place.read_root("times"), b"configured\n".repeat(3));
-    assert!(!place.root().join("tree-0").exists() && place.root().join("tree-2").exists());
+    // Only what was killed is done anew: `configure` in another tree, `make` from what was configured.
+    assert_eq!(place.read_root("times"), b"configured\n".repeat(2));
+    assert!(!place.root().join("tree-0").exists() && place.root().join("tree-1").exists());
+    assert!(!place.root().join("tree-1/saved").exists());
 }
 
 #[test]
