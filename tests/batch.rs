@@ -178,7 +178,8 @@ fn a_process_that_is_killed_while_it_waits_leaves_its_job_to_the_next() {
 
 #[test]
 fn srun_and_templates_for_sbatch_run_jobs_too() {
-    for words in [&["exec", "srun", "-n1"][..], &["template", "sbatch", "--wait"]] {
+    let four = &["exec", "srun", "-n4", "--overcommit"];
+    for words in [&["exec", "srun", "-n1"][..], four, &["template", "sbatch", "--wait"]] {
         let Some(desk) = Desk::new() else { return };
         desk.open_gate();
         let job = right(&desk.run(words));

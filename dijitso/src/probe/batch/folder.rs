@@ -106,7 +106,7 @@ impl Folder {
 
     /// Removes it, unless somebody is at work on it. Whoever gets hold of it meanwhile sees that it is gone.
     pub(super) fn sweep(&self, fs: &Fs) -> bool {
-        let Some(lock) = Lock::try_new(fs, &self.dir.join(LOCK)).filter(Lock::excludes) else { return false };
+        let Some(lock) = Lock::try_new(fs, &self.dir.join(LOCK)) else { return false };
         let swept = self.dir.with_file_name(format!("swept-{}-{}", self.number, std::process::id()));
         let removed = fs.rename(&self.dir, &swept).and_then(|()| fs.remove_tree(&swept)).is_ok();
         drop(lock);

@@ -244,7 +244,7 @@ impl Batch {
             .inspect_err(|_| folder.remove(fs))?;
         for old in Folder::all(fs, &self.dir).into_iter().filter(|old| *old < folder) {
             // Somebody may just be reading what it says.
-            if old.is_held(fs) != Some(false) {
+            if old.is_held(fs) == Some(true) {
                 continue;
             }
             if old.has_ended(fs) || lives.get(&old) == Some(&Some(Life::Ended)) {

@@ -14,7 +14,7 @@ use crate::signature::Signature;
 
 /// Nobody has asked for it for so long.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
-/// On a network file system a lock may be visible to one machine only; there only age tells.
+/// On a network file system a lock may be visible to one machine only, or there is none; there only age tells.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl Folder {
@@ -63,7 +63,8 @@ impl Folder {
 pub(super) fn sweep(around: &Around<'_>, dir: &Path, launcher: &Launcher) {
     let is_local = Mount::of(dir).is_ok_and(|mount| mount.kind == Kind::Local);
     for folder in Folder::all(around.fs, dir) {
-        if folder.is_held(around.fs) != Some(false) {
+        let held = folder.is_held(around.fs);
+        if held == Some(true) {
             continue;
         }
         let goes = if folder.is_whole(around.fs) {
@@ -71,7 +72,7 @@ pub(super) fn sweep(around: &Around<'_>, dir: &Path, launcher: &Launcher) {
                 && folder.life(around, launcher) != Some(Life::UnderWay)
                 && !folder.is_of_use(around)
         } else {
-            is_local || folder.is_unused_for(around, ABANDONED)
+            is_local && held.is_some() || folder.is_unused_for(around, ABANDONED)
         };
         if goes && folder.sweep(around.fs) {
             log::debug!("{} was of no use any more and is removed", folder.dir.display());

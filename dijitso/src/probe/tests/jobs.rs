@@ -107,6 +107,26 @@ fn a_status_that_looks_like_a_signal_is_a_status() {
 }
 
 #[test]
+fn a_node_needs_no_more_than_a_shell_and_the_usual_tools() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("tools")).unwrap();
+    for tool in ["env", "mkdir", "mv", "rm", "sed", "tr", "uname"] {
+        std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), desk.path("tools").join(tool)).unwrap();
+    }
+    let launcher = desk.script("bin/launch", &format!("PATH={} exec \"$@\"", desk.path("tools").display()));
+    let probes = desk.builder().launcher(desk.path("batch"), Launcher::exec([launcher])).build().unwrap();
+    let raising =
+        |signal| Run::body(Language::C, "#include <signal.h>", &format!("raise({signal});")).any_status();
+    let all = || (question(), other(), raising("SIGSEGV"), raising("SIGTERM"));
+    let _ = probes.ask_all(all());
+    assert!(probes.run_batch().unwrap_err().to_string().contains("was killed"));
+    let (said, third, faulty, ended) = probes.ask_all(all());
+    assert_eq!(said.yes().unwrap().stdout, "from the job\n");
+    assert_eq!((third.yes().unwrap().status, faulty.yes().unwrap().status), (3, -11));
+    assert!(matches!(ended, Verdict::Unknown(_)), "{ended:?}");
+}
+
+#[test]
 fn a_job_can_be_entered_by_its_owner_only_and_says_what_it_is() {
     let desk = Desk::new();
     let probes = desk.builder().launcher(desk.path("batch"), Launcher::local()).build().unwrap();
