@@ -120,7 +120,7 @@ mod tests {
         let path = dir.path().join("slurm.conf");
         let named = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            (site(&[], &[path.clone()]), site(&[("SLURM_CONF", path.to_str().unwrap())], &[]))
+            (site(&[], std::slice::from_ref(&path)), site(&[("SLURM_CONF", path.to_str().unwrap())], &[]))
         };
         let (one, two) = (named("# x\nClusterName=one\n"), named(" clustername = two # x\n"));
         assert!(one.0 != two.0 && one.1 != two.1);
