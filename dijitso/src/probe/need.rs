@@ -213,6 +213,12 @@ fn sign_compiler(session: &Session, language: Language, settings: &Settings) -> 
     let flags: Vec<_> = compiler.flags.compile_words().chain(settings.compile_words()).collect();
     let files = session.surroundings().surround(&compiler.toolchain, &flags).files;
     signer.field("files", &files);
+    if language == Language::Fortran {
+        // It warns of each that is not there.
+        let dirs = flags.iter().filter_map(|flag| flag.text.strip_prefix("-I"));
+        let there: Vec<bool> = dirs.map(|dir| session.fs.exists(std::path::Path::new(dir))).collect();
+        signer.field("directories", &format!("{there:?}"));
+    }
     let means_this_machine =
         compiler.flags.all().chain(settings.all()).any(|flag| flag.text.contains("native"));
     if means_this_machine || compiler.toolchain.words().iter().any(|word| word.contains("native")) {

@@ -211,9 +211,21 @@ impl fmt::Display for Reason {
 /// The first line that says what is wrong, else the first line at all.
 pub(crate) fn first_error(said: &str) -> &str {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let marks = ["error:", "Error:", "undefined reference", "undefined symbol", "cannot find"];
+    let marks = [
+        "error:",
+        "Error:",
+        "undefined reference",
+        "undefined symbol",
+        "cannot find",
+        "error adding symbols",
+        "file in wrong format",
+        "incompatible with",
+    ];
+    // The driver's word that the linker failed says nothing about why.
+    let tells = |line: &&str| !line.contains("ld returned ") && !line.contains("linker command failed");
     // A linker begins with the place, and says what is wrong in the next line.
-    lines().find(|line| marks.iter().any(|mark| line.contains(mark))).or(lines().next()).unwrap_or_default()
+    let marked = lines().filter(tells).find(|line| marks.iter().any(|mark| line.contains(mark)));
+    marked.or_else(|| lines().find(tells)).or(lines().next()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -227,6 +239,11 @@ mod tests {
         assert_eq!(first_error(said), "a.c:3:1: error: y");
         let said = "/usr/bin/ld: a.o: in function `main':\na.c:(.text+0x5): undefined reference to `f'\n";
         assert_eq!(first_error(said), "a.c:(.text+0x5): undefined reference to `f'");
+        let said = "/usr/bin/ld: x.o: Relocations in generic ELF\n/usr/bin/ld: x.o: error adding symbols: file in wrong format\n\
+                    collect2: error: ld returned 1 exit status\n";
+        assert_eq!(first_error(said), "/usr/bin/ld: x.o: error adding symbols: file in wrong format");
+        let said = "/usr/bin/ld: unrecognized option '--x'\ncollect2: error: ld returned 1 exit status\n";
+        assert_eq!(first_error(said), "/usr/bin/ld: unrecognized option '--x'");
         assert_eq!(first_error("what\never"), "what");
         assert_eq!(first_error("\n"), "");
     }

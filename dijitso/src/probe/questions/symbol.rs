@@ -63,6 +63,8 @@ impl Symbol {
             return Fact::Accepts(format!("#ifndef {name}\nstatic void @(void) {{ (void){name}; }}\n#endif"));
         }
         let (declaration, address) = match self.prelude.is_empty() {
+            // In C++ it stands behind `extern "C"`, which says it already.
+            true if self.language == Language::Cxx => (format!("char {name}[];"), name.clone()),
             true => (format!("extern char {name}[];"), name.clone()),
             false => (String::new(), format!("&{name}")),
         };
