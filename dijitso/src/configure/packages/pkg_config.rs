@@ -294,6 +294,6 @@ mod tests {
         let problem = read("Libs: -L${nowhere} -lone\n").unwrap_err();
         assert!(problem.contains("nobody defines its variable `nowhere`"), "{problem}");
         let words = read("Cflags: \"-DX=#a\" -DY=\\#b -DZ # -DNO\nLibs: -lone # it's\n").unwrap();
-        assert_eq!(words, "-DX=#a -DY=#b -DZ -lone");
+        assert_eq!(words, "'-DX=#a' '-DY=#b' -DZ -lone");
     }
 }

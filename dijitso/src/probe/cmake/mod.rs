@@ -281,7 +281,7 @@ mod tests {
                     C_FLAGS = -fopenmp -std=gnu11\n";
         let (version, settings) = read(told);
         assert_eq!(version, "1.2");
-        let words = "-DX=\"a\" -DY -fopenmp -I/opt/x/include -I/opt/y -Wl,-z,now -Wl,-rpath,/opt/x/lib -L/opt/b \
+        let words = "'-DX=\"a\"' -DY -fopenmp -I/opt/x/include -I/opt/y -Wl,-z,now -Wl,-rpath,/opt/x/lib -L/opt/b \
                      /opt/x/lib/libx.so -lm";
         assert_eq!(settings.to_string(), words);
     }
