@@ -82,3 +82,13 @@ fn symbols_are_found_by_name_and_by_declaration() {
         }
     }
 }
+
+#[test]
+fn the_order_of_bytes_is_a_constant_that_nothing_is_run_for() {
+    for (name, desk) in desks() {
+        let little = Constant::new("__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__");
+        let verdict = desk.probes().ask(&little);
+        let expected = i64::from(cfg!(target_endian = "little"));
+        assert_eq!(verdict.clone().yes(), Some(expected), "{name}: {}", reason(&verdict));
+    }
+}
