@@ -60,7 +60,7 @@ enum Place {
 #[derive(Debug)]
 enum Owner {
     Job(Place, Box<Job>),
-    Call(Signature, Command, Trace),
+    Call(Signature, Box<Command>, Trace),
     /// What the program was loaded with, after it has said what it is.
     Listing(Signature, PathBuf, Called, Trace),
     CMake(Signature, Box<CMakeJob>),
@@ -190,7 +190,7 @@ impl<'a> Pool<'a> {
             Waiting::Call(key, command, trace) => match command.spawn(self.counters) {
                 Ok(running) => {
                     self.running.push(running);
-                    self.owners.push(Owner::Call(key, command, trace));
+                    self.owners.push(Owner::Call(key, Box::new(command), trace));
                 }
                 Err(error) => {
                     let program = command.program.display();

@@ -18,23 +18,17 @@ impl Module for Asked {
 }
 
 impl Place {
-    /// The settings that a package has below these prefixes, or why not; and how many processes were run to know.
+    /// A package below these prefixes.
+    fn asking(&self, prefixes: &[&str]) -> Configure {
+        let package = CMakePackage::new("Demo");
+        let package = prefixes.iter().fold(package, |package, prefix| package.below(self.path(prefix)));
+        self.configure().provide(package).with::<Asked>()
+    }
+
+    /// Its settings, and how many processes were run to know them.
     fn asked(&self, prefixes: &[&str]) -> (String, u64) {
-        let package = prefixes
-            .iter()
-            .fold(CMakePackage::new("Demo"), |package, prefix| package.below(self.path(prefix)));
-        let configure = |shadow: &[&str]| {
-            let configure = self.configure().provide(package.clone()).with::<Asked>();
-            configure.arguments(shadow.iter().map(|word| (*word).to_owned())).run()
-        };
-        let told = match configure(&[]) {
-            Ok(found) => {
-                let processes = found.probes().unwrap().stats().processes;
-                return (found.get::<Asked>().unwrap().settings.to_string(), processes);
-            }
-            Err(failed) => failed.to_string(),
-        };
-        (told, u64::MAX)
+        let found = self.asking(prefixes).run().unwrap();
+        (found.get::<Asked>().unwrap().settings.to_string(), found.probes().unwrap().stats().processes)
     }
 }
 
@@ -69,8 +63,10 @@ fn what_a_package_could_do_without_is_noticed_when_it_comes_moves_and_goes() {
     place.write("opt/share/cmake/Demo/lib/libdijitso_q.a", "");
     assert_eq!(asked().0, "-DMORE -DWITH_Q -DYONDER=1 -lm");
     assert_eq!(asked().1, 0);
-    let shadow = place.configure().provide(CMakePackage::new("Demo").below(place.path("opt")));
-    shadow.with::<Asked>().arguments(["--shadow"]).run().unwrap();
+    // What is remembered is not wrong if it is not believed any more.
+    std::fs::remove_dir_all(place.path("opt/lib")).unwrap();
+    place.asking(&["first", "opt"]).arguments(["--shadow"]).run().unwrap();
+    assert_eq!(asked().0, "-DMORE -DWITH_Q -lm");
 }
 
 #[test]

@@ -61,19 +61,23 @@ fn nobody_knows_about_lapack_where_the_compiler_cannot_link_an_empty_program() {
     assert!(failed.to_string().contains("killed by signal 9"), "{failed}");
 }
 
+/// A compiler that says that it compiles for another machine.
+fn cross() -> String {
+    let real = std::env::consts::ARCH;
+    format!(
+        "said=$(mktemp); gcc \"$@\" 2>\"$said\"; status=$?\n\
+         sed 's/^Target: {real}-/Target: riscv64-/' \"$said\" >&2; rm -f \"$said\"; exit $status"
+    )
+}
+
 #[test]
 fn libraries_are_looked_for_in_the_directory_of_the_machine_that_the_compiler_compiles_for() {
     let place = Place::new();
-    let (real, other) = (std::env::consts::ARCH, "riscv64");
-    library(&place, &format!("opt/lib/{other}-linux-gnu"), "openblas", &["ddot_", "dgemm_"]);
+    library(&place, "opt/lib/riscv64-linux-gnu", "openblas", &["ddot_", "dgemm_"]);
     let dir = format!("--with-blas-dir={}", place.path("opt").display());
     let failed = place.configure().with::<Blas>().arguments([dir.clone()]).run().unwrap_err();
     assert!(failed.card().contains("there is nothing of it in"), "{}", failed.card());
-    // A compiler that says that it compiles for another machine.
-    let cross = format!(
-        "said=$(mktemp); gcc \"$@\" 2>\"$said\"; status=$?\n\
-         sed 's/^Target: {real}-/Target: {other}-/' \"$said\" >&2; rm -f \"$said\"; exit $status"
-    );
+    let cross = cross();
     let found = place.with_cc(&cross).with::<Blas>().arguments([dir]).run().unwrap();
     assert!(found.get::<Blas>().unwrap().from.contains("lib/riscv64-linux-gnu"));
 }
@@ -153,4 +157,24 @@ fn cargo_is_told_of_the_variables_and_files_that_packages_read() {
         told.contains(&format!("cargo::rerun-if-changed={}\n", lib.join("pkgconfig").display())),
         "{told}"
     );
+}
+
+#[test]
+fn pkg_config_has_directories_of_the_machine_that_the_compiler_compiles_for_whoever_asks_first() {
+    if let Some(dir) = crate::config::env::named(CHILD) {
+        let place = Place::of(dir.into());
+        // Nobody has looked for a compiler before.
+        let told = |configure: Configure| configure.optional::<Blas>().run().unwrap().cargo().join("\n");
+        place.write("own", &told(place.configure()));
+        place.write("other", &told(place.with_cc(&cross())));
+        return;
+    }
+    let place = Place::new();
+    let test = "pkg_config_has_directories_of_the_machine_that_the_compiler_compiles_for_whoever_asks_first";
+    assert!(child(&place, test).status().unwrap().success());
+    let dir = format!("/usr/lib/{}-linux-gnu/pkgconfig", std::env::consts::ARCH);
+    // Its names are not there, so the directory is watched.
+    let there = std::path::Path::new(&dir).exists();
+    assert_eq!(place.read("own").contains(&dir), there);
+    assert!(!place.read("other").contains(&dir));
 }
