@@ -262,7 +262,7 @@ fn edits(count: usize, seed: u64) {
 fn after_random_edits_no_remembered_answer_is_wrong() {
     match crate::config::env::named("DIJITSO_SOAK") {
         Some(_) => edits(1000, 0x2545_f491_4f6c_dd1d),
-        None => edits(40, 0x9e37_79b9_7f4a_7c15),
+        None => edits(24, 0x9e37_79b9_7f4a_7c15),
     }
 }
 
