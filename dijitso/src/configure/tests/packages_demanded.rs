@@ -43,7 +43,7 @@ fn what_an_option_asks_for_is_not_left_out_where_its_module_is_optional() {
 fn a_compiler_without_openmp_fails_only_if_openmp_is_asked_for() {
     let place = Place::new();
     let without =
-        "case \"$*\" in *openmp*|*' -mp'*) echo 'error: no OpenMP' >&2; exit 1;; esac\nexec gcc \"$@\"";
+        "case \" $* \" in *openmp*|*' -mp '*) echo 'error: no OpenMP' >&2; exit 1;; esac\nexec gcc \"$@\"";
     let configure = || place.with_cc(without).optional::<OpenMp>();
     assert!(configure().run().unwrap().get::<OpenMp>().is_none());
     let failed = configure().arguments(["--with-openmp=yes"]).run().unwrap_err();
