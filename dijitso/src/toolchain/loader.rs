@@ -69,8 +69,7 @@ pub(crate) fn run_paths(file: &Path, fs: &Fs) -> Vec<PathBuf> {
         let (entries, strings) = sections.dynamic(endian, &*bytes).ok()??;
         let strings = sections.strings(endian, &*bytes, strings).ok()?;
         let origin = fs.canonical(file)?.parent()?.to_string_lossy().into_owned();
-        let paths =
-            entries.iter().filter(|entry| [DT_RPATH, DT_RUNPATH].contains(&entry.d_tag(endian).into()));
+        let paths = entries.iter().filter(|entry| [DT_RPATH, DT_RUNPATH].contains(&entry.d_tag(endian)));
         let lists = paths.filter_map(|entry| entry.string(endian, strings).ok());
         let dirs = lists.flat_map(|list| list.split(|byte| *byte == b':')).map(|dir| {
             let dir = String::from_utf8_lossy(dir).replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
