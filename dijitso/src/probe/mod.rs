@@ -31,6 +31,7 @@ mod control;
 mod elsewhere;
 mod fact;
 mod fuse;
+mod grounds;
 mod job;
 mod loaded;
 mod memory;

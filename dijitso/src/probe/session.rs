@@ -1,14 +1,14 @@
 //! One session of asking: the compilers, what is known, and the programs that find out the rest.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use super::batch::Batch;
-use super::cmake::still_so;
 use super::fact::{Class, Fact, Group};
 use super::fuse::Fuse;
+use super::grounds::Grounds;
 use super::job::{Ended, PATIENCE, Trace, is_from_outside};
 use super::memory::{Disagreement, Memory};
 use super::need::{Answered, Called, Known, Need};
@@ -18,11 +18,11 @@ use super::surroundings::{Compiler, Linkers, Surroundings, Surrounds};
 use super::told::{Problem, Step, kept};
 use super::trial::Call;
 use super::verdict::{Reason, first_error};
-use crate::cache::{Answer, Glance, Inputs, Store};
+use crate::cache::{Glance, Store};
 use crate::config::{Config, Sourced};
 use crate::fs::{Fs, Scratch};
 use crate::process::{Command, Limits, Status};
-use crate::signature::{Signature, digest};
+use crate::signature::Signature;
 use crate::stats::Counters;
 use crate::toolchain::{Language, Toolchain, which};
 
@@ -45,10 +45,7 @@ pub(crate) struct Session {
     signed: Mutex<HashMap<Language, Vec<(Settings, Signature)>>>,
     known: Mutex<HashMap<Signature, Known>>,
     disagreements: Mutex<Vec<Disagreement>>,
-    /// The user's files that answers rest on.
-    watched: Mutex<BTreeSet<PathBuf>>,
-    /// Directories in which something was missing.
-    watched_places: Mutex<BTreeSet<PathBuf>>,
+    pub(super) grounds: Grounds,
     sweep: Once,
     /// Where programs are run, if not here.
     pub(super) batch: Option<Batch>,
@@ -101,8 +98,7 @@ impl Session {
             signed: Mutex::default(),
             known: Mutex::default(),
             disagreements: Mutex::default(),
-            watched: Mutex::default(),
-            watched_places: Mutex::default(),
+            grounds: Grounds::default(),
             sweep: Once::new(),
             batch,
             given,
@@ -194,29 +190,6 @@ impl Session {
         lock(&self.known).retain(|_, known| known.is_ok());
     }
 
-    /// The user's files that answers rest on, as far as these are kept.
-    pub(crate) fn watched(&self) -> Vec<PathBuf> {
-        lock(&self.watched).iter().cloned().collect()
-    }
-
-    /// Directories in which something had to be missing for the answers to be what they are.
-    pub(crate) fn watched_places(&self) -> Vec<PathBuf> {
-        lock(&self.watched_places).iter().cloned().collect()
-    }
-
-    fn watch(&self, inputs: &Inputs) {
-        lock(&self.watched).extend(inputs.files());
-        lock(&self.watched_places).extend(inputs.places());
-    }
-
-    /// Where what repeats a failure of a project's configuration is kept, if nowhere else: with those of kernels.
-    pub(crate) fn failure_dir(&self, project: &str, failure: &str) -> Option<PathBuf> {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        let name: String = project.chars().map(plain).collect();
-        let name = format!("configure.{name}-{}", digest(failure.as_bytes()).short());
-        self.store.as_ref().map(|store| store.failures_dir().join(name))
-    }
-
     pub(crate) fn disagreements(&self) -> Vec<Disagreement> {
         lock(&self.disagreements).clone()
     }
@@ -281,50 +254,6 @@ impl Session {
 
     pub(super) fn learn(&self, key: Signature, answer: Result<Answered, Problem>) {
         lock(&self.known).insert(key, answer.map(Arc::new));
-    }
-
-    fn recall(&self, key: &Signature, glance: &Glance) -> Option<Answered> {
-        let answer = self.store.as_ref()?.answer(key, glance)?;
-        let answered = postcard::from_bytes(&answer.bytes).ok()?;
-        // What CMake would find another time is not all in the files that it read.
-        if matches!(&answered, Answered::Call(called) if !still_so(called, self)) {
-            return None;
-        }
-        self.watch(&answer.inputs);
-        Some(answered)
-    }
-
-    /// An answer that cannot be kept costs the next session its time, nothing else.
-    pub(super) fn keep(&self, key: &Signature, answer: &Answered, trace: &Trace) {
-        let Some(store) = self.store.as_ref() else {
-            // Cargo watches nevertheless.
-            lock(&self.watched).extend(trace.files.iter().filter(|path| !path.starts_with("/usr")).cloned());
-            return;
-        };
-        if trace.incomplete {
-            return;
-        }
-        let collected = Inputs::collect(store, &trace.files, &trace.asked, &trace.search, trace.started);
-        match collected {
-            // What was changed while it was asked is asked again.
-            Ok(collected) if collected.changed.is_some() => {
-                log::debug!("an answer is not kept: {:?} was changed meanwhile", collected.changed);
-            }
-            Ok(collected) => self.keep_with(key, answer, collected.inputs),
-            Err(problem) => {
-                log::debug!("an answer is not kept: {}: {}", problem.path.display(), problem.error)
-            }
-        }
-    }
-
-    pub(super) fn keep_with(&self, key: &Signature, answer: &Answered, inputs: Inputs) {
-        let Some(store) = &self.store else { return };
-        let Ok(bytes) = postcard::to_stdvec(answer) else { return };
-        self.watch(&inputs);
-        store.create_softly();
-        if let Err(error) = store.keep_answer(key, Answer { bytes, inputs }) {
-            log::debug!("an answer cannot be kept: {error}");
-        }
     }
 
     /// Asks, with as many programs side by side as the cores allow.
@@ -444,6 +373,6 @@ pub(super) fn told(ended: Ended) -> Result<(Answered, Trace), Problem> {
     ended.told.map(|told| (Answered::Trial(told), ended.trace))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
