@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::cmake::{CMakeCall, PREFIXES};
 use super::fact::{Fact, FactTold, Group};
+use super::job::is_from_outside;
 use super::session::Session;
 use super::settings::Settings;
-use super::told::{Problem, Step, Told};
+use super::told::{Problem, Step, Told, kept};
 use super::trial::{Call, Goal, Trial};
-use super::verdict::Reason;
+use super::verdict::{Reason, first_error};
 use crate::config::env;
+use crate::process::{Command, Output, Status};
 use crate::signature::{Signature, Signer, digest};
 use crate::toolchain::{Language, host_name, native_digest};
 
@@ -225,4 +227,31 @@ fn sign_compiler(session: &Session, language: Language, settings: &Settings) -> 
         signer.field("machine", &host_name());
     }
     Ok(signer.finish())
+}
+
+/// What a program on PATH said.
+pub(super) fn called(command: &Command, output: &Output) -> Result<Called, String> {
+    let program = command.program.display();
+    let status = match output.status {
+        // A shell's words, or a loader's: it has not begun.
+        Status::Exited(code @ (126 | 127)) => {
+            let said = kept(&output.stderr, "\0");
+            return Err(format!("{program} could not be run (status {code}): {}", first_error(&said)));
+        }
+        Status::Exited(code) => code,
+        status if is_from_outside(status) && status != Status::TimedOut => {
+            return Err(format!("{program} {}", status.describe()));
+        }
+        Status::Signaled(signal) => -signal,
+        Status::TimedOut => {
+            return Err(format!("{program} did not answer in time and was killed"));
+        }
+    };
+    let step = Step {
+        command: command.to_string(),
+        status,
+        stdout: kept(&output.stdout, "\0"),
+        stderr: kept(&output.stderr, "\0"),
+    };
+    Ok(Called { path: Some(command.program.to_string_lossy().into_owned()), why: String::new(), step })
 }

@@ -9,19 +9,19 @@ use super::batch::Batch;
 use super::fact::{Class, Fact, Group};
 use super::fuse::Fuse;
 use super::grounds::Grounds;
-use super::job::{Ended, PATIENCE, Trace, is_from_outside};
+use super::job::{Ended, PATIENCE, Trace};
 use super::memory::{Disagreement, Memory};
 use super::need::{Answered, Called, Known, Need};
 use super::pool::{Answers, Pool, Task};
 use super::settings::Settings;
 use super::surroundings::{Compiler, Linkers, Surroundings, Surrounds};
-use super::told::{Problem, Step, kept};
+use super::told::{Problem, Step};
 use super::trial::Call;
-use super::verdict::{Reason, first_error};
+use super::verdict::Reason;
 use crate::cache::{Glance, Store};
 use crate::config::{Config, Sourced};
 use crate::fs::{Fs, Scratch};
-use crate::process::{Command, Limits, Status};
+use crate::process::{Command, Limits};
 use crate::signature::Signature;
 use crate::stats::Counters;
 use crate::toolchain::{Language, Toolchain, which};
@@ -339,33 +339,6 @@ impl Session {
         trace.incomplete = is_script && call.reads.is_empty();
         Task::Call(key, command.with_all_it_started(), trace)
     }
-}
-
-/// What a program on PATH said.
-pub(super) fn called(command: &Command, output: &crate::process::Output) -> Result<Called, String> {
-    let program = command.program.display();
-    let status = match output.status {
-        // A shell's words, or a loader's: it has not begun.
-        Status::Exited(code @ (126 | 127)) => {
-            let said = kept(&output.stderr, "\0");
-            return Err(format!("{program} could not be run (status {code}): {}", first_error(&said)));
-        }
-        Status::Exited(code) => code,
-        status if is_from_outside(status) && status != Status::TimedOut => {
-            return Err(format!("{program} {}", status.describe()));
-        }
-        Status::Signaled(signal) => -signal,
-        Status::TimedOut => {
-            return Err(format!("{program} did not answer in time and was killed"));
-        }
-    };
-    let step = Step {
-        command: command.to_string(),
-        status,
-        stdout: kept(&output.stdout, "\0"),
-        stderr: kept(&output.stderr, "\0"),
-    };
-    Ok(Called { path: Some(command.program.to_string_lossy().into_owned()), why: String::new(), step })
 }
 
 /// The answer to a trial.

@@ -6,6 +6,7 @@ mod edits;
 mod jobs;
 mod languages;
 mod links;
+mod looking;
 mod memory;
 mod running;
 mod types;
