@@ -20,6 +20,7 @@ mod linker;
 mod loader;
 mod native;
 mod predefined;
+mod programs;
 mod question;
 mod record;
 pub(crate) mod search;
