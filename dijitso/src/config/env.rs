@@ -307,14 +307,27 @@ pub(crate) fn secrets() -> Vec<String> {
 }
 
 fn names_a_secret(name: &str) -> bool {
-    const ANYWHERE: [&str; 7] =
-        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "APIKEY"];
+    // `PGPASSWORD` ends with one; `TOKENIZERS` only begins so.
+    const ENDS: [&str; 11] = [
+        "TOKEN",
+        "TOKENS",
+        "SECRET",
+        "SECRETS",
+        "PASSWORD",
+        "PASSWORDS",
+        "PASSWD",
+        "PASSPHRASE",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "APIKEY",
+    ];
     // Whole words: `PATH` is no `PAT`, and `PWD` alone is a directory.
     const WORDS: [&str; 6] = ["PASS", "PWD", "PAT", "AUTH", "KEY", "COOKIE"];
     let name = name.to_ascii_uppercase();
-    let mut words = name.split('_');
-    ANYWHERE.iter().any(|word| name.contains(word))
-        || (name.contains('_') && words.any(|word| WORDS.contains(&word)))
+    let is_one = |word: &str| {
+        ENDS.iter().any(|end| word.ends_with(end)) || (name.contains('_') && WORDS.contains(&word))
+    };
+    name.split('_').any(is_one)
 }
 
 /// The password in `https://user:password@host/..`, as variables for proxies and package indices have it.
@@ -359,12 +372,19 @@ mod tests {
 
     #[test]
     fn variables_with_secrets_are_known_by_their_names_or_by_what_they_hold() {
-        for name in
-            ["GITHUB_TOKEN", "DB_PASS", "MYSQL_PWD", "GH_PAT", "AWS_ACCESS_KEY_ID", "npm_auth", "MYAPIKEY"]
-        {
+        for name in [
+            "GITHUB_TOKEN",
+            "DB_PASS",
+            "MYSQL_PWD",
+            "GH_PAT",
+            "AWS_ACCESS_KEY_ID",
+            "npm_auth",
+            "MYAPIKEY",
+            "PGPASSWORD",
+        ] {
             assert!(names_a_secret(name), "{name}");
         }
-        for name in ["PATH", "PWD", "OLDPWD", "KEYBOARD", "MANPATH", "AUTHOR", "CXX"] {
+        for name in ["PATH", "PWD", "OLDPWD", "KEYBOARD", "MANPATH", "AUTHOR", "CXX", "TOKENIZERS_CACHE"] {
             assert!(!names_a_secret(name), "{name}");
         }
         assert_eq!(credentials("http://me:hunter2@proxy:3128/ and https://you:x@y"), ["hunter2", "x"]);

@@ -272,8 +272,9 @@ impl Configure {
         let options = self.options();
         options.checked()?;
         let fs = Fs::new(Default::default());
-        let given = Given::read(&self.sources, &options, &fs)
-            .map_err(|wrong| Failed::new(FailureKind::Options, wrong.join("\n")))?;
+        let given = Given::read(&self.sources, &options, &fs).map_err(|wrong| {
+            Failed::new(FailureKind::Options, wrong.join("\n")).hidden(&Secrets::new(Vec::new()))
+        })?;
         if given.help {
             return Err(Failed::new(FailureKind::Help, self.help()));
         }

@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -14,8 +14,9 @@ use super::cx::Cx;
 use super::failed::{Failed, FailureKind};
 use super::log::Log;
 use super::module::{Child, Module, Order};
-use super::options::{Given, Options};
+use super::options::{Given, Options, Sources};
 use super::outputs::Outputs;
+use crate::config::env::COMPILER_VARIABLES;
 use crate::probe::Probes;
 
 /// By type, and for children by key.
@@ -56,6 +57,7 @@ pub(super) struct Framework {
 struct Reads {
     variables: BTreeSet<String>,
     files: BTreeSet<PathBuf>,
+    places: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -302,6 +304,35 @@ impl Framework {
 
     pub(super) fn reads_variable(&self, name: &str) {
         lock(&self.reads).variables.insert(name.to_owned());
+    }
+
+    /// All variables that answers may depend on, by their names.
+    pub(super) fn variables(&self, sources: &Sources) -> Vec<String> {
+        let declared = self.options.all().flat_map(|declared| {
+            let own = declared.name.replace(['-', '.'], "_").to_ascii_uppercase();
+            declared.variable.map(str::to_owned).into_iter().chain([format!("{}_{own}", sources.prefix)])
+        });
+        let compilers = COMPILER_VARIABLES.iter().map(|name| (*name).to_owned());
+        let paths = ["PATH", "LD_LIBRARY_PATH"].map(str::to_owned);
+        let mut all: Vec<String> = declared.chain(compilers).chain(paths).collect();
+        all.extend(self.probes.session().read_variables());
+        all.extend(self.read_variables());
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// A directory that was looked into for what may come later; if it is not there, the nearest one above it.
+    pub(super) fn looks_into(&self, dir: &Path) {
+        let fs = &self.probes.session().fs;
+        let there = dir.ancestors().filter(|dir| dir.is_absolute());
+        if let Some(dir) = there.into_iter().find(|dir| matches!(fs.directory(dir), Ok(Some(_)))) {
+            lock(&self.reads).places.insert(dir.to_owned());
+        }
+    }
+
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        lock(&self.reads).places.iter().cloned().collect()
     }
 
     pub(super) fn reads_file(&self, path: PathBuf) {

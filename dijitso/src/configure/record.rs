@@ -12,6 +12,7 @@ use super::framework::Framework;
 use super::log::{HIDDEN, Secrets, hide};
 use super::options::Sources;
 use super::outputs::Outputs;
+use crate::config::env;
 use crate::config::origin::Origin;
 use crate::fs::Fs;
 use crate::probe::{Language, Settings};
@@ -44,8 +45,10 @@ pub(super) struct Record {
     pub(super) arguments: Vec<String>,
     /// Options whose values are secrets, with the variable that gave one, if it was a variable.
     pub(super) secret: BTreeMap<String, Option<String>>,
-    /// What compilers and programs saw of the environment.
+    /// What compilers, programs and modules saw of the environment.
     pub(super) environment: BTreeMap<String, String>,
+    /// What they looked for there, and was not set.
+    pub(super) unset: Vec<String>,
     /// Value and origin by name.
     pub(super) options: BTreeMap<String, (String, String)>,
     /// By the variable that names them.
@@ -77,9 +80,11 @@ impl Record {
             .all()
             .filter(|declared| declared.secret && framework.given.is_set(declared.name));
         let secret: BTreeMap<String, Option<String>> = secret
-            .map(|declared| match framework.given.value(declared).1 {
-                Origin::Environment(name) => (declared.name.to_owned(), Some(name.to_string())),
-                _ => (declared.name.to_owned(), None),
+            .filter_map(|declared| match framework.given.value(declared).1 {
+                Origin::Environment(name) => Some((declared.name.to_owned(), Some(name.to_string()))),
+                Origin::Option(_) => Some((declared.name.to_owned(), None)),
+                // The program and the file say it again.
+                _ => None,
             })
             .collect();
         let options = framework.options.all().map(|declared| {
@@ -112,8 +117,16 @@ impl Record {
         let paths = [("PATH", &config.path), ("LD_LIBRARY_PATH", &config.library_path)];
         let paths = paths.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         let environment = config.compiler_env.iter().map(|(name, value)| (*name, value)).chain(paths);
-        let environment =
-            environment.map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()));
+        let mut environment: BTreeMap<String, String> = environment
+            .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
+            .collect();
+        let mut unset = Vec::new();
+        for name in framework.variables(sources) {
+            match env::named(&name) {
+                Some(value) => drop(environment.entry(name).or_insert(value.to_string_lossy().into_owned())),
+                None => unset.push(name),
+            }
+        }
         let directory = std::env::current_dir().unwrap_or_default();
         let record = Record {
             project: framework.project.clone(),
@@ -122,9 +135,10 @@ impl Record {
             program,
             directory: directory.to_string_lossy().into_owned(),
             process: process(),
-            arguments: without_values(&sources.arguments, &secret),
+            arguments: without_values(&sources.arguments, &secret, framework),
             secret,
-            environment: environment.collect(),
+            environment,
+            unset,
             options: options.collect(),
             compilers: compilers.collect(),
             modules: framework.results().into_iter().collect(),
@@ -142,7 +156,9 @@ impl Record {
     fn hidden(self, secrets: &Secrets) -> Record {
         let Ok(mut json) = serde_json::to_value(&self) else { return self };
         hide(&mut json, secrets);
-        serde_json::from_value(json).unwrap_or(self)
+        let Ok(hidden) = serde_json::from_value::<Record>(json) else { return self };
+        // What the script must have exactly. These are paths, and no place for a secret.
+        Record { directory: self.directory, program: self.program, ..hidden }
     }
 
     pub(super) fn text(&self) -> String {
@@ -207,7 +223,15 @@ impl Record {
 }
 
 /// Arguments, without the values of secret options.
-fn without_values(arguments: &[String], secret: &BTreeMap<String, Option<String>>) -> Vec<String> {
+fn without_values(
+    arguments: &[String],
+    secret: &BTreeMap<String, Option<String>>,
+    framework: &Framework,
+) -> Vec<String> {
+    let is_variable_of = |word: &str| {
+        let mut secrets = framework.options.all().filter(|declared| secret.contains_key(declared.name));
+        secrets.any(|declared| declared.variable == Some(word))
+    };
     let mut kept = Vec::new();
     let mut is_value = false;
     for argument in arguments {
@@ -216,7 +240,8 @@ fn without_values(arguments: &[String], secret: &BTreeMap<String, Option<String>
         }
         let word = argument.trim_start_matches('-');
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-        if !secret.contains_key(name) {
+        // `TOKEN=..`, too, which has no dashes.
+        if !secret.contains_key(name) && !(value.is_some() && is_variable_of(name)) {
             kept.push(argument.clone());
             continue;
         }

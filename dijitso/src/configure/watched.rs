@@ -3,6 +3,7 @@
 //! Cargo compares times of change, and package managers keep those of their archives: an upgraded compiler looks older
 //! than any build. But a directory in which a file was put has a new time, and so has the package manager's database.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::fs::Fs;
@@ -12,6 +13,14 @@ use crate::fs::Fs;
 pub(super) struct Watched {
     pub(super) files: Vec<PathBuf>,
     pub(super) places: Vec<PathBuf>,
+}
+
+/// What cargo is told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) paths: Vec<PathBuf>,
+    /// Places that it cannot be asked to look at, each with the reason.
+    pub(super) unseen: Vec<(PathBuf, &'static str)>,
 }
 
 /// Cargo walks through all of a directory at each build: this takes it some milliseconds.
@@ -26,6 +35,8 @@ const DATABASES: [&str; 6] = [
     "/lib/apk/db/installed",
     "/var/lib/pacman/local",
 ];
+/// Where is written down which of several compilers or libraries is meant.
+const CHOICES: [&str; 2] = ["/etc/alternatives", "/var/lib/alternatives"];
 
 impl Watched {
     /// The files of a compiler, which may be replaced by older ones.
@@ -34,18 +45,49 @@ impl Watched {
         self.files.extend(tools);
     }
 
-    /// What is there of it: with a file that is not there, cargo would run the script each time.
-    pub(super) fn paths(&self, fs: &Fs) -> Vec<PathBuf> {
-        let databases: Vec<PathBuf> =
-            DATABASES.iter().map(PathBuf::from).filter(|path| fs.exists(path)).collect();
-        let is_told = |path: &Path| !databases.is_empty() && belongs_to_packages(path);
-        let places = self.places.iter().filter(|place| !is_told(place) && is_small(fs, place));
-        let files = self.files.iter().filter(|file| fs.exists(file));
-        let mut paths: Vec<PathBuf> = files.chain(places).chain(&databases).cloned().collect();
-        paths.sort();
-        paths.dedup();
-        paths
+    /// What is there of it: with a file that is not there, cargo would run the script each time. So it would with a
+    /// directory that has `written` in it, where cargo itself writes.
+    pub(super) fn told(&self, fs: &Fs, written: Option<&Path>) -> Told {
+        let there = |paths: &[&str]| -> Vec<PathBuf> {
+            paths.iter().map(PathBuf::from).filter(|path| fs.exists(path)).collect()
+        };
+        let databases = there(&DATABASES);
+        let written = written.and_then(|dir| fs.canonical(dir));
+        let mut told = Told::default();
+        let mut places = self.places.clone();
+        places.sort();
+        places.dedup();
+        for place in places {
+            if let Some(history) = of_conda(&place).filter(|history| fs.exists(history)) {
+                told.paths.push(history);
+            } else if (!databases.is_empty() && belongs_to_packages(&place)) || !fs.exists(&place) {
+                continue;
+            } else if written
+                .as_ref()
+                .zip(fs.canonical(&place))
+                .is_some_and(|(dir, place)| dir.starts_with(place))
+            {
+                told.unseen.push((place, "what is built is written to it, too"));
+            } else if !is_small(fs, &place) {
+                told.unseen.push((place, "it has more than 2,000 files"));
+            } else {
+                told.paths.push(place);
+            }
+        }
+        told.paths.extend(self.files.iter().filter(|file| fs.exists(file)).cloned());
+        told.paths.extend(databases);
+        told.paths.extend(there(&CHOICES).into_iter().filter(|dir| is_small(fs, dir)));
+        told.paths.sort();
+        told.paths.dedup();
+        told
     }
+}
+
+/// Where conda writes down what it installs, for a place below one of its environments.
+fn of_conda(place: &Path) -> Option<PathBuf> {
+    let inner =
+        place.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "include" || name == "lib"));
+    Some(inner?.parent()?.join("conda-meta/history"))
 }
 
 /// Whether only a package manager changes it.
@@ -54,19 +96,25 @@ fn belongs_to_packages(path: &Path) -> bool {
     is_below(&["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc"]) && !is_below(&["/usr/local"])
 }
 
-/// Whether cargo can be asked to walk through it.
+/// Whether cargo can be asked to walk through it, as it does: behind links, too.
 fn is_small(fs: &Fs, dir: &Path) -> bool {
     let mut open = vec![dir.to_owned()];
+    let mut seen = HashSet::new();
     let mut count = 0;
     while let Some(dir) = open.pop() {
-        let Ok(names) = fs.list(&dir) else { return false };
+        // A circle of links has no end.
+        if fs.canonical(&dir).is_none_or(|real| !seen.insert(real)) {
+            continue;
+        }
+        let Ok(names) = fs.list(&dir) else { continue };
         count += names.len();
         if count > MOST {
             return false;
         }
-        open.extend(names.iter().map(|name| dir.join(name)).filter(|path| fs.is_directory_itself(path)));
+        let paths = names.iter().map(|name| dir.join(name));
+        open.extend(paths.filter(|path| matches!(fs.directory(path), Ok(Some(_)))));
     }
-    fs.exists(dir)
+    true
 }
 
 #[cfg(test)]
@@ -87,9 +135,12 @@ mod tests {
             files: vec![path("file"), path("gone")],
             places: vec![path("small"), path("large"), path("gone.d"), "/usr/include".into()],
         };
-        let paths = watched.paths(&Fs::new(Default::default()));
-        let ours: Vec<_> = paths.iter().filter(|path| path.starts_with(own.path())).cloned().collect();
+        let told = watched.told(&Fs::new(Default::default()), None);
+        let ours: Vec<_> = told.paths.iter().filter(|path| path.starts_with(own.path())).cloned().collect();
         assert_eq!(ours, [path("file"), path("small")]);
+        let unseen: Vec<_> = told.unseen.into_iter().map(|(path, _)| path).collect();
+        assert!(unseen.contains(&path("large")) && !unseen.contains(&path("gone.d")), "{unseen:?}");
+        let paths = told.paths;
         let told = paths.iter().any(|path| DATABASES.contains(&path.to_str().unwrap()));
         assert!(told != paths.contains(&"/usr/include".into()) || !told, "{paths:?}");
     }
@@ -100,7 +151,43 @@ mod tests {
         std::fs::write(own.path().join("cc1"), "").unwrap();
         let mut watched = Watched::default();
         watched.add_tools(vec![own.path().join("cc1")]);
-        let paths = watched.paths(&Fs::new(Default::default()));
+        let paths = watched.told(&Fs::new(Default::default()), None).paths;
         assert!(paths.contains(&own.path().to_owned()) && paths.contains(&own.path().join("cc1")));
+    }
+
+    #[test]
+    fn what_cargo_writes_to_is_not_watched_and_links_are_followed_as_it_follows_them() {
+        let own = tempfile::tempdir().unwrap();
+        let path = |name: &str| own.path().join(name);
+        std::fs::create_dir_all(path("package/target/out")).unwrap();
+        std::fs::create_dir_all(path("package/include")).unwrap();
+        std::fs::create_dir(path("large")).unwrap();
+        for n in 0..=MOST {
+            std::fs::write(path(&format!("large/{n}")), "").unwrap();
+        }
+        std::fs::create_dir(path("linked")).unwrap();
+        std::os::unix::fs::symlink(path("large"), path("linked/more")).unwrap();
+        std::fs::create_dir(path("circle")).unwrap();
+        std::os::unix::fs::symlink(path("circle"), path("circle/again")).unwrap();
+        let places = ["package", "package/include", "linked", "circle"].map(path).to_vec();
+        let watched = Watched { files: Vec::new(), places };
+        let told = watched.told(&Fs::new(Default::default()), Some(&path("package/target/out")));
+        let ours: Vec<_> = told.paths.iter().filter(|path| path.starts_with(own.path())).cloned().collect();
+        assert_eq!(ours, [path("circle"), path("package/include")]);
+        let unseen: Vec<_> = told.unseen.into_iter().map(|(path, _)| path).collect();
+        assert_eq!(unseen, [path("linked"), path("package")]);
+    }
+
+    #[test]
+    fn what_conda_installs_is_seen_by_its_history() {
+        let own = tempfile::tempdir().unwrap();
+        let path = |name: &str| own.path().join(name);
+        std::fs::create_dir_all(path("env/conda-meta")).unwrap();
+        std::fs::create_dir_all(path("env/include/deep")).unwrap();
+        std::fs::write(path("env/conda-meta/history"), "").unwrap();
+        let watched = Watched { files: Vec::new(), places: vec![path("env/include/deep")] };
+        let told = watched.told(&Fs::new(Default::default()), None);
+        assert!(told.paths.contains(&path("env/conda-meta/history")), "{told:?}");
+        assert!(!told.paths.contains(&path("env/include/deep")), "{told:?}");
     }
 }

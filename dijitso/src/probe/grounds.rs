@@ -1,13 +1,14 @@
 //! What a session remembers, keeps, and what the answers rest on.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::cmake::still_so;
 use super::job::Trace;
-use super::need::Answered;
+use super::need::{Answered, Need};
 use super::session::{Session, lock};
+use super::trial::Goal;
 use crate::cache::{Answer, Glance, Inputs};
 use crate::signature::{Signature, digest};
 
@@ -18,6 +19,8 @@ pub(super) struct Grounds {
     files: Mutex<BTreeSet<PathBuf>>,
     /// Directories in which something was missing.
     places: Mutex<BTreeSet<PathBuf>>,
+    /// Names of variables.
+    variables: Mutex<BTreeSet<String>>,
 }
 
 impl Session {
@@ -58,19 +61,44 @@ impl Session {
     /// An answer that cannot be kept costs the next session its time, nothing else.
     pub(super) fn keep(&self, key: &Signature, answer: &Answered, trace: &Trace) {
         let Some(store) = self.store.as_ref().filter(|_| !trace.incomplete) else {
-            // Cargo watches nevertheless.
-            let files = trace.files.iter().filter(|path| !path.starts_with("/usr"));
-            return lock(&self.grounds.files).extend(files.cloned());
+            return self.watch_traced(trace);
         };
         let collected = Inputs::collect(store, &trace.files, &trace.asked, &trace.search, trace.started);
         match collected {
             // What was changed while it was asked is asked again.
             Ok(collected) if collected.changed.is_some() => {
+                self.watch_traced(trace);
                 log::debug!("an answer is not kept: {:?} was changed meanwhile", collected.changed);
             }
             Ok(collected) => self.keep_with(key, answer, collected.inputs),
             Err(problem) => {
+                self.watch_traced(trace);
                 log::debug!("an answer is not kept: {}: {}", problem.path.display(), problem.error)
+            }
+        }
+    }
+
+    /// What is not kept is watched by cargo nevertheless.
+    fn watch_traced(&self, trace: &Trace) {
+        let files = trace.files.iter().filter(|path| !path.starts_with("/usr"));
+        lock(&self.grounds.files).extend(files.cloned());
+        let asked = trace.asked.iter().map(Path::new).filter(|path| path.is_absolute());
+        let is_there = |dir: &&Path| matches!(self.fs.directory(dir), Ok(Some(_)));
+        let nearest = asked.filter_map(|path| path.ancestors().skip(1).find(is_there));
+        lock(&self.grounds.places).extend(nearest.map(Path::to_owned));
+    }
+
+    /// Variables that programs were run with.
+    pub(crate) fn read_variables(&self) -> Vec<String> {
+        lock(&self.grounds.variables).iter().cloned().collect()
+    }
+
+    pub(super) fn note_variables(&self, needs: &[(Signature, Need)]) {
+        for (_, need) in needs {
+            if let Need::Trial(trial) = need
+                && let Goal::Run { variables, .. } = &trial.goal
+            {
+                lock(&self.grounds.variables).extend(variables.iter().cloned());
             }
         }
     }

@@ -125,6 +125,9 @@ impl Need {
             }
             Need::Call(call) => {
                 signer.field("kind", "call");
+                for (name, value) in &session.config.compiler_env {
+                    signer.field(name, value);
+                }
                 signer.field("program", &call.program);
                 // Whether a file may be executed shows by no content.
                 let found = session.locate(&call.program).map(|(path, _)| path).map_err(|(why, _)| why);

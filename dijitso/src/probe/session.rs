@@ -196,6 +196,7 @@ impl Session {
 
     /// Finds out everything that is needed: remembered, or asked side by side.
     pub(crate) fn find_out(&self, needs: Vec<(Signature, Need)>) {
+        self.note_variables(&needs);
         let mut remembered: HashMap<Signature, Arc<Answered>> = HashMap::new();
         let mut open = Vec::new();
         let glance = Glance::shared();
@@ -329,7 +330,10 @@ impl Session {
     fn call(&self, key: Signature, call: &Call, path: PathBuf, absent: Vec<PathBuf>) -> Task {
         const TIMEOUT: Duration = Duration::from_secs(20);
         let mut command = Command::new(&path, std::path::Path::new("/"), TIMEOUT).alone().args(&call.args);
-        for (name, value) in self.surroundings().run_environment(&[]) {
+        // A wrapper of MPI that was moved finds its own files by them.
+        let compilers =
+            self.config.compiler_env.iter().map(|(name, value)| (name.into(), Some(value.clone())));
+        for (name, value) in self.surroundings().run_environment(&[]).into_iter().chain(compilers) {
             command = command.set(name, value);
         }
         let reads = call.reads.iter().map(PathBuf::from);

@@ -113,10 +113,12 @@ impl LinkTemplate {
 
 /// Whether a flag changes what the driver answers about its link.
 pub(super) fn in_template(text: &str) -> bool {
-    const PREFIXES: [&str; 9] = [
+    const PREFIXES: [&str; 11] = [
         "-fuse-ld=",
         "--ld-path=",
         "-m64",
+        "-m32",
+        "-mx32",
         "--target=",
         "-target",
         "--sysroot",

@@ -76,18 +76,8 @@ impl Configuration {
         watched.files.extend(sources.file.clone());
         watched.files.extend(outputs.templates.iter().map(|template| source_dir.join(&template.from)));
         watched.files.extend(framework.read_files());
-        let declared = framework.options.all();
-        let mut variables: Vec<String> = declared
-            .flat_map(|declared| {
-                let own = declared.name.replace(['-', '.'], "_").to_ascii_uppercase();
-                declared.variable.map(str::to_owned).into_iter().chain([format!("{}_{own}", sources.prefix)])
-            })
-            .collect();
-        variables.extend(crate::config::env::COMPILER_VARIABLES.iter().map(|name| (*name).to_owned()));
-        variables.push("PATH".to_owned());
-        variables.extend(framework.read_variables());
-        variables.sort();
-        variables.dedup();
+        watched.places.extend(framework.places());
+        let variables = framework.variables(sources);
         Configuration {
             project: framework.project.clone(),
             changes: before.as_ref().map(|before| record.changes_since(before)).unwrap_or_default(),

@@ -179,7 +179,7 @@ impl Configuration {
     /// the answers rest on, compilers among it.
     ///
     /// Cargo looks at times of change, so the script runs again when a file changes that was read, when something appears
-    /// in a directory of your own (of up to 2,000 files) where it was missing, and when the system's package manager has
+    /// in a directory of your own (of up to 2,000 files, and not one to which cargo writes: a warning says so) where it was missing, and when the system's package manager has
     /// installed, upgraded or removed anything. The files of a system without `dpkg`, `rpm`, `apk` or `pacman` are looked at
     /// themselves. Running again costs some milliseconds, and what did not change is not written again.
     ///
@@ -196,7 +196,12 @@ impl Configuration {
     /// # }
     /// ```
     pub fn cargo(&self) -> Vec<String> {
-        emit::cargo(&self.outputs, &self.watched.paths(&self.fs), &self.variables)
+        let told = self.watched.told(&self.fs, self.dir.as_deref());
+        let mut lines = emit::cargo(&self.outputs, &told.paths, &self.variables);
+        lines.extend(told.unseen.iter().map(|(place, why)| {
+            format!("cargo::warning=what appears in {} is not noticed by cargo, since {why}", place.display())
+        }));
+        lines
     }
 
     /// The record of machine, process, options and results, as JSON.

@@ -269,6 +269,11 @@ impl<'f> Cx<'f> {
         crate::config::env::named(name)
     }
 
+    /// Notes a directory in which what was missing may come to be.
+    pub(in crate::configure) fn looks_into(&self, dir: &Path) {
+        self.framework.looks_into(dir);
+    }
+
     /// Notes a file or directory that this module reads by itself: a build script that configures runs again when it changes.
     ///
     /// ```

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Log;
+use super::{Log, Secrets};
 use crate::config::origin::Origin;
 use crate::configure::failed::{Failed, FailureKind};
 use crate::fs::Fs;
@@ -20,7 +20,7 @@ pub(in crate::configure) fn card(
     probes: &Probes,
     kept: Option<&PathBuf>,
 ) -> String {
-    let mut card = Card::default();
+    let mut card = Card { secrets: log.secrets(), lines: Vec::new() };
     let mut lines = failed.text().lines();
     card.line("failed", lines.next().unwrap_or_default());
     for line in lines.take(6) {
@@ -62,32 +62,40 @@ pub(in crate::configure) fn card(
     let tried = failed.tried().iter();
     let tried = tried.map(|(name, why)| format!("{name}: {}", why.lines().next().unwrap_or_default()));
     card.several("tried", tried, 10);
+    // What to do next must fit, whatever else does not.
+    let advice = advice(failed, said);
+    let room = (MOST - 2).saturating_sub(advice.len() + card.lines.len()).min(5);
     let other_words: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-    for line in other_words.iter().take(5).filter(|line| line.trim() != first_error(said)) {
+    for line in other_words.iter().take(room).filter(|line| line.trim() != first_error(said)) {
         card.line("said", line);
     }
     if let Some((question, command)) = nearest_success(reason.as_ref(), log, probes) {
         card.line("worked", &format!("{command} ({question})"));
     }
-    for advice in advice(failed, said) {
+    card.lines.truncate(MOST - 1 - advice.len().min(8));
+    for advice in advice.into_iter().take(8) {
         card.line("try", &advice);
     }
     if let Some(kept) = kept {
         card.line("repeat", &format!("sh {}/command.sh", kept.display()));
     }
-    log.secrets().hide(&card.text())
+    card.text()
 }
 
-#[derive(Default)]
-struct Card(Vec<(String, String)>);
+struct Card<'a> {
+    secrets: &'a Secrets,
+    lines: Vec<(String, String)>,
+}
 
-impl Card {
+impl Card<'_> {
     fn line(&mut self, name: &str, text: &str) {
+        // Before it is cut: half a secret would not be known.
+        let text = self.secrets.hide(text).replace(['\n', '\r'], " ");
         let text: String = match text.chars().count() > WIDTH {
             true => text.chars().take(WIDTH - 3).chain(" ..".chars()).collect(),
-            false => text.to_owned(),
+            false => text,
         };
-        self.0.push((name.to_owned(), text));
+        self.lines.push((name.to_owned(), text));
     }
 
     /// Up to so many lines, and how many more there are.
@@ -104,6 +112,7 @@ impl Card {
 
     /// A text that must not be cut, as long as it fits: each line but the last ends as a shell continues one.
     fn wrapped(&mut self, name: &str, text: &str, most: usize) {
+        let text = self.secrets.hide(text);
         let mut lines = vec![String::new()];
         for word in text.split(' ') {
             let last = lines.len() - 1;
@@ -124,7 +133,7 @@ impl Card {
     fn text(&self) -> String {
         let mut text = String::new();
         let mut last = "";
-        for (name, line) in self.0.iter().take(MOST) {
+        for (name, line) in &self.lines {
             let shown = if name == last { "" } else { name };
             text.push_str(&format!("| {shown:<9} {line}\n"));
             last = name;
@@ -244,4 +253,25 @@ pub(in crate::configure) fn keep(
     let script = crate::cache::script(what, environment, &evidence.commands);
     fs.write(&dir.join("command.sh"), log.secrets().hide(&script).as_bytes()).ok()?;
     Some(dir.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_before_a_line_is_cut_or_continued() {
+        let secrets = Secrets::new(vec!["correct horse battery staple".to_owned()]);
+        let mut card = Card { secrets: &secrets, lines: Vec::new() };
+        card.line("said", &format!("{} correct horse battery staple", "a".repeat(WIDTH - 10)));
+        card.wrapped(
+            "command",
+            &format!("{} -DPW='correct horse battery staple' end", "b".repeat(WIDTH - 20)),
+            5,
+        );
+        card.line("flag", "-DX=one\ntwo");
+        let text = card.text();
+        assert!(["correct", "horse", "staple"].iter().all(|word| !text.contains(word)), "{text}");
+        assert!(text.contains("-DX=one two") && text.lines().all(|line| line.starts_with('|')), "{text}");
+    }
 }

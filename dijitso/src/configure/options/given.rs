@@ -135,7 +135,7 @@ impl Reading<'_> {
                 match named.map(|declared| declared.name) {
                     Some(name) => self.set(name, text, origin(name)),
                     None => {
-                        self.wrong.push(format!("there is no option for `{argument}`; `--help` lists all"))
+                        self.wrong.push(format!("there is no option for `{variable}=..`; `--help` lists all"))
                     }
                 }
                 continue;

@@ -75,6 +75,7 @@ impl Candidate {
                         Ok(vec![(format!("{from} {}", found.version).trim_end().to_owned(), found.settings)])
                     }
                     Verdict::No(reason) => {
+                        package.looked_into(cx.probes().session()).iter().for_each(|dir| cx.looks_into(dir));
                         refused.add(from, reason.to_string());
                         Ok(Vec::new())
                     }
@@ -108,6 +109,7 @@ fn installed(
     origin: &Origin,
     refused: &mut Refused,
 ) -> Vec<(String, Settings)> {
+    cx.looks_into(dir);
     let found = below(dir, libs, &own_multiarch(cx), origin);
     if found.is_empty() {
         let names: Vec<String> = libs.iter().map(|names| names.join(" ")).collect();

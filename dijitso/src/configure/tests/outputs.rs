@@ -276,7 +276,7 @@ fn the_script_runs_from_anywhere_as_it_ran_before() {
     run(&["--with-level=1"]);
     let said = call(&["--diff"]);
     let directory = std::env::current_dir().unwrap();
-    let expected = format!("{}|/other||it's --with-level=1 --diff\n", directory.display());
+    let expected = format!("{}|||it's --with-level=1 --diff\n", directory.display());
     assert_eq!(String::from_utf8_lossy(&said.stdout), expected);
     // A secret is asked for, and never written.
     run(&["--with-level=1", "--with-key=hunter2secret"]);
@@ -284,8 +284,27 @@ fn the_script_runs_from_anywhere_as_it_ran_before() {
     let refused = call(&[]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--with-key was a secret: give it again"));
+    let other = call(&["--with-key-file=x"]);
+    assert_eq!(other.status.code(), Some(2), "another option that only begins so");
     let said = call(&["--with-key=again"]);
     assert!(String::from_utf8_lossy(&said.stdout).ends_with("it's --with-level=1 --with-key=again\n"));
+}
+
+#[test]
+fn an_argument_with_a_secret_in_it_is_asked_for_and_not_just_left_out() {
+    let place = Place::new();
+    let arguments = ["--with-key=hunter2secret", "--prefix", "/opt/hunter2secret/x", "--with-level=1"];
+    let configure = place.configure().with::<App>().program(["true"]).arguments(arguments);
+    configure.run().unwrap().write_reconfigure("reconfigure").unwrap();
+    let text = place.read("build/reconfigure");
+    assert!(!text.contains("hunter2") && text.ends_with("exec true '--with-level=1' \"$@\"\n"), "{text}");
+    let call = |words: &[&str]| {
+        let said = std::process::Command::new(place.path("build/reconfigure")).args(words).output().unwrap();
+        (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
+    };
+    let (status, said) = call(&["--with-key=again"]);
+    assert!(status == Some(2) && said.contains("--prefix was a secret: give it again"), "{said}");
+    assert_eq!(call(&["--with-key=again", "--prefix=/opt/y"]).0, Some(0));
 }
 
 #[test]

@@ -79,7 +79,9 @@ impl Entry {
         };
         // It was not even started: a node for another architecture, or without the file.
         let of_env = stderr.starts_with("env: ") || stderr.starts_with("timeout: ");
-        if of_env && matches!(status, 125..=127) {
+        let words = ["error while loading shared libraries", "Exec format error", "cannot execute"];
+        let of_loader = words.iter().any(|word| stderr.contains(word));
+        if (of_env || of_loader) && matches!(status, 125..=127) {
             return None;
         }
         if fs.digest(&place.join("program")).ok()?.to_hex() != self.digest {

@@ -91,7 +91,8 @@ for key in @KEYS@; do
   if [ "$rank" != 0 ]; then rm -rf "$key/$part"; continue; fi
   # Whoever was ended from outside has said nothing, and may be run again.
   case $status in
-    'signal 9' | 'signal 15' | 'shell 137' | 'shell 143') to=ended; rm -rf "$key/ended" ;;
+    'signal 1' | 'signal 2' | 'signal 9' | 'signal 15' | 'signal 24' | 'signal 25') to=ended; rm -rf "$key/ended" ;;
+    'shell 129' | 'shell 130' | 'shell 137' | 'shell 143' | 'shell 152' | 'shell 153') to=ended; rm -rf "$key/ended" ;;
     *) to=told ;;
   esac
   printf '%s\n' "$node" >"$key/$part/node" && echo "$status" >"$key/$part/status" && mv "$key/$part" "$key/$to"

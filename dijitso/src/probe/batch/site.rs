@@ -10,18 +10,16 @@ use crate::toolchain::native_digest;
 
 /// Variables by which a user chooses a cluster, or nodes of it, beside the words. Those of Slurm that `srun` sets itself for
 /// each job say nothing of the kind.
-const CHOICES: [&str; 21] = [
+const CHOICES: [&str; 19] = [
     "SBATCH_",
     "SALLOC_",
     "SLURM_CONF",
     "SLURM_CONF_SERVER",
     "SLURM_CLUSTERS",
     "SLURM_CLUSTER_CONSTRAINT",
-    "SLURM_CLUSTER_NAME",
     "SLURM_ACCOUNT",
     "SLURM_CONSTRAINT",
     "SLURM_PARTITION",
-    "SLURM_JOB_PARTITION",
     "SLURM_QOS",
     "SLURM_RESERVATION",
     "SLURM_HINT",

@@ -37,6 +37,7 @@ impl Job {
         self.trace.incomplete |= output.status.success() && !told;
         if !self.linker.tells_attempts {
             self.look_for_libraries();
+            self.trace.incomplete |= !output.status.success() && self.looks_elsewhere();
             // lld does not tell where the members of such an archive are.
             let is_thin =
                 |file: &PathBuf| self.around.fs.read_head(file, 7).is_ok_and(|head| head == b"!<thin>");
@@ -65,6 +66,17 @@ impl Job {
             .iter()
             .map(|flag| flag.text.as_str())
             .chain(self.trial.link_extra.iter().map(String::as_str))
+    }
+
+    /// Whether a library that was not found may be looked for where nobody told.
+    fn looks_elsewhere(&self) -> bool {
+        let is_hidden = |word: &str| {
+            let passed =
+                word.strip_prefix("-Wl,").is_some_and(|rest| rest.contains("-l") || rest.contains("-L"));
+            passed || matches!(word, "-l" | "-L" | "-Xlinker" | "-m32" | "-mx32")
+        };
+        (self.linker.dirs.is_empty() && self.words().any(|word| word.starts_with("-l")))
+            || self.words().any(is_hidden)
     }
 
     fn read_or_missed(&mut self, file: PathBuf) {

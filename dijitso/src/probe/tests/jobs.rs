@@ -107,6 +107,26 @@ fn a_status_that_looks_like_a_signal_is_a_status() {
 }
 
 #[test]
+fn a_limit_of_the_batch_system_or_a_node_without_a_library_is_no_answer() {
+    let desk = Desk::new();
+    let raising = |signal| Run::body(Language::C, "#include <signal.h>", &format!("raise({signal});"));
+    let all = || (raising("SIGXCPU"), raising("SIGHUP").any_status());
+    let probes = desk.builder().launcher(desk.path("batch"), Launcher::local()).build().unwrap();
+    let _ = probes.ask_all(all());
+    assert!(probes.run_batch().unwrap_err().to_string().contains("was killed"));
+    let (limited, hung_up) = probes.ask_all(all());
+    assert!(matches!(limited, Verdict::Unknown(_)) && matches!(hung_up, Verdict::Unknown(_)), "{limited:?}");
+    // The loader's words, and its status.
+    let text = "fputs(\"./program: error while loading shared libraries: libx.so\", stderr); return 127;";
+    let unloadable = Run::body(Language::C, "#include <stdio.h>", text);
+    let probes = desk.builder().launcher(desk.path("other"), Launcher::local()).build().unwrap();
+    let _ = probes.ask(&unloadable);
+    let _ = probes.run_batch();
+    let verdict = probes.ask(&unloadable);
+    assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
+}
+
+#[test]
 fn a_node_needs_no_more_than_a_shell_and_the_usual_tools() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("tools")).unwrap();
