@@ -92,6 +92,11 @@ pub trait Child: Sized + Send + Sync + Serialize + DeserializeOwned + 'static {
     /// What tells them apart, by its text.
     type Key: Display;
 
+    /// The options that all have in common: the module that makes them lists them with [`Options::of_child`].
+    fn options(options: &mut Options) {
+        let _ = options;
+    }
+
     /// Finds one out.
     ///
     /// # Errors

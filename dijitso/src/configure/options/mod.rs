@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 
 use super::failed::{Failed, FailureKind};
-use super::module::Module;
+use super::module::{Child, Module};
 use crate::config::suggest::nearest;
 
 /// The options of a configuration, as its modules declare them.
@@ -85,11 +85,15 @@ impl Declared {
 impl Options {
     /// Those of one module, with all that it lists.
     pub(super) fn of_module<M: Module>(&mut self) {
-        if !self.modules.contains(&TypeId::of::<M>()) {
-            self.modules.push(TypeId::of::<M>());
+        self.of_type(TypeId::of::<M>(), M::NAME, M::options);
+    }
+
+    fn of_type(&mut self, kind: TypeId, name: &'static str, options: fn(&mut Options)) {
+        if !self.modules.contains(&kind) {
+            self.modules.push(kind);
             let before = self.current;
-            self.section(M::NAME);
-            M::options(self);
+            self.section(name);
+            options(self);
             self.current = before;
         }
     }
@@ -146,6 +150,19 @@ impl Options {
     /// ```
     pub fn of<M: Module>(&mut self) -> &mut Options {
         self.of_module::<M>();
+        self
+    }
+
+    /// The same for modules of which there is one for each entry of a list.
+    ///
+    /// ```
+    /// # use dijitso::configure::{Child, Options};
+    /// # fn f<Utility: Child>(options: &mut Options) {
+    /// options.of_child::<Utility>();
+    /// # }
+    /// ```
+    pub fn of_child<C: Child>(&mut self) -> &mut Options {
+        self.of_type(TypeId::of::<C>(), C::NAME, C::options);
         self
     }
 

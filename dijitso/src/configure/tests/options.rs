@@ -212,3 +212,44 @@ fn where_a_default_is_declared_is_no_change() {
     place.write("build/configure.json", &moved.replace("\"/usr/local\"", "\"/opt/old\""));
     assert_eq!(run().changes(), ["option prefix: /opt/old (default) -> /usr/local (default)"]);
 }
+
+const DEPTH: Opt<i64> = Opt::int("utility-depth", 1, 0, 9, "how deep utilities look");
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Utility(i64);
+
+impl Child for Utility {
+    const NAME: &'static str = "utility";
+    type Key = String;
+
+    fn options(options: &mut Options) {
+        options.add(&DEPTH);
+    }
+
+    fn configure(_: &String, cx: &Cx<'_>) -> Result<Utility, Failed> {
+        cx.get(&DEPTH).map(Utility)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct AllUtilities;
+
+impl Module for AllUtilities {
+    const NAME: &'static str = "utilities";
+
+    fn options(options: &mut Options) {
+        options.of_child::<Utility>();
+    }
+
+    fn configure(cx: &Cx<'_>) -> Result<AllUtilities, Failed> {
+        cx.child::<Utility>(&"git".to_owned()).map(|_| AllUtilities)
+    }
+}
+
+#[test]
+fn modules_of_a_list_have_options_in_common() {
+    let configure = || Place::new().configure().with::<AllUtilities>();
+    assert!(configure().help().contains("--utility-depth"));
+    let configuration = configure().arguments(["--utility-depth=3"]).run().unwrap();
+    assert_eq!(configuration.child::<Utility>(&"git".to_owned()), Some(Utility(3)));
+}
