@@ -241,11 +241,11 @@ fn without_values(
         let word = argument.trim_start_matches('-');
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
         // `TOKEN=..`, too, which has no dashes.
-        if !secret.contains_key(name) && !(value.is_some() && is_variable_of(name)) {
-            kept.push(argument.clone());
-            continue;
+        let is_secret = secret.contains_key(name) || value.is_some() && is_variable_of(name);
+        match is_secret {
+            true => is_value = value.is_none(),
+            false => kept.push(argument.clone()),
         }
-        is_value = value.is_none();
     }
     kept
 }

@@ -75,7 +75,7 @@ impl Candidate {
                         Ok(vec![(format!("{from} {}", found.version).trim_end().to_owned(), found.settings)])
                     }
                     Verdict::No(reason) => {
-                        package.looked_into(cx.probes().session()).iter().for_each(|dir| cx.looks_into(dir));
+                        package.looked_into().iter().for_each(|dir| cx.looks_into(dir));
                         refused.add(from, reason.to_string());
                         Ok(Vec::new())
                     }

@@ -92,7 +92,7 @@ impl Search<'_> {
     }
 
     /// Directories below which CMake looks, in its order.
-    pub(in crate::probe) fn prefixes(&self, name: &str, named: Named) -> Vec<PathBuf> {
+    fn prefixes(&self, name: &str, named: Named) -> Vec<PathBuf> {
         let mut all = Vec::new();
         for variable in variables(name).iter().filter(|name| !name.ends_with("_DIR")) {
             if named == Named::No && variable != PREFIXES {

@@ -25,7 +25,7 @@ use crate::process::{Command, Output, Status};
 use crate::toolchain::{Language, SearchPath, Trouble, trouble};
 
 pub(super) use around::still_so;
-pub(super) use find::{Named, Search, variables};
+pub(super) use find::{Search, variables};
 
 /// What CMake is asked; without a name: whether it can configure an empty project.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

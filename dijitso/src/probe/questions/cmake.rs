@@ -1,11 +1,11 @@
 //! Packages that describe themselves to CMake.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Knowledge, Question, Sealed, Stop, Verdict};
+use crate::config::env;
 use crate::probe::Settings;
-use crate::probe::cmake::{CMakeCall, Named, Search, read, variables};
-use crate::probe::session::Session;
+use crate::probe::cmake::{CMakeCall, Search, read, variables};
 use crate::probe::verdict::{Evidence, Reason};
 use crate::toolchain::Language;
 
@@ -103,15 +103,11 @@ impl CMakePackage {
         self
     }
 
-    /// Where it is looked for, beside the system's own directories.
-    pub(crate) fn looked_into(&self, session: &Session) -> Vec<PathBuf> {
-        let path = session.config.path.clone().unwrap_or_default();
-        let Ok(compiler) = session.compiler(Language::C) else { return Vec::new() };
-        let target = compiler.toolchain.target();
-        let search = Search { fs: &session.fs, first: &self.prefixes, path: &path, target };
-        let is_own =
-            |dir: &PathBuf| !["/usr", "/", "/usr/local"].iter().any(|system| dir == Path::new(system));
-        self.prefixes.iter().cloned().chain(search.prefixes(&self.name, Named::Yes)).filter(is_own).collect()
+    /// Where somebody says that it is, or may be.
+    pub(crate) fn looked_into(&self) -> Vec<PathBuf> {
+        let named = self.variables().into_iter().filter_map(|name| env::named(&name));
+        let dirs = named.flat_map(|value| std::env::split_paths(&value).collect::<Vec<_>>());
+        self.prefixes.iter().cloned().chain(dirs).filter(|dir| dir.is_absolute()).collect()
     }
 
     /// The variables that say where it is.
