@@ -31,8 +31,8 @@ pub enum Origin {
     Spec(String),
     /// The answer to a question that was put to the compiler, such as what `-march=native` means here.
     Probe(String),
-    /// An option of `configure`, by name.
-    Option(String),
+    /// An option of `configure` that somebody gave, by name.
+    OptionGiven(String),
     /// The default of an option of `configure`, with the place in the source that declares it.
     OptionDefault(String),
     /// A module or package of `configure`, with the place in its source that asked for it.
@@ -47,7 +47,7 @@ impl Origin {
             Origin::ConfigFile(..) => 1,
             Origin::Environment(_) => 2,
             Origin::Builder => 3,
-            Origin::Spec(_) | Origin::Option(_) | Origin::Module(_) => 4,
+            Origin::Spec(_) | Origin::OptionGiven(_) | Origin::Module(_) => 4,
         }
     }
 }
@@ -61,7 +61,7 @@ impl fmt::Display for Origin {
             Origin::Environment(name) => write!(f, "environment variable {name}"),
             Origin::Builder => f.write_str("builder"),
             Origin::Spec(kernel) => write!(f, "source of kernel {kernel}"),
-            Origin::Option(name) => write!(f, "option --{name}"),
+            Origin::OptionGiven(name) => write!(f, "option --{name}"),
             Origin::OptionDefault(place) => write!(f, "default at {place}"),
             Origin::Module(module) => write!(f, "module {module}"),
             Origin::Probe(what) => write!(f, "asked of the compiler: {what}"),

@@ -38,7 +38,7 @@ impl fmt::Display for Stage {
 /// use dijitso::configure::{GivenFlag, Stage};
 /// use dijitso::{Origin, probe::Language};
 ///
-/// let flag = GivenFlag::new("-O3", Some(Language::Cxx), Stage::Compile, Origin::Option("with-opt".to_owned()));
+/// let flag = GivenFlag::new("-O3", Some(Language::Cxx), Stage::Compile, Origin::OptionGiven("with-opt".to_owned()));
 /// assert_eq!(flag.to_string(), "-O3: compile, C++, from option --with-opt");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

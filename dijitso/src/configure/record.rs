@@ -82,7 +82,7 @@ impl Record {
         let secret: BTreeMap<String, Option<String>> = secret
             .filter_map(|declared| match framework.given.value(declared).1 {
                 Origin::Environment(name) => Some((declared.name.to_owned(), Some(name.to_string()))),
-                Origin::Option(_) => Some((declared.name.to_owned(), None)),
+                Origin::OptionGiven(_) => Some((declared.name.to_owned(), None)),
                 // The program and the file say it again.
                 _ => None,
             })

@@ -131,7 +131,7 @@ impl Settings {
     ///
     /// ```
     /// use dijitso::{Origin, probe::Settings};
-    /// let settings = Settings::new().lib("mpi").asked_by(Origin::Option("with-mpi".to_owned()));
+    /// let settings = Settings::new().lib("mpi").asked_by(Origin::OptionGiven("with-mpi".to_owned()));
     /// assert_eq!(settings.explain(), ["-lmpi (option --with-mpi)"]);
     /// ```
     pub fn asked_by(mut self, origin: Origin) -> Settings {

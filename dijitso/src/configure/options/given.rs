@@ -121,7 +121,7 @@ impl Reading<'_> {
 
     fn arguments(&mut self) {
         let mut arguments = self.sources.arguments.iter().peekable();
-        let origin = |name: &str| Origin::Option(name.to_owned());
+        let origin = |name: &str| Origin::OptionGiven(name.to_owned());
         while let Some(argument) = arguments.next() {
             if argument == "--help" || argument == "-h" {
                 self.given.help = true;
@@ -186,7 +186,7 @@ impl Reading<'_> {
     ) {
         let Some(declared) = self.options.get(name) else {
             let place =
-                if matches!(origin, Origin::Option(_)) { String::new() } else { format!(" ({origin})") };
+                if matches!(origin, Origin::OptionGiven(_)) { String::new() } else { format!(" ({origin})") };
             return self.wrong.push(format!("{}{place}", self.options.unknown(name)));
         };
         match read(&declared.kind, &self.sources.path, &self.given.fs) {
@@ -353,6 +353,6 @@ mod tests {
         assert_eq!(of(&given, "enable-debug"), ("yes".to_owned(), Origin::Builder));
         sources.arguments = vec!["--with-level=7".to_owned()];
         let given = Given::read(&sources, &options(), &fs()).unwrap();
-        assert_eq!(of(&given, "with-level"), ("7".to_owned(), Origin::Option("with-level".to_owned())));
+        assert_eq!(of(&given, "with-level"), ("7".to_owned(), Origin::OptionGiven("with-level".to_owned())));
     }
 }

@@ -14,7 +14,7 @@ impl Module for Needs {
         cx.need(&Header::new("stdio.h").compiled())?;
         let with = Settings::new()
             .lib("dijitso_none")
-            .asked_by(crate::config::origin::Origin::Option("with-none".to_owned()));
+            .asked_by(crate::config::origin::Origin::OptionGiven("with-none".to_owned()));
         cx.need(&Function::new("none_at_all").with(&with))?;
         Ok(Needs)
     }
