@@ -53,6 +53,8 @@ impl Watched {
         };
         let databases = there(&DATABASES);
         let written = written.and_then(|dir| fs.canonical(dir));
+        // Cargo puts its own directories into LD_LIBRARY_PATH: `target/debug`, above `build/<package>/out`.
+        let profile = written.as_deref().and_then(cargos_profile);
         let mut told = Told::default();
         let mut places = self.places.clone();
         places.sort();
@@ -61,6 +63,8 @@ impl Watched {
             if let Some(history) = of_conda(&place).filter(|history| fs.exists(history)) {
                 told.paths.push(history);
             } else if (!databases.is_empty() && belongs_to_packages(&place)) || !fs.exists(&place) {
+                continue;
+            } else if profile.zip(fs.canonical(&place)).is_some_and(|(dir, place)| place.starts_with(dir)) {
                 continue;
             } else if written
                 .as_ref()
@@ -81,6 +85,12 @@ impl Watched {
         told.paths.dedup();
         told
     }
+}
+
+/// The directory of a profile, for the `OUT_DIR` of a package.
+fn cargos_profile(out: &Path) -> Option<&Path> {
+    let build = out.parent().filter(|_| out.ends_with("out"))?.parent()?;
+    build.parent().filter(|_| build.ends_with("build"))
 }
 
 /// Where conda writes down what it installs, for a place below one of its environments.
@@ -176,6 +186,20 @@ mod tests {
         assert_eq!(ours, [path("circle"), path("package/include")]);
         let unseen: Vec<_> = told.unseen.into_iter().map(|(path, _)| path).collect();
         assert_eq!(unseen, [path("linked"), path("package")]);
+    }
+
+    #[test]
+    fn cargos_own_directories_are_left_out_without_a_word() {
+        let own = tempfile::tempdir().unwrap();
+        let path = |name: &str| own.path().join(name);
+        for dir in ["target/debug/build/a-1/out", "target/debug/deps"] {
+            std::fs::create_dir_all(path(dir)).unwrap();
+        }
+        let places = ["target/debug", "target/debug/deps"].map(path).to_vec();
+        let watched = Watched { files: Vec::new(), places };
+        let told = watched.told(&Fs::new(Default::default()), Some(&path("target/debug/build/a-1/out")));
+        assert!(told.unseen.is_empty(), "{told:?}");
+        assert!(!told.paths.iter().any(|path| path.starts_with(own.path())), "{told:?}");
     }
 
     #[test]
