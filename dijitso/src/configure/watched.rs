@@ -60,17 +60,14 @@ impl Watched {
         places.sort();
         places.dedup();
         for place in places {
+            let Some(real) = fs.canonical(&place) else { continue };
+            let is_told = !databases.is_empty() && belongs_to_packages(&place);
+            let is_cargos = profile.is_some_and(|dir| real.starts_with(dir));
             if let Some(history) = of_conda(&place).filter(|history| fs.exists(history)) {
                 told.paths.push(history);
-            } else if (!databases.is_empty() && belongs_to_packages(&place)) || !fs.exists(&place) {
+            } else if is_told || is_cargos {
                 continue;
-            } else if profile.zip(fs.canonical(&place)).is_some_and(|(dir, place)| place.starts_with(dir)) {
-                continue;
-            } else if written
-                .as_ref()
-                .zip(fs.canonical(&place))
-                .is_some_and(|(dir, place)| dir.starts_with(place))
-            {
+            } else if written.as_ref().is_some_and(|dir| dir.starts_with(&real)) {
                 told.unseen.push((place, "what is built is written to it, too"));
             } else if !is_small(fs, &place) {
                 told.unseen.push((place, "it has more than 2,000 files"));

@@ -17,7 +17,7 @@ use crate::toolchain::native_digest;
 
 /// Who runs the programs whose answers only the other machine can give.
 ///
-/// They see of the environment what they would see here, see [`Run`](super::Run), and what the launcher itself tells the programs that it
+/// They see of the environment what they would see here, see [`Run`](crate::probe::Run), and what the launcher itself tells the programs that it
 /// starts (`SLURM_*`, `PMI_*`, `OMPI_*`, ..). An answer is one for the launcher with its options, and for the cluster and what variables
 /// choose of it (`SLURM_CONF`, `SBATCH_PARTITION`, ..). Of several tasks (`srun -n4`) the first one is listened to.
 ///
