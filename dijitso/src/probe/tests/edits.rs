@@ -144,7 +144,8 @@ fn edit(kind: usize, dice: &mut Dice, desk: &mut Desk) {
         }
         16 => shared(desk, "inner/libinner.so", dice.one_of(&["inner", "other"]), &[]),
         17 => {
-            let target = desk.path(&format!("lib{}/liblate.so", dice.one_of(&DIRS)));
+            // Never itself: linkers follow such a circle for ever.
+            let target = desk.path(dice.one_of(&["libb/liblate.so", "libb/libother.so"]));
             let _ = std::fs::remove_file(desk.path("liba/liblate.so"));
             desk.write("liba/liblate.so", &format!("INPUT ( {} )\n", target.display()));
         }
