@@ -36,7 +36,7 @@ impl Job {
         let told = self.trace.files.len() + self.trace.asked.len() > before;
         self.trace.incomplete |= output.status.success() && !told;
         if !self.linker.tells_attempts {
-            self.look_for_libraries();
+            self.look_for_libraries(output.status.success());
             self.trace.incomplete |= !output.status.success() && self.looks_elsewhere();
             // lld does not tell where the members of such an archive are.
             let is_thin =
@@ -108,7 +108,7 @@ impl Job {
     }
 
     /// Where a linker that only tells what it read has looked for the libraries before.
-    fn look_for_libraries(&mut self) {
+    fn look_for_libraries(&mut self, success: bool) {
         let words: Vec<String> = self.words().map(str::to_owned).collect();
         let given = words.iter().filter_map(|word| word.strip_prefix("-L")).map(PathBuf::from);
         let dirs: Vec<PathBuf> = given.chain(self.linker.dirs.iter().cloned()).collect();
@@ -121,7 +121,10 @@ impl Job {
             };
             for place in dirs.iter().flat_map(|dir| names.iter().map(|name| dir.join(name))) {
                 let found = self.around.fs.is_file(&place);
-                // A script for the linker is no file that it traces.
+                // A script for the linker is no file that it traces, and what one names in vain nobody tells.
+                let head = self.around.fs.read_head(&place, 7).unwrap_or_default();
+                let is_script = found && !head.starts_with(b"\x7fELF") && !head.starts_with(b"!<");
+                self.trace.incomplete |= is_script && !success;
                 self.read_or_missed(place);
                 if found {
                     break;

@@ -88,6 +88,23 @@ fn with_every_linker_a_library_that_comes_or_goes_is_noticed() {
 }
 
 #[test]
+fn with_every_linker_what_a_script_names_in_vain_is_noticed_when_it_comes() {
+    for (name, desk) in desks() {
+        for flag in LINKERS {
+            let real = format!("real{}/libscripted.so", &flag[10..]);
+            let script = format!("INPUT ( {} )\n", desk.path(&real).display());
+            desk.write("scripts/libscripted.so", &script);
+            let with =
+                Settings::new().link_flag(format!("-L{}", desk.path("scripts").display())).link_flag(flag);
+            let question = Library::new("scripted").function(Function::new("inner")).with(&with);
+            assert_eq!(desk.probes().ask(&question).word(), "no", "{name} {flag}");
+            library(&desk, &real, "inner", &[]);
+            assert_eq!(desk.probes().ask(&question).word(), "yes", "{name} {flag}");
+        }
+    }
+}
+
+#[test]
 fn a_linker_that_is_installed_or_replaced_later_is_noticed() {
     for (name, mut desk) in desks() {
         std::fs::create_dir(desk.path("bin")).unwrap();
