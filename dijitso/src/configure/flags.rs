@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::origin::{Flag, Origin};
 use crate::probe::{Language, Settings};
+use crate::toolchain::takes_a_word;
 
 /// For which step a flag is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -235,45 +236,21 @@ pub(super) fn overlap(one: &GivenFlag, two: &GivenFlag) -> bool {
     one.language.is_none() || two.language.is_none() || one.language == two.language
 }
 
-/// Whether the next word belongs to a flag.
+/// Whether the next word belongs to a flag: those of kernels, and others that a project may have.
 fn takes_argument(flag: &str) -> bool {
-    const FLAGS: [&str; 34] = [
-        "-D",
-        "-U",
-        "-I",
-        "-L",
-        "-l",
+    const OTHERS: [&str; 10] = [
         "-F",
         "-J",
-        "-T",
-        "-u",
-        "-z",
         "-e",
-        "-x",
-        "-A",
-        "-isystem",
-        "-iquote",
-        "-idirafter",
-        "-include",
-        "-imacros",
-        "-iprefix",
         "-iwithprefix",
         "-iwithprefixbefore",
-        "-isysroot",
         "-imultilib",
-        "-Xlinker",
-        "-Xpreprocessor",
-        "-Xassembler",
-        "-Xclang",
         "-Xarch_device",
         "-Xarch_host",
-        "-mllvm",
         "-framework",
         "-arch",
-        "-target",
-        "--param",
     ];
-    FLAGS.contains(&flag)
+    takes_a_word(flag) || OTHERS.contains(&flag)
 }
 
 #[cfg(test)]

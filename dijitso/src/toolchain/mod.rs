@@ -49,7 +49,7 @@ pub(crate) use native::host_name;
 pub(crate) use question::Surround;
 pub(crate) use record::{Family, memo_is_outdated};
 pub(crate) use search::{Place, SearchDir, SearchPath};
-pub(crate) use words::{checked as checked_flags, is_only_for_link};
+pub(crate) use words::{checked as checked_flags, is_only_for_link, takes_a_word};
 
 use ask::Asker;
 use discover::Discovered;

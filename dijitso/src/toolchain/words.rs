@@ -180,7 +180,7 @@ impl<'a> Group<'a> {
 }
 
 /// Whether the next word belongs to it.
-pub(super) fn takes_a_word(text: &str) -> bool {
+pub(crate) fn takes_a_word(text: &str) -> bool {
     TAKES_A_WORD.contains(&text) || ["-MF", "-MT", "-MQ", "-x", "-o"].contains(&text)
 }
 

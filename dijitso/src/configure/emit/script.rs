@@ -50,10 +50,10 @@ pub(in crate::configure) fn reconfigure(record: &Record) -> String {
             arguments.push(argument);
             continue;
         }
-        // `--name (secret)`: the name goes with it.
-        let name = match argument.starts_with('-') {
-            true => argument.split('=').next().unwrap_or_default().to_owned(),
-            false => arguments.pop().cloned().unwrap_or_default(),
+        let name = match argument.split_once('=') {
+            Some((name, _)) => name.to_owned(),
+            // `--name (secret)`: the name goes with it.
+            None => arguments.pop().cloned().unwrap_or_default(),
         };
         text.push_str(&given_again(&name));
     }

@@ -293,7 +293,13 @@ fn the_script_runs_from_anywhere_as_it_ran_before() {
 #[test]
 fn an_argument_with_a_secret_in_it_is_asked_for_and_not_just_left_out() {
     let place = Place::new();
-    let arguments = ["--with-key=hunter2secret", "--prefix", "/opt/hunter2secret/x", "--with-level=1"];
+    let arguments = [
+        "--with-key=hunter2secret",
+        "--prefix",
+        "/opt/hunter2secret/x",
+        "--with-level=1",
+        "CFLAGS=-DKEY=hunter2secret",
+    ];
     let configure = place.configure().with::<App>().program(["true"]).arguments(arguments);
     configure.run().unwrap().write_reconfigure("reconfigure").unwrap();
     let text = place.read("build/reconfigure");
@@ -304,7 +310,9 @@ fn an_argument_with_a_secret_in_it_is_asked_for_and_not_just_left_out() {
     };
     let (status, said) = call(&["--with-key=again"]);
     assert!(status == Some(2) && said.contains("--prefix was a secret: give it again"), "{said}");
-    assert_eq!(call(&["--with-key=again", "--prefix=/opt/y"]).0, Some(0));
+    let (status, said) = call(&["--with-key=again", "--prefix=/opt/y"]);
+    assert!(status == Some(2) && said.contains("CFLAGS was a secret: give it again"), "{said}");
+    assert_eq!(call(&["--with-key=again", "--prefix=/opt/y", "CFLAGS=-DKEY=z"]).0, Some(0));
 }
 
 #[test]
