@@ -131,9 +131,7 @@ impl Fuse {
                     };
                     answer.yes = *there;
                     answer.why = format!("there is no <{name}> where the compiler looks");
-                    // Whether it is there depends on nothing but its own places.
-                    trace.files.clear();
-                    trace.asked = vec![name.clone()];
+                    trace.rests_on_header(name);
                 }
                 Fact::Value(_) => match told.values.get(&format!("{PREFIX}{n}")) {
                     Some(value) => answer.value = *value,
@@ -230,11 +228,18 @@ impl Fuse {
     pub(super) fn results(self) -> Vec<Solved> {
         let base = self.base;
         let facts = self.facts.into_iter().zip(self.solved);
-        let results = facts.map(|((key, _), solved)| {
+        let results = facts.map(|((key, fact), solved)| {
             let result = match solved {
                 Some(Ok((answer, Some(trace)))) => Ok((answer, trace)),
                 Some(Ok((answer, None))) => match &base {
-                    Some(base) => Ok((answer, base.clone())),
+                    Some(base) => {
+                        let mut trace = base.clone();
+                        // One that not even this question could be put about: not the texts beside it.
+                        if let Fact::Header(name) = &fact {
+                            trace.rests_on_header(name);
+                        }
+                        Ok((answer, trace))
+                    }
                     None => Err("it cannot be told what the answer depends on".into()),
                 },
                 Some(Err(problem)) => Err(problem),

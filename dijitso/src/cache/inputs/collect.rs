@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::content::{Content, examine};
-use super::record::{Record, State, Tracked, Watched};
+use super::record::{Record, State, Tracked, Watched, is_circle};
 use super::{Inputs, sets};
 use crate::cache::Store;
 use crate::fs::{Fs, Stamp};
@@ -373,7 +373,9 @@ impl<'a> Collector<'a> {
     /// Whether something has this path; if it came while the compiler ran, the compiler may have missed it.
     fn is_there(&mut self, path: &Path) -> bool {
         let Some(stamp) = self.fs.stamp_itself(path) else { return false };
-        if self.may_have_missed(&stamp) && self.fs.is_file(path) {
+        // To a compiler a circle of links is an error, whatever else there is: nothing records that, so nothing is kept.
+        let is_error = self.fs.stamp(path).is_err_and(|error| is_circle(&error));
+        if is_error || (self.may_have_missed(&stamp) && self.fs.is_file(path)) {
             self.changed.get_or_insert_with(|| path.to_owned());
         }
         true

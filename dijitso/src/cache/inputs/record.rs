@@ -267,7 +267,7 @@ impl Record {
     }
 }
 
-fn is_circle(error: &std::io::Error) -> bool {
+pub(super) fn is_circle(error: &std::io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 

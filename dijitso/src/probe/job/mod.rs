@@ -60,6 +60,12 @@ impl Trace {
             incomplete: false,
         }
     }
+
+    /// Whether a header is there depends on nothing but its own places.
+    pub(super) fn rests_on_header(&mut self, name: &str) {
+        self.files.clear();
+        self.asked = vec![name.to_owned()];
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -325,3 +325,24 @@ fn a_header_that_is_a_circle_of_links_is_asked_about_every_time() {
     std::os::unix::fs::symlink(desk.path("a/y.h"), desk.path("a/z.h")).unwrap();
     assert!(desk.probes().ask(&question()).is_no(), "and with it again it is not");
 }
+
+#[test]
+fn a_no_because_of_a_circle_of_links_is_none_when_the_circle_is_gone() {
+    for name in ["z.h", "sub/z.h"] {
+        let desk = Desk::new();
+        desk.write(&format!("b/{name}"), "typedef int z_t;\n");
+        let circle = desk.path("a").join(name);
+        std::fs::create_dir_all(circle.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        let with = Settings::new().include_dir(desk.path("a")).include_dir(desk.path("b"));
+        let text = Compile::new(Language::C, format!("#include <{name}>\nz_t z;\n")).with(&with);
+        let header = Header::new(name).with(&with);
+        let ask = || {
+            let (text, header) = desk.probes().ask_all((text.clone(), header.clone()));
+            (text.word(), header.word())
+        };
+        assert_eq!(ask().0, "no", "{name}");
+        std::fs::remove_file(&circle).unwrap();
+        assert_eq!(ask(), ("yes", "yes"), "{name}");
+    }
+}
