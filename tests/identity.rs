@@ -93,16 +93,44 @@ impl Gcc {
 
     /// Puts a script in the place of `cc1plus` that gives the real one another word.
     fn replace_cc1plus(&self, word: &str) {
-        let script = format!("#!/bin/sh\nexec '{}' \"$@\" {word}\n", self.cc1plus.display());
+        self.replace("cc1plus", word);
+    }
+
+    fn replace(&self, compiler: &str, word: &str) {
+        let real = self.cc1plus.with_file_name(compiler);
+        let script = format!("#!/bin/sh\nexec '{}' \"$@\" {word}\n", real.display());
         let new = self.parts.join("new");
         std::fs::write(&new, script).unwrap();
         set_mode(&new, 0o755);
-        std::fs::rename(new, self.parts.join("cc1plus")).unwrap();
+        std::fs::rename(new, self.parts.join(compiler)).unwrap();
     }
 }
 
 fn compiles(place: &Place, cxx: &Path) -> u64 {
     compiled(place, &[("CXX", cxx.to_str().unwrap())])
+}
+
+/// A kernel's own flag makes gcc run a compiler in the link that has no part in other kernels.
+#[test]
+fn the_compiler_that_a_kernels_flag_calls_for_counts_for_that_kernel_alone() {
+    let place = Place::new();
+    let Some(gcc) = Gcc::new(&place) else { return skip("no gcc that can be copied") };
+    let compiled = |name: &'static str, flag: Option<&'static str>| {
+        let spec: KernelSpec<Number> = KernelSpec::new(name, (), move || {
+            // SAFETY: has no arguments and no state.
+            let source = unsafe { Source::new(format!("int {name}() {{ return 3; }}")) };
+            flag.into_iter().fold(source, Source::flag)
+        });
+        let jit = place.builder().cxx(gcc.driver.display().to_string()).build().unwrap();
+        jit.load(&spec).unwrap();
+        jit.stats().compiled
+    };
+    let (plain, at_link) = (|| compiled("plain", None), || compiled("at_link", Some("-flto")));
+    assert_eq!((plain(), plain(), at_link(), at_link()), (1, 0, 1, 0));
+    for word in ["-fwrapv", "-ftrapv"] {
+        gcc.replace("lto1", word);
+        assert_eq!((plain(), at_link(), at_link()), (0, 1, 0), "{word}");
+    }
 }
 
 /// gcc obeys a file of this name beside its libraries; Spack and others put one there to add run paths.

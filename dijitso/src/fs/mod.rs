@@ -35,7 +35,7 @@ pub(crate) use stamp::Stamp;
 pub(crate) use token::Token;
 pub(crate) use trust::{Descent, check_installed, check_trusted};
 
-use crate::signature::{Signature, digest_reader};
+use crate::signature::{Signature, digest_reader, fingerprint_reader};
 use crate::stats::Counters;
 
 /// File operations, counted for one `Jit`.
@@ -130,14 +130,14 @@ impl Fs {
 
     /// The file's SHA-256, without holding it in memory.
     pub(crate) fn digest(&self, path: &Path) -> io::Result<Signature> {
-        self.stamp_and_digest(path).map(|(_, digest)| digest)
+        self.open(path)?.digest()
     }
 
-    /// The same, and the stamp of the very file that was read: between a `stat` and a later `open` the path
-    /// can come to lead to another file.
-    pub(crate) fn stamp_and_digest(&self, path: &Path) -> io::Result<(Stamp, Signature)> {
+    /// The file's fingerprint, and the stamp of the very file that was read: between a `stat` and a later `open`
+    /// the path can come to lead to another file.
+    pub(crate) fn stamp_and_fingerprint(&self, path: &Path) -> io::Result<(Stamp, Signature)> {
         let opened = self.open(path)?;
-        Ok((opened.stamp, opened.digest()?))
+        Ok((opened.stamp, fingerprint_reader(File::from(opened.fd))?))
     }
 
     /// Writes a plain file, where no other process looks (a working directory).

@@ -19,6 +19,8 @@ use super::told::{Problem, Step};
 use super::trial::Call;
 use super::verdict::Reason;
 use crate::cache::{Glance, Store};
+use crate::config::origin::Origin;
+use crate::config::params::Cpu;
 use crate::config::{Config, Sourced};
 use crate::fs::{Fs, Scratch};
 use crate::process::{Command, Limits};
@@ -72,7 +74,9 @@ pub(crate) struct Choices {
 
 impl Session {
     pub(crate) fn new(choices: Choices) -> crate::error::Result<Session> {
-        let Choices { config, memory, named, flags, batch, given } = choices;
+        let Choices { mut config, memory, named, flags, batch, given } = choices;
+        // A question has the flags that it was given: what this processor is, is asked if one of them wants to know.
+        config.build.cpu = Sourced { value: Cpu::Generic, origin: Origin::Default };
         let counters: Arc<Counters> = Arc::default();
         let fs = Fs::new(counters.clone());
         let store = match memory {

@@ -17,6 +17,7 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
+use xxhash_rust::xxh3::Xxh3;
 
 pub use sign::Sign;
 pub use signer::Signer;
@@ -156,12 +157,25 @@ pub(crate) fn digest(bytes: &[u8]) -> Signature {
 
 /// [`digest`] of everything that `reader` yields, without holding it all.
 pub(crate) fn digest_reader(reader: impl Read) -> io::Result<Signature> {
-    let mut reader = Digested::new(reader);
-    let mut buffer = vec![0; 64 * 1024];
+    let mut hasher = Sha256::new();
+    by_pieces(reader, |piece| hasher.update(piece))?;
+    Ok(Signature(hasher.finalize().into()))
+}
+
+/// Tells contents apart that nobody made to be taken for each other, ten times as fast as [`digest`]: the XXH3-128 of
+/// everything that `reader` yields, in the form of a signature.
+pub(crate) fn fingerprint_reader(reader: impl Read) -> io::Result<Signature> {
+    let mut hasher = Xxh3::new();
+    by_pieces(reader, |piece| hasher.update(piece))?;
+    Ok(digest(&hasher.digest128().to_le_bytes()))
+}
+
+fn by_pieces(mut reader: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 128 * 1024];
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(reader.signature()),
-            Ok(_) => {}
+            Ok(0) => return Ok(()),
+            Ok(n) => take(&buffer[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -203,6 +217,20 @@ mod encoding_tests {
         assert_eq!(digest(b"").to_hex(), empty);
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest_reader(&b"abc"[..]).unwrap().to_hex(), abc);
+    }
+
+    #[test]
+    fn a_fingerprint_is_that_of_all_pieces() {
+        let bytes: Vec<u8> = (0..500_000_u32).map(|n| (n % 251) as u8).collect();
+        let of = |bytes: &[u8]| fingerprint_reader(bytes).unwrap();
+        let known = digest(&xxhash_rust::xxh3::xxh3_128(&bytes).to_le_bytes());
+        assert_eq!(of(&bytes), known);
+        for at in [0, 128 * 1024 - 1, 128 * 1024, 499_999] {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            assert_ne!(of(&other), known, "{at}");
+        }
+        assert_ne!(of(&bytes[1..]), known);
     }
 
     #[test]

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use super::Language;
 use super::driver::{Driver, Found, Transcript, is_cc1, which};
+use super::flags::Asked;
 use super::loader;
-use super::native::{CPU_FLAG, Native, host_name};
+use super::native::{CPU_FLAG, Native, asks_for_native, host_name};
 use super::predefined::{Predefined, question};
 use super::programs::Programs;
 use super::record::{Family, Record};
 use super::template::{INPUT, LinkTemplate, OUTPUT, is_wrapper, linker_name};
 use super::tools::Tools;
 use crate::config::Config;
+use crate::cxx;
 use crate::error::human;
 use crate::fs::Fs;
 use crate::process::{Command, Output, Running, Status};
@@ -84,7 +86,8 @@ impl Asker<'_> {
             Err(_) => Vec::new(),
         };
         let mut native = Native::read(&words).unwrap_or_else(unknown_native);
-        let running = self.start(predefined_question(&predefined_key(self.driver.language, &native)))?;
+        let running =
+            self.start(predefined_question(&predefined_key(self.driver.language, Some(&native))))?;
         let predefined = self.settle(&mut native, running)?;
         Ok((native, predefined))
     }
@@ -94,11 +97,15 @@ impl Asker<'_> {
     fn settle(&self, native: &mut Native, running: Running) -> Result<Predefined, String> {
         let output = running.into_output();
         if output.status.success() {
-            return Predefined::read(predefined_key(self.driver.language, native), &output, self.config);
+            return Predefined::read(
+                predefined_key(self.driver.language, Some(native)),
+                &output,
+                self.config,
+            );
         }
         let said = String::from_utf8_lossy(&output.stderr);
         native.arch.retain(|flag| !said.contains(&format!("'{flag}'")));
-        self.predefined(predefined_key(self.driver.language, native))
+        self.predefined(predefined_key(self.driver.language, Some(native)))
             .map_err(|error| format!("cannot preprocess: it {error}"))
     }
 
@@ -185,6 +192,9 @@ impl Asker<'_> {
 }
 
 /// Asks a compiler everything; the error says why it is refused.
+///
+/// What is predefined is asked about the processor that the configuration names without more words: this machine's
+/// own, or the compiler's default. Either tells the directories that the identity is made of.
 pub(super) fn characterise(
     driver: &Driver,
     found: &Found,
@@ -195,8 +205,11 @@ pub(super) fn characterise(
 ) -> Result<Record, String> {
     let ask = Asker { driver, config, fs, counters };
     let known = old.map(Record::all_tools).unwrap_or_default();
+    // Flags that are refused are told of by whoever wants them.
+    let asked = Asked::collect(config, driver, cxx::Language::Cxx, None);
+    let for_native = asked.map_or(true, |asked| asks_for_native(&asked.compile));
 
-    let compile = ask.start(compile_question(driver.language, true))?;
+    let compile = ask.start(compile_question(driver.language, for_native))?;
     let link = ask.start(link_question(&[]))?;
     let ld = format!("-print-prog-name={}", linker_name(&[&driver.words]));
     let (ld, cc1) = (ask.start([ld])?, ask.start(["-print-prog-name=cc1"])?);
@@ -215,7 +228,7 @@ pub(super) fn characterise(
 
     let mut compile = compile.into_output();
     // Some compilers do not know this processor, or know no `native` at all.
-    if matches!(compile.status, Status::Exited(code) if code != 0) {
+    if for_native && matches!(compile.status, Status::Exited(code) if code != 0) {
         compile = ask.start(compile_question(driver.language, false))?.into_output();
     }
     let compile = ask.answered(compile)?;
@@ -226,19 +239,24 @@ pub(super) fn characterise(
         return Err(format!("is neither gcc nor clang: asked how it compiles (-###) it said {said}"));
     };
     let family = if is_cc1(&compile_line) { Family::Clang } else { Family::Gcc };
-    let mut native = Native::read(&compile_line).unwrap_or_else(unknown_native);
-    if native.arch.is_empty() {
+    let mut native = for_native.then(|| Native::read(&compile_line).unwrap_or_else(unknown_native));
+    if native.as_ref().is_some_and(|native| native.arch.is_empty()) {
         log::warn!(
             "{} cannot say what this processor is; kernels are compiled for its default one",
             driver.words.join(" ")
         );
     }
 
-    let predefined = ask.start(predefined_question(&predefined_key(driver.language, &native)))?;
+    let key = predefined_key(driver.language, native.as_ref());
+    let predefined = ask.start(predefined_question(&key))?;
     let mut programs = Programs::default();
     programs.of_compile(&ask, &transcript, &compile_line);
     let of_compiler = programs.compiler.as_deref().and_then(|path| ask.libraries_of(path));
     let of_assembler = programs.assembler.as_deref().and_then(|path| ask.libraries_of(path));
+    // To read 35 MB takes longer than any answer, and these come meanwhile: first what is known so far, then the rest.
+    for (role, path) in programs.files.drain(..) {
+        ask.add(&mut tools, &role, &path, &known);
+    }
 
     let link = Transcript::new(&ask.answer(link)?.stderr);
     let ld = ask.answer(ld).map(|output| first_line(&output)).unwrap_or_default();
@@ -253,7 +271,6 @@ pub(super) fn characterise(
     }
     programs.of_link(&ask, &link);
 
-    // All questions are under way; meanwhile the files are read.
     for (role, path) in &programs.files {
         ask.add(&mut tools, role, path, &known);
     }
@@ -273,14 +290,20 @@ pub(super) fn characterise(
         templates.push(template);
     }
 
-    let predefined = ask.settle(&mut native, predefined)?;
+    let predefined = match &mut native {
+        Some(native) => ask.settle(native, predefined)?,
+        None => {
+            let output = ask.answer(predefined).map_err(|error| format!("cannot preprocess: it {error}"))?;
+            Predefined::read(key, &output, config)?
+        }
+    };
     let mut record = Record {
         family,
         version: transcript.version().unwrap_or("unknown version").to_owned(),
         target: transcript.value("Target:").unwrap_or(std::env::consts::ARCH).to_owned(),
         identity: Signature::from_bytes([0; 32]),
         tools,
-        natives: vec![native],
+        natives: native.into_iter().collect(),
         predefined: Vec::new(),
         templates,
         named: Tools::default(),
@@ -306,8 +329,9 @@ fn predefined_question(key: &[String]) -> Vec<String> {
 }
 
 /// The question that nearly every kernel will ask.
-fn predefined_key(language: Language, native: &Native) -> Vec<String> {
-    std::iter::once(language.dialect().to_owned()).chain(native.flags().cloned()).collect()
+fn predefined_key(language: Language, native: Option<&Native>) -> Vec<String> {
+    let words = native.into_iter().flat_map(Native::flags).cloned();
+    std::iter::once(language.dialect().to_owned()).chain(words).collect()
 }
 
 fn unknown_native() -> Native {

@@ -38,6 +38,8 @@ pub(crate) struct FlagSet {
     /// Where headers are looked for.
     pub(crate) search: SearchPath,
     pub(super) template: Option<Arc<LinkTemplate>>,
+    /// Programs that are run because of a flag, and are no part of the compiler without it.
+    programs: Vec<PathBuf>,
     /// Files that flags name and no dependency rule mentions, and a linker of the flags' choice.
     files: Vec<(String, Signature)>,
 }
@@ -175,6 +177,7 @@ impl Asked {
             features: CpuFeatures::NONE,
             search: SearchPath::default(),
             template: None,
+            programs: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -227,7 +230,12 @@ impl FlagSet {
 
     /// The files that flags name, or choose, and no dependency rule mentions; those that need not exist, too.
     pub(crate) fn named_files(&self) -> Vec<PathBuf> {
-        words::grouped(&self.compile).flat_map(|group| group.files()).collect()
+        let named = words::grouped(&self.compile).flat_map(|group| group.files());
+        named.chain(self.programs.iter().cloned()).collect()
+    }
+
+    pub(super) fn runs_too(&mut self, program: PathBuf) {
+        self.programs.push(program);
     }
 
     /// Whether the compiler writes down which line of which file its code comes from.

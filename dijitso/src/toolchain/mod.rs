@@ -182,7 +182,7 @@ impl Toolchain {
         ingredients.push(("compiler version".to_owned(), record.version.clone()));
         let linker = record.template(&[]).map(|template| &template.tools);
         for file in [Some(&record.tools), linker].into_iter().flatten().flat_map(|tools| &tools.files) {
-            let text = format!("{} {}", file.digest.short(), file.path.display());
+            let text = format!("{} {}", file.fingerprint.short(), file.path.display());
             ingredients.push((format!("tool {}", file.role), text));
         }
         ingredients
@@ -262,15 +262,14 @@ impl Toolchain {
             }
             flags.set_template(template);
         }
-        let mut named = flags.named_files();
         if flags.optimizes_at_link()
             && let Some(cc1plus) = record.tools.files.iter().find(|file| file.role == "cc1plus")
         {
             // The compiler that gcc runs in the link.
-            named.push(cc1plus.path.with_file_name("lto1"));
+            flags.runs_too(cc1plus.path.with_file_name("lto1"));
         }
         let mut read = false;
-        for path in named {
+        for path in flags.named_files() {
             if let Ok((digest, new)) = record.named(&path, &inner.fs) {
                 flags.add_file(text_of(&path), digest);
                 read |= new;

@@ -80,7 +80,7 @@ impl Native {
                 "-tune-cpu" => native.tune = Some(format!("-mtune={}", pair[1])),
                 // On aarch64 the name alone stands for all features of the processor.
                 "-target-feature" if cfg!(target_arch = "x86_64") => {
-                    let (sign, name) = pair[1].split_at(pair[1].len().min(1));
+                    let (sign, name) = pair[1].split_at_checked(1).unwrap_or(("", &pair[1]));
                     if !FLAGLESS.contains(&name) {
                         features.push(format!("{}{name}", if sign == "-" { "-mno-" } else { "-m" }));
                     }

@@ -19,7 +19,7 @@ use crate::fs::Fs;
 use crate::signature::{Signature, Signer, digest};
 
 /// Bump when the record or what is asked changes.
-const FORMAT: &str = "dijitso toolchain 1";
+const FORMAT: &str = "dijitso toolchain 2";
 
 /// A record that somebody fills with machines or flags without end stays small.
 const KEPT: usize = 32;
@@ -111,11 +111,11 @@ impl Record {
         found.add("named", path, &self.named, fs)?;
         let known = self.named.files.iter().position(|file| file.path == path);
         let new = known.is_none_or(|at| self.named.files[at] != found.files[0]);
-        let digest = found.files[0].digest;
+        let fingerprint = found.files[0].fingerprint;
         for file in found.files {
             keep_newest(&mut self.named.files, file, |known, new| known.path == new.path, 0);
         }
-        Ok((digest, new))
+        Ok((fingerprint, new))
     }
 
     pub(crate) fn native(&self, host: &str) -> Option<&Native> {

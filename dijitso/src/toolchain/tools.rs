@@ -1,7 +1,8 @@
 //! The files a toolchain consists of, known by content and recognised by stamp.
 //!
 //! The driver alone is not the compiler: g++ is 1 MB in front of a 35 MB cc1plus, clang 140 kB in front of
-//! 160 MB of libraries. Any of them replaced in place is another compiler.
+//! 160 MB of libraries. Any of them replaced in place is another compiler. A fingerprint tells: SHA-256 would take
+//! half of a first start, and guard against nobody who could not change the compiler itself.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -17,7 +18,7 @@ pub(crate) struct ToolFile {
     /// What it is to the toolchain: `driver`, `cc1plus`, `ld`, `library`, ..
     pub(crate) role: String,
     pub(crate) path: PathBuf,
-    pub(crate) digest: Signature,
+    pub(crate) fingerprint: Signature,
     stamp: Stamp,
     /// Whether an equal stamp proves equal content: not if the file was written a moment before.
     settled: bool,
@@ -43,7 +44,7 @@ pub(crate) enum Now {
 }
 
 impl Tools {
-    /// Adds a file unless it is there already. `known` are tools of an earlier look, whose digests are taken
+    /// Adds a file unless it is there already. `known` are tools of an earlier look, whose fingerprints are taken
     /// over where the stamp proves them.
     pub(crate) fn add(&mut self, role: &str, path: &Path, known: &Tools, fs: &Fs) -> std::io::Result<()> {
         if self.files.iter().any(|file| file.path == path) {
@@ -53,12 +54,12 @@ impl Tools {
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let stamp = fs.stamp(path)?.ok_or_else(missing)?;
         let known = known.files.iter().find(|file| file.path == path && file.stamp == stamp && file.settled);
-        let (stamp, digest) = match known {
-            Some(file) => (stamp, file.digest),
-            None => fs.stamp_and_digest(path)?,
+        let (stamp, fingerprint) = match known {
+            Some(file) => (stamp, file.fingerprint),
+            None => fs.stamp_and_fingerprint(path)?,
         };
         let (role, path, settled) = (role.to_owned(), path.to_owned(), stamp.settled(now));
-        self.files.push(ToolFile { role, path, digest, stamp, settled });
+        self.files.push(ToolFile { role, path, fingerprint, stamp, settled });
         Ok(())
     }
 
@@ -80,7 +81,7 @@ impl Tools {
         }
     }
 
-    /// Looks at everything again: one `stat` each, and a digest only where the stamp proves nothing.
+    /// Looks at everything again: one `stat` each, and a fingerprint only where the stamp proves nothing.
     pub(crate) fn check(&mut self, fs: &Fs) -> Now {
         let mut answer = Now::Same;
         if self.absent.iter().any(|path| fs.exists(path)) {
@@ -95,8 +96,8 @@ impl Tools {
             if stamp == file.stamp && file.settled {
                 continue;
             }
-            match fs.stamp_and_digest(&file.path) {
-                Ok((stamp, digest)) if digest == file.digest => {
+            match fs.stamp_and_fingerprint(&file.path) {
+                Ok((stamp, fingerprint)) if fingerprint == file.fingerprint => {
                     answer = Now::Restamped;
                     file.settled = stamp.settled(now);
                     file.stamp = stamp;
@@ -107,9 +108,10 @@ impl Tools {
         answer
     }
 
-    /// One digest over the contents, in an order that does not depend on how they were found.
+    /// One fingerprint over the contents, in an order that does not depend on how they were found.
     pub(crate) fn sorted(&self) -> Vec<(&str, Signature)> {
-        let mut files: Vec<_> = self.files.iter().map(|file| (file.role.as_str(), file.digest)).collect();
+        let mut files: Vec<_> =
+            self.files.iter().map(|file| (file.role.as_str(), file.fingerprint)).collect();
         files.sort();
         files.dedup();
         files

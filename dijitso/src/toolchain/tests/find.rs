@@ -32,6 +32,26 @@ fn a_known_compiler_is_found_again_without_a_process() {
     }
 }
 
+/// A configuration asks about the compiler's default processor, a kernel about this machine's.
+#[test]
+fn a_compiler_is_the_same_whichever_processor_it_is_asked_about() {
+    for cxx in compilers() {
+        let bench = Bench::new(&[cxx]);
+        let mut other = Bench::new(&[cxx]);
+        other.config.build.cpu = sourced(Cpu::Generic);
+        let (native, default) = (bench.find().unwrap(), other.find().unwrap());
+        assert_eq!(native.identity(), default.identity(), "{cxx}");
+        let asked = other.processes();
+        other.flags(&default, &plain());
+        assert_eq!(other.processes(), asked, "{cxx}: nothing is left to ask");
+        // Where the other one left off.
+        other.config.build.cpu = bench.config.build.cpu.clone();
+        let same = |flags: FlagSet| (flags.text(), flags.features, flags.search);
+        assert_eq!(same(other.flags(&default, &plain())), same(bench.flags(&native, &plain())), "{cxx}");
+        assert_eq!(other.processes(), asked + 2, "{cxx}: what is native, and what is predefined for it");
+    }
+}
+
 #[test]
 fn without_a_directory_to_remember_it_works_too() {
     let bench = Bench::new(&["g++"]);
