@@ -33,9 +33,21 @@ fn settled<Q: Question>(desk: &Desk, question: &Q) -> &'static str {
 
 const LINKERS: [&str; 3] = ["-fuse-ld=bfd", "-fuse-ld=gold", "-fuse-ld=lld"];
 
-/// gcc knows few names, and this one is no linker of the machines that these tests are made for: where it is, its place is
-/// taken by a script that comes first.
+/// gcc knows few names; this one is no linker on the path of [`without_mold`].
 const NOT_HERE: &str = "-fuse-ld=mold";
+
+/// A path with an empty directory `bin`, and everything that the machine has but that linker.
+fn without_mold(desk: &mut Desk) {
+    let [bin, system] = ["bin", "system"].map(|dir| desk.path(dir));
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::create_dir(&system).unwrap();
+    for entry in std::fs::read_dir("/usr/bin").unwrap().map(Result::unwrap) {
+        if !entry.file_name().to_string_lossy().ends_with("mold") {
+            std::os::unix::fs::symlink(entry.path(), system.join(entry.file_name())).unwrap();
+        }
+    }
+    desk.variables = vec![("PATH", format!("{}:{}", bin.display(), system.display()))];
+}
 
 #[test]
 fn a_linker_that_is_there_is_accepted_and_remembered() {
@@ -107,8 +119,7 @@ fn with_every_linker_what_a_script_names_in_vain_is_noticed_when_it_comes() {
 #[test]
 fn a_linker_that_is_installed_or_replaced_later_is_noticed() {
     for (name, mut desk) in desks() {
-        std::fs::create_dir(desk.path("bin")).unwrap();
-        desk.variables = vec![("PATH", format!("{}:/usr/bin:/bin", desk.path("bin").display()))];
+        without_mold(&mut desk);
         let question = LinkerFlag::new(NOT_HERE);
         assert_eq!(settled(&desk, &question), "no", "{name}");
         desk.script("bin/ld.mold", "exec /usr/bin/ld.lld \"$@\"");
@@ -121,8 +132,7 @@ fn a_linker_that_is_installed_or_replaced_later_is_noticed() {
 #[test]
 fn what_a_linker_says_on_its_own_is_no_complaint_about_a_flag() {
     let mut desk = Desk::new();
-    std::fs::create_dir(desk.path("bin")).unwrap();
-    desk.variables = vec![("PATH", format!("{}:/usr/bin:/bin", desk.path("bin").display()))];
+    without_mold(&mut desk);
     // It cannot be told what it is, and it lists what it reads among its complaints.
     let text = "case \" $* \" in *--help*) exit 0;; esac\necho 'ld: attempt to open /x.o succeeded' >&2\n\
                 exec /usr/bin/ld.lld \"$@\"";
@@ -134,8 +144,7 @@ fn what_a_linker_says_on_its_own_is_no_complaint_about_a_flag() {
 #[test]
 fn a_link_without_a_list_of_what_it_read_is_not_remembered() {
     let mut desk = Desk::new();
-    std::fs::create_dir(desk.path("bin")).unwrap();
-    desk.variables = vec![("PATH", format!("{}:/usr/bin:/bin", desk.path("bin").display()))];
+    without_mold(&mut desk);
     desk.script("bin/ld.mold", "exec /usr/bin/ld.lld \"$@\" > /dev/null");
     let question = LinkerFlag::new(NOT_HERE);
     assert!(desk.probes().ask(&question).is_yes());
