@@ -110,26 +110,54 @@ fn compiles(place: &Place, cxx: &Path) -> u64 {
     compiled(place, &[("CXX", cxx.to_str().unwrap())])
 }
 
+/// How often kernels are compiled that have these flags of their own.
+fn compiled_with(place: &Place, cxx: &Path, name: &'static str, flags: &[String]) -> u64 {
+    let flags = flags.to_vec();
+    let spec: KernelSpec<Number> = KernelSpec::new(name, (), move || {
+        // SAFETY: has no arguments and no state.
+        let source = unsafe { Source::new(format!("int {name}() {{ return 3; }}")) };
+        flags.iter().fold(source, Source::flag)
+    });
+    let jit = place.builder().cxx(cxx.display().to_string()).build().unwrap();
+    jit.load(&spec).unwrap();
+    jit.stats().compiled
+}
+
 /// A kernel's own flag makes gcc run a compiler in the link that has no part in other kernels.
 #[test]
 fn the_compiler_that_a_kernels_flag_calls_for_counts_for_that_kernel_alone() {
     let place = Place::new();
     let Some(gcc) = Gcc::new(&place) else { return skip("no gcc that can be copied") };
-    let compiled = |name: &'static str, flag: Option<&'static str>| {
-        let spec: KernelSpec<Number> = KernelSpec::new(name, (), move || {
-            // SAFETY: has no arguments and no state.
-            let source = unsafe { Source::new(format!("int {name}() {{ return 3; }}")) };
-            flag.into_iter().fold(source, Source::flag)
-        });
-        let jit = place.builder().cxx(gcc.driver.display().to_string()).build().unwrap();
-        jit.load(&spec).unwrap();
-        jit.stats().compiled
-    };
-    let (plain, at_link) = (|| compiled("plain", None), || compiled("at_link", Some("-flto")));
+    let plain = || compiled_with(&place, &gcc.driver, "plain", &[]);
+    let at_link = || compiled_with(&place, &gcc.driver, "at_link", &["-flto".to_owned()]);
     assert_eq!((plain(), plain(), at_link(), at_link()), (1, 0, 1, 0));
     for word in ["-fwrapv", "-ftrapv"] {
         gcc.replace("lto1", word);
         assert_eq!((plain(), at_link(), at_link()), (0, 1, 0), "{word}");
+    }
+}
+
+/// So does a linker that only one kernel wants.
+#[test]
+fn the_linker_that_a_kernels_flag_calls_for_counts_for_that_kernel_alone() {
+    let (Some(cxx), Some(lld)) = (need("g++"), need("ld.lld")) else { return };
+    let place = Place::new();
+    let own = place.path("own");
+    std::fs::create_dir(&own).unwrap();
+    let install = |text: &str| {
+        let script = format!("#!/bin/sh\n# {text}\nexec '{}' \"$@\"\n", lld.display());
+        std::fs::write(own.join("new"), script).unwrap();
+        set_mode(&own.join("new"), 0o755);
+        std::fs::rename(own.join("new"), own.join("ld.lld")).unwrap();
+    };
+    install("one");
+    let flags = [format!("-B{}/", own.display()), "-fuse-ld=lld".to_owned()];
+    let plain = || compiled_with(&place, &cxx, "plain", &[]);
+    let linked = || compiled_with(&place, &cxx, "linked", &flags);
+    assert_eq!((plain(), plain(), linked(), linked()), (1, 0, 1, 0));
+    for text in ["two", "three"] {
+        install(text);
+        assert_eq!((plain(), linked(), linked()), (0, 1, 0), "{text}");
     }
 }
 

@@ -114,8 +114,16 @@ fn a_killed_configuration_harms_none_that_follows() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let after =
-        Cli::new(&place).args(["configure", "--shadow", "--json"]).env("TMPDIR", &tmp).run().ok().json();
-    assert!(after["record"]["modules"]["kernels.compiler"]["cxx"].is_array());
+    // What they stored of this very compiler is asked again, and then believed: it is the same.
+    std::fs::create_dir(place.path("calls")).unwrap();
+    let after = |words: &[&str]| {
+        let cli = Cli::new(&place).args(words).env("TMPDIR", &tmp).env("CXX", &compiler);
+        cli.env("CALLS", place.path("calls")).env("STOP", "1000000").run().ok().json()
+    };
+    let shadow = after(&["configure", "--shadow", "--json"]);
+    assert!(shadow["record"]["modules"]["kernels.compiler"]["cxx"].is_array());
+    let believed = after(&["configure", "--json"]);
+    assert_eq!(believed["record"]["modules"], shadow["record"]["modules"]);
+    assert_eq!(believed["processes"], 0);
     assert!(files(&tmp).is_empty(), "what the killed ones left is gone: {:?}", files(&tmp));
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::compilers;
 use super::configuration::Configuration;
+use super::cx::PREFIX;
 use super::failed::{Failed, FailureKind};
 use super::framework::{Framework, Registered, checked, lock};
 use super::launchers;
@@ -18,7 +19,6 @@ use crate::config::env::Environment;
 use crate::fs::Fs;
 use crate::probe::{Probes, ProbesBuilder, Progress};
 
-const PREFIX: Opt<Option<PathBuf>> = Opt::path("prefix", "/usr/local", "where the project is installed");
 const JOBS: Opt<i64> = Opt::int("jobs", 0, 0, 4096, "compilers that may run at once; 0: one for each core");
 const SHADOW: Opt<bool> =
     Opt::boolean("shadow", false, "ask everything, and fail if a remembered answer is wrong");
@@ -278,8 +278,7 @@ impl Configure {
         if given.help {
             return Err(Failed::new(FailureKind::Help, self.help()));
         }
-        let secret = options.all().filter(|declared| declared.secret && given.is_set(declared.name));
-        let secrets = Secrets::new(secret.map(|declared| given.value(declared).0.to_string()).collect());
+        let secrets = Secrets::new(given.secrets.clone());
         let truth =
             |option: &Opt<bool>| options.get(option.name()).and_then(|it| bool::of(&given.value(it).0));
         let jobs = options.get(JOBS.name()).and_then(|it| i64::of(&given.value(it).0));
@@ -319,6 +318,7 @@ impl Configure {
                 modules.clone(),
             );
             framework.options_file = self.sources.file.clone();
+            framework.name = self.name.clone();
             for (kind, value) in &provided {
                 lock(&framework.provided).insert(*kind, (value.clone(), "the program".to_owned()));
             }

@@ -29,6 +29,8 @@ pub(super) type Provided = (Arc<dyn Any + Send + Sync>, String);
 pub(super) struct Framework {
     pub(super) project: String,
     pub(super) dir: Option<PathBuf>,
+    /// Its name among others in that directory.
+    pub(super) name: Option<String>,
     /// The file that options were read from, if one was named.
     pub(super) options_file: Option<PathBuf>,
     pub(super) probes: Probes,
@@ -112,6 +114,7 @@ impl Framework {
         Framework {
             project,
             dir,
+            name: None,
             options_file: None,
             probes,
             options,
@@ -308,10 +311,7 @@ impl Framework {
 
     /// All variables that answers may depend on, by their names.
     pub(super) fn variables(&self, sources: &Sources) -> Vec<String> {
-        let declared = self.options.all().flat_map(|declared| {
-            let own = declared.name.replace(['-', '.'], "_").to_ascii_uppercase();
-            declared.variable.map(str::to_owned).into_iter().chain([format!("{}_{own}", sources.prefix)])
-        });
+        let declared = self.options.all().flat_map(|declared| declared.variables(&sources.prefix));
         let compilers = COMPILER_VARIABLES.iter().map(|name| (*name).to_owned());
         let paths = ["PATH", "LD_LIBRARY_PATH"].map(str::to_owned);
         let mut all: Vec<String> = declared.chain(compilers).chain(paths).collect();

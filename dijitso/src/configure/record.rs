@@ -121,7 +121,11 @@ impl Record {
             .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
             .collect();
         let mut unset = Vec::new();
-        for name in framework.variables(sources) {
+        let is_secret = |name: &String| {
+            let mut secret = framework.options.all().filter(|declared| declared.secret);
+            secret.any(|declared| declared.variables(&sources.prefix).any(|variable| variable == *name))
+        };
+        for name in framework.variables(sources).into_iter().filter(|name| !is_secret(name)) {
             match env::named(&name) {
                 Some(value) => drop(environment.entry(name).or_insert(value.to_string_lossy().into_owned())),
                 None => unset.push(name),

@@ -242,9 +242,9 @@ impl Engine {
         questions(unit, self.environment.iter().find(|(n, _)| n == "LIBRARY_PATH").map(|(_, v)| v.as_str()))
     }
 
-    /// Files that a kernel's own flags name and its tools do not list: the index key does not know them.
+    /// Files that a kernel's own flags name or run, and its tools do not list: the index key does not know them.
     pub(super) fn named_files(&self, unit: &Unit) -> impl Iterator<Item = PathBuf> {
-        unit.flags.named_files().into_iter().filter(|path| self.fs.is_file(path))
+        unit.flags.inputs().into_iter().filter(|path| self.fs.is_file(path))
     }
 
     /// Whether a unit was built by the compiler that is there now, all the time.

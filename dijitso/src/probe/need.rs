@@ -69,17 +69,23 @@ impl Answered {
     pub(crate) fn describe(&self) -> String {
         match self {
             Answered::Trial(told) => match told.success {
-                true => "accepted".to_owned(),
+                true => format!("accepted{}", told.steps.last().map(said).unwrap_or_default()),
                 false => format!("refused ({})", told.first_error()),
             },
             Answered::Fact(told) if told.yes => format!("yes ({}{})", told.value, told.text),
             Answered::Fact(told) => format!("no ({})", told.why),
             Answered::Call(called) => match &called.path {
-                Some(path) => format!("{path}, status {}", called.step.status),
+                Some(path) => format!("{path}, status {}{}", called.step.status, said(&called.step)),
                 None => "not there".to_owned(),
             },
         }
     }
+}
+
+/// The beginning of what a program said, if it said anything.
+fn said(step: &Step) -> String {
+    let line = step.stdout.lines().chain(step.stderr.lines()).find(|line| !line.trim().is_empty());
+    line.map(|line| format!(": {}", line.chars().take(80).collect::<String>())).unwrap_or_default()
 }
 
 pub(crate) type Known = Result<Arc<Answered>, Problem>;
@@ -224,9 +230,7 @@ fn sign_compiler(session: &Session, language: Language, settings: &Settings) -> 
         let there: Vec<bool> = dirs.map(|dir| session.fs.exists(std::path::Path::new(dir))).collect();
         signer.field("directories", &format!("{there:?}"));
     }
-    let means_this_machine =
-        compiler.flags.all().chain(settings.all()).any(|flag| flag.text.contains("native"));
-    if means_this_machine || compiler.toolchain.words().iter().any(|word| word.contains("native")) {
+    if compiler.flags.all().chain(settings.all()).any(|flag| flag.text.contains("native")) {
         signer.field("machine", &host_name());
     }
     Ok(signer.finish())

@@ -1,7 +1,7 @@
 //! One session of asking: the compilers, what is known, and the programs that find out the rest.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
@@ -75,7 +75,8 @@ pub(crate) struct Choices {
 impl Session {
     pub(crate) fn new(choices: Choices) -> crate::error::Result<Session> {
         let Choices { mut config, memory, named, flags, batch, given } = choices;
-        // A question has the flags that it was given: what this processor is, is asked if one of them wants to know.
+        // A question has the flags that it was given, and no kernel's: the compiler is asked what this processor is only
+        // where the environment's flags want to know.
         config.build.cpu = Sourced { value: Cpu::Generic, origin: Origin::Default };
         let counters: Arc<Counters> = Arc::default();
         let fs = Fs::new(counters.clone());
@@ -125,21 +126,43 @@ impl Session {
             store.toolchains_dir()
         });
         let named = self.named.get(&language);
-        let toolchain =
-            Toolchain::of(language, named, &self.config, &self.fs, &self.counters, memo.as_deref());
+        let ask = |memo: Option<&Path>| {
+            Toolchain::of(language, named, &self.config, &self.fs, &self.counters, memo)
+        };
+        let mut toolchain = ask(memo.as_deref());
+        if self.memory == Memory::Shadow
+            && let Ok(remembered) = &toolchain
+        {
+            // What is remembered of the compiler itself is asked again, too.
+            let asked = ask(None);
+            if let Ok(asked) = &asked
+                && asked.identity() != remembered.identity()
+            {
+                let told = |it: &Toolchain| format!("{}, {}", it.version(), it.identity().short());
+                lock(&self.disagreements).push(Disagreement {
+                    question: format!("the {language} compiler {}", asked.words().join(" ")),
+                    remembered: told(remembered),
+                    now: told(asked),
+                });
+            }
+            toolchain = asked;
+        }
         let compiler = match toolchain {
             Ok(toolchain) => {
-                let flags = self.flags.get(&language).cloned().unwrap_or_default();
-                Ok(Compiler { toolchain, flags })
+                // A processor among its words is a flag like any other.
+                let of_words = Settings { compile: toolchain.processor().to_vec(), ..Settings::new() };
+                let given = self.flags.get(&language);
+                Ok(Compiler { flags: given.map_or(of_words.clone(), |given| of_words.and(given)), toolchain })
             }
             Err(candidates) => {
                 let tried: Vec<String> =
                     candidates.iter().map(|(name, why)| format!("{name} {why}")).collect();
-                Err(Reason::new(format!(
+                let text = format!(
                     "there is no usable {language} compiler: {}; install one, or name it in {}",
                     tried.join("; "),
                     language.variable()
-                )))
+                );
+                Err(Reason::new(text).after_trying(candidates))
             }
         };
         found.insert(language, compiler.clone());

@@ -131,6 +131,8 @@ impl<T> Verdict<T> {
 pub struct Reason {
     text: String,
     evidence: Option<Arc<Evidence>>,
+    /// Candidates that will not do, with why not.
+    tried: Arc<[(String, String)]>,
 }
 
 /// What was done to find out, and what came of it.
@@ -150,16 +152,25 @@ pub(crate) struct Evidence {
 
 impl Reason {
     pub(crate) fn new(text: impl Into<String>) -> Reason {
-        Reason { text: text.into(), evidence: None }
+        Reason { text: text.into(), evidence: None, tried: Arc::default() }
     }
 
     pub(crate) fn with(text: impl Into<String>, evidence: Evidence) -> Reason {
-        Reason { text: text.into(), evidence: Some(Arc::new(evidence)) }
+        Reason { evidence: Some(Arc::new(evidence)), ..Reason::new(text) }
     }
 
     /// The same evidence, in other words.
     pub(crate) fn because(&self, text: impl Into<String>) -> Reason {
-        Reason { text: text.into(), evidence: self.evidence.clone() }
+        Reason { text: text.into(), ..self.clone() }
+    }
+
+    /// The same, which came of trying all these.
+    pub(crate) fn after_trying(self, tried: Vec<(String, String)>) -> Reason {
+        Reason { tried: tried.into(), ..self }
+    }
+
+    pub(crate) fn tried(&self) -> &[(String, String)] {
+        &self.tried
     }
 
     pub(crate) fn evidence(&self) -> Option<&Evidence> {

@@ -80,16 +80,29 @@ impl Asker<'_> {
 
     /// What `-march=native` means on this machine, and what is predefined for it.
     pub(super) fn native(&self) -> Result<(Native, Predefined), String> {
-        // A compiler that knows no `native` has its default.
-        let words = match self.answer(self.start(compile_question(self.driver.language, true))?) {
-            Ok(output) => Transcript::new(&output.stderr).compiler().unwrap_or_default(),
-            Err(_) => Vec::new(),
+        let output = self.start(compile_question(self.driver.language, true))?.into_output();
+        let words = match output.status {
+            // A compiler that knows no `native` has its default; one that was killed has not said so.
+            Status::Exited(code) if code != 0 => Vec::new(),
+            _ => Transcript::new(&self.answered(output)?.stderr).compiler().unwrap_or_default(),
         };
-        let mut native = Native::read(&words).unwrap_or_else(unknown_native);
+        let mut native = self.this_processor(&words);
         let running =
             self.start(predefined_question(&predefined_key(self.driver.language, Some(&native))))?;
         let predefined = self.settle(&mut native, running)?;
         Ok((native, predefined))
+    }
+
+    /// The processor in a command that compiles for it.
+    fn this_processor(&self, words: &[String]) -> Native {
+        let native = Native::read(words).unwrap_or_else(unknown_native);
+        if native.arch.is_empty() {
+            log::warn!(
+                "{} cannot say what this processor is; kernels are compiled for its default one",
+                self.driver.words.join(" ")
+            );
+        }
+        native
     }
 
     /// The answer about a newly resolved processor. clang lists features that it has no flag for; without
@@ -239,14 +252,7 @@ pub(super) fn characterise(
         return Err(format!("is neither gcc nor clang: asked how it compiles (-###) it said {said}"));
     };
     let family = if is_cc1(&compile_line) { Family::Clang } else { Family::Gcc };
-    let mut native = for_native.then(|| Native::read(&compile_line).unwrap_or_else(unknown_native));
-    if native.as_ref().is_some_and(|native| native.arch.is_empty()) {
-        log::warn!(
-            "{} cannot say what this processor is; kernels are compiled for its default one",
-            driver.words.join(" ")
-        );
-    }
-
+    let mut native = for_native.then(|| ask.this_processor(&compile_line));
     let key = predefined_key(driver.language, native.as_ref());
     let predefined = ask.start(predefined_question(&key))?;
     let mut programs = Programs::default();
@@ -292,10 +298,11 @@ pub(super) fn characterise(
 
     let predefined = match &mut native {
         Some(native) => ask.settle(native, predefined)?,
-        None => {
-            let output = ask.answer(predefined).map_err(|error| format!("cannot preprocess: it {error}"))?;
-            Predefined::read(key, &output, config)?
-        }
+        // Who was in trouble once is asked once more.
+        None => match ask.answer(predefined) {
+            Ok(output) => Predefined::read(key, &output, config)?,
+            Err(_) => ask.predefined(key).map_err(|error| format!("cannot preprocess: it {error}"))?,
+        },
     };
     let mut record = Record {
         family,

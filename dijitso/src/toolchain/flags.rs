@@ -38,8 +38,8 @@ pub(crate) struct FlagSet {
     /// Where headers are looked for.
     pub(crate) search: SearchPath,
     pub(super) template: Option<Arc<LinkTemplate>>,
-    /// Programs that are run because of a flag, and are no part of the compiler without it.
-    programs: Vec<PathBuf>,
+    /// Programs that are run because of the kernel's own flags, and are no part of the compiler without them.
+    pub(super) programs: Vec<PathBuf>,
     /// Files that flags name and no dependency rule mentions, and a linker of the flags' choice.
     files: Vec<(String, Signature)>,
 }
@@ -230,12 +230,12 @@ impl FlagSet {
 
     /// The files that flags name, or choose, and no dependency rule mentions; those that need not exist, too.
     pub(crate) fn named_files(&self) -> Vec<PathBuf> {
-        let named = words::grouped(&self.compile).flat_map(|group| group.files());
-        named.chain(self.programs.iter().cloned()).collect()
+        words::grouped(&self.compile).flat_map(|group| group.files()).collect()
     }
 
-    pub(super) fn runs_too(&mut self, program: PathBuf) {
-        self.programs.push(program);
+    /// These, and the programs that a kernel's own flags call for.
+    pub(crate) fn inputs(&self) -> Vec<PathBuf> {
+        self.named_files().into_iter().chain(self.programs.iter().cloned()).collect()
     }
 
     /// Whether the compiler writes down which line of which file its code comes from.
@@ -245,11 +245,6 @@ impl FlagSet {
             |text: &str| levels.contains(&text) || text.starts_with("-ggdb") || text.starts_with("-gdwarf");
         let last = self.compile.iter().rev().map(|flag| flag.text.as_str()).find(|text| level(text));
         last.is_some_and(|text| !text.ends_with('0'))
-    }
-
-    /// Whether the link compiles.
-    pub(super) fn optimizes_at_link(&self) -> bool {
-        self.link.iter().any(|flag| flag.text.starts_with("-flto"))
     }
 
     pub(super) fn files(&self) -> &[(String, Signature)] {
@@ -271,6 +266,11 @@ pub(crate) fn dialect(language: Language) -> &'static str {
         Language::Cxx => "c++",
         Language::C => "c",
     }
+}
+
+/// Whether a flag makes the link compile.
+pub(super) fn optimizes_at_link(text: &str) -> bool {
+    text.starts_with("-flto")
 }
 
 /// In C a wrong prototype is a warning; the typed pointer to the entry has to be an error.

@@ -31,7 +31,7 @@ mod tools;
 mod words;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use configured::KernelCompiler;
@@ -54,9 +54,10 @@ pub(crate) use words::{checked as checked_flags, is_only_for_link, takes_a_word}
 use ask::Asker;
 use discover::Discovered;
 use driver::{Driver, text_of};
-use flags::{Asked, OfKernel};
+use flags::{Asked, OfKernel, optimizes_at_link};
 use link::Link;
 use record::{Record, Shelf};
+use template::in_template;
 use tools::Now;
 
 use crate::config::origin::Origin;
@@ -254,24 +255,33 @@ impl Toolchain {
         if learned {
             self.keep(&record);
         }
+        // What the configuration calls for is known before any generator runs; what a kernel does is one of its inputs.
+        let calls =
+            |is: fn(&str) -> bool| kernel.is_some_and(|kernel| kernel.flags.iter().any(|flag| is(flag)));
         if let Some(template) = record.template(&key) {
             // The default linker is part of the identity already.
             if !key.is_empty() {
                 let digests = template.tools.sorted().into_iter();
                 digests.for_each(|(role, digest)| flags.add_file(role.to_owned(), digest));
+                let linker = template.tools.files.iter().filter(|file| file.role == "ld");
+                let linker = linker.filter(|_| calls(in_template)).map(|file| file.path.clone());
+                flags.programs.extend(linker);
             }
             flags.set_template(template);
         }
-        if flags.optimizes_at_link()
-            && let Some(cc1plus) = record.tools.files.iter().find(|file| file.role == "cc1plus")
+        let mut named: Vec<(String, PathBuf)> =
+            flags.named_files().into_iter().map(|path| (text_of(&path), path)).collect();
+        let compiles = flags.link.iter().map(|flag| &flag.text).chain(inner.driver.own_flags());
+        if compiles.into_iter().any(|text| optimizes_at_link(text))
+            && let Some((name, program)) = record.compiler_at_link()
         {
-            // The compiler that gcc runs in the link.
-            flags.runs_too(cc1plus.path.with_file_name("lto1"));
+            flags.programs.extend(Some(program.clone()).filter(|_| calls(optimizes_at_link)));
+            named.push((name.to_owned(), program));
         }
         let mut read = false;
-        for path in flags.named_files() {
+        for (name, path) in named {
             if let Ok((digest, new)) = record.named(&path, &inner.fs) {
-                flags.add_file(text_of(&path), digest);
+                flags.add_file(name, digest);
                 read |= new;
             }
         }

@@ -37,6 +37,11 @@ impl Toolchain {
         self.record().version.clone()
     }
 
+    /// The processor that its words name; it is in none of the commands.
+    pub(crate) fn processor(&self) -> &[Flag] {
+        &self.0.driver.processor
+    }
+
     /// The program behind its first word.
     pub(crate) fn program(&self) -> &Path {
         &self.0.driver.program

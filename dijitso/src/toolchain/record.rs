@@ -105,6 +105,18 @@ impl Record {
         all
     }
 
+    /// What takes part only in a link that compiles: gcc's compiler for it, or what clang's is to a linker of another house.
+    pub(super) fn compiler_at_link(&self) -> Option<(&'static str, PathBuf)> {
+        let role = |wanted: &str| self.tools.files.iter().find(|file| file.role.starts_with(wanted));
+        match self.family {
+            Family::Gcc => Some(("lto1", role("cc1plus")?.path.with_file_name("lto1"))),
+            Family::Clang => {
+                let place = role("clang")?.path.parent()?.parent()?;
+                Some(("LLVMgold", place.join("lib/LLVMgold.so")))
+            }
+        }
+    }
+
     /// The content, now, of a file that flags name; and whether it had to be read.
     pub(crate) fn named(&mut self, path: &Path, fs: &Fs) -> std::io::Result<(Signature, bool)> {
         let mut found = Tools::default();

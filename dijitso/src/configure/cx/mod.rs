@@ -1,12 +1,13 @@
 //! What a module sees: its questions, its options, the other modules, and what it wants written.
 
 mod emit;
+mod place;
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::ffi::OsString;
-use std::path::Path;
 use std::sync::Arc;
+
+pub(super) use place::PREFIX;
 
 use super::failed::{Failed, FailureKind};
 use super::framework::{Framework, lock};
@@ -58,17 +59,6 @@ impl<'f> Cx<'f> {
     /// ```
     pub fn module(&self) -> &str {
         self.path.last().map_or("", String::as_str)
-    }
-
-    /// The project's name.
-    ///
-    /// ```
-    /// # fn f(cx: &dijitso::configure::Cx<'_>) {
-    /// println!("{}", cx.project());
-    /// # }
-    /// ```
-    pub fn project(&self) -> &str {
-        &self.framework.project
     }
 
     /// The result of another module, which is configured now if it was not before.
@@ -256,36 +246,6 @@ impl<'f> Cx<'f> {
         Ok(self.framework.given.value(declared))
     }
 
-    /// A variable of the environment. What was read so is among the variables that cargo is told of, and a build script that
-    /// configures runs again when it changes.
-    ///
-    /// ```
-    /// # fn f(cx: &dijitso::configure::Cx<'_>) {
-    /// let home = cx.reads_variable("METIS_HOME").filter(|home| !home.is_empty());
-    /// # }
-    /// ```
-    pub fn reads_variable(&self, name: &str) -> Option<OsString> {
-        self.framework.reads_variable(name);
-        crate::config::env::named(name)
-    }
-
-    /// Notes a directory in which what was missing may come to be.
-    pub(in crate::configure) fn looks_into(&self, dir: &Path) {
-        self.framework.looks_into(dir);
-    }
-
-    /// Notes a file or directory that this module reads by itself: a build script that configures runs again when it changes.
-    ///
-    /// ```
-    /// # fn f(cx: &dijitso::configure::Cx<'_>) -> std::io::Result<()> {
-    /// let text = std::fs::read_to_string("/etc/metis.conf")?;
-    /// cx.reads_file("/etc/metis.conf");
-    /// # Ok(()) }
-    /// ```
-    pub fn reads_file(&self, path: impl AsRef<Path>) {
-        self.framework.reads_file(path.as_ref().to_owned());
-    }
-
     /// What must not be written down.
     pub(super) fn secrets(&self) -> &super::log::Secrets {
         self.framework.log.secrets()
@@ -365,17 +325,6 @@ impl<'f> Cx<'f> {
             Origin::ConfigFile(path, _) => self.framework.options_file.as_ref() == Some(path),
             _ => true,
         }
-    }
-
-    /// Where the configuration is written, if anywhere.
-    ///
-    /// ```
-    /// # fn f(cx: &dijitso::configure::Cx<'_>) {
-    /// println!("{:?}", cx.dir());
-    /// # }
-    /// ```
-    pub fn dir(&self) -> Option<&Path> {
-        self.framework.dir.as_deref()
     }
 
     /// A failure of this module, in its own words.

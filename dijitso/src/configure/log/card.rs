@@ -59,8 +59,9 @@ pub(in crate::configure) fn card(
             evidence.flags.iter().partition(|flag| matches!(flag.origin, Origin::Environment(_)));
         card.several("flag", own.into_iter().chain(general).map(ToString::to_string), 8);
     }
-    let tried = failed.tried().iter();
-    let tried = tried.map(|(name, why)| format!("{name}: {}", why.lines().next().unwrap_or_default()));
+    let of_reason = reason.as_ref().map_or(&[][..], Reason::tried);
+    let tried = if failed.tried().is_empty() { of_reason } else { failed.tried() };
+    let tried = tried.iter().map(|(name, why)| format!("{name}: {}", why.lines().next().unwrap_or_default()));
     card.several("tried", tried, 10);
     // What to do next must fit, whatever else does not.
     let advice = advice(failed, said);

@@ -9,8 +9,11 @@ pub(in crate::configure) struct Secrets(Vec<String>);
 /// What stands in their place.
 pub(in crate::configure) const HIDDEN: &str = "(secret)";
 
-/// Shorter ones are no secrets, and would blacken innocent words.
+/// Shorter values of variables that only sound secret are none, and would blacken innocent words.
 const SHORTEST: usize = 6;
+
+/// The same of what somebody declared to be secret.
+const SHORTEST_DECLARED: usize = 3;
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -19,22 +22,25 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Those of the environment, by the names of the variables, and these.
-    pub(in crate::configure) fn new(more: Vec<String>) -> Secrets {
-        Secrets::of(env::secrets().into_iter().chain(more))
+    /// Those of the environment, by the names of the variables, and these, which somebody declared.
+    pub(in crate::configure) fn new(declared: Vec<String>) -> Secrets {
+        Secrets::of(env::secrets(), declared)
     }
 
-    fn of(values: impl Iterator<Item = String>) -> Secrets {
+    fn of(guessed: Vec<String>, declared: Vec<String>) -> Secrets {
         let mut all = Vec::new();
-        for value in values {
+        let guessed = guessed.into_iter().map(|value| (value, SHORTEST));
+        for (value, shortest) in guessed.chain(declared.into_iter().map(|value| (value, SHORTEST_DECLARED))) {
+            let before = all.len();
             // A key has several lines, and logs show one at a time.
             all.extend(value.lines().map(|line| line.trim().to_owned()));
             // As a script, and as JSON, has it.
             all.extend(shlex::try_quote(&value).map(|quoted| quoted.trim_matches('\'').to_owned()));
             all.extend(serde_json::to_string(&value).map(|quoted| quoted.trim_matches('"').to_owned()));
             all.push(value);
+            let new = all.split_off(before);
+            all.extend(new.into_iter().filter(|text| text.len() >= shortest));
         }
-        all.retain(|value| value.len() >= SHORTEST);
         // The longer one first: it may have another one in it.
         all.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
         all.dedup();
@@ -59,7 +65,7 @@ mod tests {
     use super::*;
 
     fn secrets(values: &[&str]) -> Secrets {
-        Secrets::of(values.iter().map(|value| (*value).to_owned()))
+        Secrets::of(values.iter().map(|value| (*value).to_owned()).collect(), Vec::new())
     }
 
     #[test]
@@ -73,6 +79,9 @@ mod tests {
     fn each_line_of_a_secret_is_one_and_a_short_one_blackens_nothing() {
         let secrets = secrets(&["BEGIN KEY\nMIIEvQIBADAN\nEND KEY", "1"]);
         assert_eq!(secrets.hide("said: MIIEvQIBADAN, 1 time"), "said: (secret), 1 time");
+        // One that was declared may be shorter, if it is a word at all.
+        let declared = Secrets::of(vec!["word".to_owned()], vec!["pin".to_owned(), "no".to_owned()]);
+        assert_eq!(declared.hide("the pin, no word"), "the (secret), no word");
     }
 
     #[test]

@@ -25,10 +25,15 @@ impl Module for KernelCompiler {
             flags.filter(|flag| cx.is_own(&flag.origin)).map(|flag| flag.text).collect()
         };
         let toolchain = &compiler.toolchain;
+        // A processor that the compiler's words name stays there.
+        let processor = toolchain.processor();
+        let words = toolchain.words().iter().chain(processor.iter().map(|flag| &flag.text));
         cx.summary("Kernels", format!("{} ({})", toolchain.words().join(" "), toolchain.version()));
         Ok(KernelCompiler {
-            cxx: toolchain.words().to_vec(),
-            cxxflags: of_options(&mut compiler.flags.compile_words()),
+            cxx: words.cloned().collect(),
+            cxxflags: of_options(
+                &mut compiler.flags.compile_words().filter(|flag| !processor.contains(flag)),
+            ),
             ldflags: of_options(&mut compiler.flags.link_words()),
             version: toolchain.version(),
             target: toolchain.target().to_owned(),

@@ -26,6 +26,8 @@ pub(in crate::configure) struct Sources {
 #[derive(Debug, Clone)]
 pub(in crate::configure) struct Given {
     values: BTreeMap<String, (Value, Origin)>,
+    /// What must not be written down: of all sources, not only of the strongest.
+    pub(in crate::configure) secrets: Vec<String>,
     /// Whether help was asked for.
     pub(in crate::configure) help: bool,
     fs: Fs,
@@ -41,7 +43,7 @@ impl Given {
         options: &Options,
         fs: &Fs,
     ) -> Result<Given, Vec<String>> {
-        let given = Given { values: BTreeMap::new(), help: false, fs: fs.clone() };
+        let given = Given { values: BTreeMap::new(), secrets: Vec::new(), help: false, fs: fs.clone() };
         let mut reading = Reading { sources, options, given, wrong: Vec::new() };
         // The weakest first: a later one takes its place.
         for (name, text) in &sources.program {
@@ -107,10 +109,9 @@ impl Reading<'_> {
 
     fn environment(&mut self) {
         for declared in self.options.all() {
-            let own = variable_of(&self.sources.prefix, declared.name);
-            for variable in declared.variable.into_iter().chain([own.as_str()]) {
-                let Some(value) = env::named(variable).filter(|value| !value.is_empty()) else { continue };
-                let origin = Origin::Environment(variable.to_owned());
+            for variable in declared.variables(&self.sources.prefix) {
+                let Some(value) = env::named(&variable).filter(|value| !value.is_empty()) else { continue };
+                let origin = Origin::Environment(variable);
                 match value.to_str() {
                     Some(text) => self.set(declared.name, text, origin),
                     None => self.refuse(declared.name, "its value is no UTF-8", &origin),
@@ -190,7 +191,12 @@ impl Reading<'_> {
             return self.wrong.push(format!("{}{place}", self.options.unknown(name)));
         };
         match read(&declared.kind, &self.sources.path, &self.given.fs) {
-            Ok(value) => drop(self.given.values.insert(name.to_owned(), (value, origin))),
+            Ok(value) => {
+                if declared.secret {
+                    self.given.secrets.push(value.to_string());
+                }
+                self.given.values.insert(name.to_owned(), (value, origin));
+            }
             Err(problem) => {
                 let problem = if declared.secret { "its value is not allowed".to_owned() } else { problem };
                 self.refuse(name, &problem, &origin);
@@ -212,12 +218,6 @@ fn text_of(value: &toml::Value) -> Option<String> {
         toml::Value::Float(number) => Some(number.to_string()),
         toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
     }
-}
-
-/// `DEMO_WITH_MPI`
-fn variable_of(prefix: &str, name: &str) -> String {
-    let own = name.replace(['-', '.'], "_").to_ascii_uppercase();
-    if prefix.is_empty() { own } else { format!("{prefix}_{own}") }
 }
 
 /// `--without-mpi` is `--with-mpi=no`.

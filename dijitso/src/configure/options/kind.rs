@@ -179,7 +179,8 @@ impl<T> Opt<T> {
         self
     }
 
-    /// Its value is written to no log and no record.
+    /// Its value is written to no log and no record, from whatever source it is, nor is any that a stronger source
+    /// overruled. Of one or two characters it is no secret: every word has them.
     ///
     /// ```
     /// use dijitso::configure::Opt;

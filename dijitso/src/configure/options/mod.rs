@@ -57,6 +57,13 @@ pub(super) struct Declared {
 }
 
 impl Declared {
+    /// The variables that it is read from, the weakest first: its own, and `DEMO_WITH_MPI`.
+    pub(super) fn variables(&self, prefix: &str) -> impl Iterator<Item = String> + use<> {
+        let own = self.name.replace(['-', '.'], "_").to_ascii_uppercase();
+        let own = if prefix.is_empty() { own } else { format!("{prefix}_{own}") };
+        self.variable.map(str::to_owned).into_iter().chain([own])
+    }
+
     /// Another declaration of the same option: what one of them keeps secret, or names a variable for, is so for both.
     ///
     /// # Errors

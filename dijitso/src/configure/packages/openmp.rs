@@ -12,7 +12,7 @@ const OPENMP: Opt<Auto> = Opt::auto("with-openmp", Auto::Auto, "use OpenMP");
 /// The flags of compilers, the usual ones first.
 const FLAGS: [&str; 4] = ["-fopenmp", "-qopenmp", "-fopenmp=libomp", "-mp"];
 
-/// OpenMP: the flag for each language, whose effect and link were tested. It comes with the compiler: there is no place where it
+/// OpenMP: the flag for C and C++, and for Fortran if there is a compiler that has it; effect and link were tested. It comes with the compiler: there is no place where it
 /// might be installed, and nothing to download. With `--with-openmp=yes` a configuration without it fails.
 ///
 /// BuildSystem: `config.packages.openmp`.
@@ -50,20 +50,42 @@ impl Module for OpenMp {
     }
 }
 
+/// Calls what a compiler without OpenMP takes for a comment.
+const FORTRAN: &str = "program p\nuse omp_lib\nif (omp_get_max_threads() < 1) stop 1\nend program\n";
+
+/// The flag that makes a compiler define what OpenMP demands.
+fn accepted(language: Language) -> FirstOf<CompilerFlag> {
+    FirstOf::new(FLAGS.map(|flag| CompilerFlag::new(flag).in_language(language).defines("_OPENMP")))
+}
+
 impl OpenMp {
     fn found(cx: &Cx<'_>) -> Result<OpenMp, Failed> {
         let mut flags = BTreeMap::new();
-        for language in [Language::C, Language::Cxx] {
-            let accepted = FirstOf::new(
-                FLAGS.map(|flag| CompilerFlag::new(flag).in_language(language).defines("_OPENMP")),
-            );
-            let (_, flag) = cx.need(&accepted)?;
-            let settings = Settings::new().flag(flag.text.clone()).asked_by(flag.origin);
+        let program = |language, settings: &Settings, flag: &str| {
             let body = "return omp_get_max_threads() > 0 ? 0 : 1;";
-            let text = Link::body(language, "#include <omp.h>", body).with(&settings);
-            cx.need(&text.named(format!("OpenMP program with {} ({language})", flag.text)))?;
+            let text = match language {
+                Language::Fortran => Link::new(language, FORTRAN),
+                _ => Link::body(language, "#include <omp.h>", body),
+            };
+            text.with(settings).named(format!("OpenMP program with {flag} ({language})"))
+        };
+        for language in [Language::C, Language::Cxx] {
+            let (_, flag) = cx.need(&accepted(language))?;
+            let settings = Settings::new().flag(flag.text.clone()).asked_by(flag.origin);
+            cx.need(&program(language, &settings, &flag.text))?;
             cx.settings(Some(language), &settings);
             flags.insert(language, flag.text);
+        }
+        // A project without Fortran need not have it.
+        let language = Language::Fortran;
+        if cx.probes().session().compiler(language).is_ok()
+            && let Some((_, flag)) = cx.want(&accepted(language))?
+        {
+            let settings = Settings::new().flag(flag.text.clone()).asked_by(flag.origin);
+            if cx.want(&program(language, &settings, &flag.text))?.is_some() {
+                cx.settings(Some(language), &settings);
+                flags.insert(language, flag.text);
+            }
         }
         cx.define("HAVE_OPENMP", true, "a program with OpenMP is linked");
         let all: Vec<String> = flags.iter().map(|(language, flag)| format!("{flag} ({language})")).collect();

@@ -202,7 +202,8 @@ fn on_a_full_disk() {
     assert!(top.any(|line| line.contains("no space left") || line.contains("No space left")), "{card}");
 }
 
-const TOKEN: Opt<String> = Opt::text("with-token", "", "*", "for a download").secret();
+const TOKEN: Opt<String> =
+    Opt::text("with-token", "", "*", "for a download").variable("DEMO_DOWNLOAD").secret();
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Secretive;
@@ -220,6 +221,52 @@ impl Module for Secretive {
         let define = Settings::new().define("TOKEN", &token);
         cx.need(&crate::probe::Compile::new(Language::C, format!("#error {token}\n")).with(&define))?;
         Ok(Secretive)
+    }
+}
+
+/// From the environment, where one source overrules another, and where a variable only sounds secret.
+#[test]
+fn secrets_of_the_environment_are_nowhere() {
+    const SELF: &str = "configure::tests::diagnosis::secrets_of_the_environment_are_nowhere";
+    if let Some(dir) = crate::config::env::named("DIJITSO_TEST_CHILD") {
+        let place = Place::of(dir.into());
+        let arguments = ["--with-token=winning-value"];
+        let ok =
+            place.configure().with::<Types>().optional::<Secretive>().arguments(arguments).run().unwrap();
+        ok.write_reconfigure(place.path("build/reconfigure")).unwrap();
+        place.write("said", &[ok.dump(), ok.log().to_owned(), ok.events().to_owned(), ok.summary()].concat());
+        let failed = place.configure().with::<Secretive>().arguments(arguments).run().unwrap_err();
+        place.write("card", &format!("{failed}\n{}", failed.card()));
+        return;
+    }
+    let place = Place::new();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", SELF, "--nocapture"])
+        .env("DIJITSO_TEST_CHILD", place.path(""))
+        // The option's own variable, which the argument overrules; and the compiler's words have what sounds secret.
+        .envs([
+            ("DEMO_DOWNLOAD", "overruled-value"),
+            ("MY_API_KEY", "guessed-value"),
+            ("CPATH", "/guessed-value"),
+        ])
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    let mut seen = String::new();
+    let mut look = vec![place.path("build"), place.path("card"), place.path("said")];
+    while let Some(path) = look.pop() {
+        if path.is_dir() {
+            look.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        for value in ["winning-value", "overruled-value", "guessed-value"] {
+            assert!(!text.contains(value), "{}: {text}", path.display());
+        }
+        seen.push_str(&format!("{}\n", path.display()));
+    }
+    for name in ["configure.log", "configure.events", "configure.json", "failure/command.sh", "reconfigure"] {
+        assert!(seen.contains(name), "{seen}");
     }
 }
 

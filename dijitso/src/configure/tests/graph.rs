@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::probe::Run;
+use crate::probe::{Program, Run};
 
 macro_rules! module {
     ($name:ident, $text:literal, |$cx:ident| $body:expr $(, order: |$order:ident| $edges:expr)?) => {
@@ -297,14 +297,32 @@ fn values_are_provided_by_the_program_or_by_modules_and_by_one_only() {
     assert!(text.contains("provided by the program and by single"), "{text}");
 }
 
+/// What every module can know: the configuration's name, and where the project is installed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Where(Option<String>, String);
+
+impl Module for Where {
+    const NAME: &'static str = "where";
+
+    fn configure(cx: &Cx<'_>) -> Result<Where, Failed> {
+        Ok(Where(cx.name().map(str::to_owned), cx.prefix().display().to_string()))
+    }
+}
+
 #[test]
 fn configurations_lie_side_by_side_by_their_names() {
     let place = Place::new();
     for (name, level) in [("linux-debug", "9"), ("linux-opt", "1")] {
         let level = format!("--with-level={level}");
-        let configuration = place.configure().named(name).with::<App>().arguments([level]).run().unwrap();
+        let prefix = format!("--prefix=/opt/{name}");
+        let configure = place.configure().named(name).with::<App>().with::<Where>();
+        let configuration = configure.arguments([level, prefix.clone()]).run().unwrap();
         configuration.write_header("demo.h").unwrap();
+        let found = configuration.get::<Where>().unwrap();
+        assert_eq!((found.0.as_deref(), format!("--prefix={}", found.1)), (Some(name), prefix));
     }
+    let found = place.configure().with::<Where>().run().unwrap().get::<Where>().unwrap();
+    assert_eq!((found.0.as_deref(), found.1.as_str()), (None, "/usr/local"));
     assert_eq!(Configure::names(place.path("build")), ["linux-debug", "linux-opt"]);
     assert!(place.read("build/linux-debug/demo.h").contains("DEMO_LEVEL 9"));
     assert!(place.read("build/linux-opt/demo.h").contains("DEMO_LEVEL 1"));
@@ -348,12 +366,48 @@ fn compilers_and_flags_are_options_with_origins() {
     assert!(summary.contains("CC flags") && summary.contains("-DONE=1 -O1"), "{summary}");
 }
 
+const MOODY: Opt<Option<std::path::PathBuf>> = Opt::path("with-moody", "", "a program with moods");
+
+/// Its answer depends on what no record shows.
+#[derive(Debug, Serialize, Deserialize)]
+struct Moody(String);
+
+impl Module for Moody {
+    const NAME: &'static str = "moody";
+
+    fn options(options: &mut Options) {
+        options.add(&MOODY);
+    }
+
+    fn configure(cx: &Cx<'_>) -> Result<Moody, Failed> {
+        let path = cx.get(&MOODY)?.unwrap_or_default();
+        let tool = Program::new(path.to_string_lossy()).reads("/dijitso/is/not/there");
+        Ok(Moody(cx.need(&tool)?.version))
+    }
+}
+
 #[test]
 fn a_shadow_configuration_fails_on_any_disagreement() {
     let place = Place::new();
-    place.configure().with::<App>().run().unwrap();
-    let shadow = place.configure().with::<App>().arguments(["--shadow"]).run().unwrap();
-    assert!(shadow.probes().unwrap().stats().processes > 0);
+    let tool = place.script("bin/moody", &format!("cat {}", place.path("mood").display()));
+    let run = |more: &[&str]| {
+        let words =
+            [format!("--with-moody={tool}")].into_iter().chain(more.iter().map(|word| (*word).to_owned()));
+        place.configure().with::<App>().with::<Moody>().arguments(words).run()
+    };
+    place.write("mood", "moody 1.0");
+    let version = |configuration: Configuration| configuration.get::<Moody>().unwrap().0.clone();
+    assert_eq!(version(run(&[]).unwrap()), "1.0");
+    let shadow = run(&["--shadow"]).unwrap();
+    assert!(shadow.probes().unwrap().stats().processes > 0, "all is asked, and agrees");
+    place.write("mood", "moody 2.0");
+    assert_eq!(version(run(&[]).unwrap()), "1.0", "as remembered");
+    let failed = run(&["--shadow"]).unwrap_err();
+    assert_eq!(failed.kind(), FailureKind::Stale);
+    let card = failed.card();
+    assert!(card.contains("remembered answers are wrong") && card.contains("moody"), "{card}");
+    assert!(card.contains("1.0") && card.contains("2.0") && card.contains("forgets all answers"), "{card}");
+    assert_eq!(version(run(&[]).unwrap()), "2.0", "and what is wrong is forgotten");
 }
 
 module!(Running, "running", |cx| {

@@ -48,6 +48,11 @@ fn a_compiler_without_openmp_fails_only_if_openmp_is_asked_for() {
     assert!(configure().run().unwrap().get::<OpenMp>().is_none());
     let failed = configure().arguments(["--with-openmp=yes"]).run().unwrap_err();
     assert!(failed.is_demanded() && failed.to_string().contains("no OpenMP"), "{failed}");
+    // Each flag that was tried has a line of its own.
+    for flag in ["-fopenmp", "-qopenmp", "-fopenmp=libomp", "-mp"] {
+        let line = format!("flag {flag} defining _OPENMP (C): ");
+        assert!(failed.card().lines().any(|told| told.contains(&line)), "{flag}: {}", failed.card());
+    }
 }
 
 #[test]

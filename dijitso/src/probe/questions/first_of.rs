@@ -71,9 +71,10 @@ pub(super) fn none(refused: Vec<(String, Reason)>) -> Reason {
         [] => Reason::new("there is no candidate"),
         [(_, reason)] => reason.clone(),
         [.., (_, last)] => {
-            let each: Vec<String> =
-                refused.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-            last.because(each.join("; "))
+            let tried: Vec<(String, String)> =
+                refused.iter().map(|(name, reason)| (name.clone(), reason.to_string())).collect();
+            let each: Vec<String> = tried.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+            last.because(each.join("; ")).after_trying(tried)
         }
     }
 }

@@ -83,11 +83,9 @@ impl Function {
         Trial::new(Goal::Link, Language::Fortran, text, &self.settings)
     }
 
-    pub(super) fn verdict(
-        &self,
-        known: &mut Knowledge<'_>,
-        settings: &Settings,
-    ) -> Result<Verdict<()>, Stop> {
+    /// With the settings of what it is looked for in, and its own.
+    pub(super) fn verdict(&self, known: &mut Knowledge<'_>, around: &Settings) -> Result<Verdict<()>, Stop> {
+        let settings = &around.clone().and(&self.settings);
         if self.language == Language::Fortran {
             let asked = Function { settings: settings.clone(), ..self.clone() };
             let verdict = known.accepts(&asked.program(), &format!("{} cannot be called", self.name));
@@ -114,7 +112,7 @@ impl Question for Function {
     }
 
     fn evaluate(&self, known: &mut Knowledge<'_>) -> Result<Verdict<()>, Stop> {
-        self.verdict(known, &self.settings)
+        self.verdict(known, &Settings::new())
     }
 
     fn show((): &()) -> String {

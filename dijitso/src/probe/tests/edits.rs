@@ -24,7 +24,7 @@ const DIRS: [&str; 3] = ["a", "b", "c"];
 const HEADERS: [&str; 3] = ["x.h", "y.h", "sub/z.h"];
 
 /// The kinds of edits; the guide has the same list.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 25] = [
     "header written",
     "header removed",
     "header of equal length and time",
@@ -47,6 +47,8 @@ const KINDS: [&str; 23] = [
     "LD_LIBRARY_PATH set or unset",
     "file that Fortran includes",
     "response file",
+    "PATH in another order",
+    "C_INCLUDE_PATH, CPLUS_INCLUDE_PATH or COMPILER_PATH set or unset",
     "nothing",
 ];
 
@@ -111,14 +113,9 @@ fn edit(kind: usize, dice: &mut Dice, desk: &mut Desk) {
         }
         6 => drop(std::fs::remove_file(desk.path(&format!("lib{dir}/liblate.so")))),
         7 | 8 => {
-            let name = if kind == 7 { "CPATH" } else { "LIBRARY_PATH" };
-            let below = if kind == 7 { dir.to_owned() } else { format!("lib{dir}") };
-            let before = desk.variables.len();
-            desk.variables.retain(|(known, _)| *known != name);
-            if before == desk.variables.len() {
-                let value = desk.path(&below).to_str().unwrap().to_owned();
-                desk.variables.push((name, value));
-            }
+            let (name, below) =
+                if kind == 7 { ("CPATH", dir.to_owned()) } else { ("LIBRARY_PATH", format!("lib{dir}")) };
+            switch(desk, name, &[&below]);
         }
         9 | 10 => {
             let compiler = if kind == 10 { dice.one_of(&["gcc", "clang"]) } else { "gcc" };
@@ -153,14 +150,7 @@ fn edit(kind: usize, dice: &mut Dice, desk: &mut Desk) {
             0 => drop(std::fs::remove_file(desk.path(&format!("run{dir}/libnumber.so")))),
             n => shared(desk, &format!("run{dir}/libnumber.so"), "number", &[&format!("-DNUMBER={n}")]),
         },
-        19 => {
-            let before = desk.variables.len();
-            desk.variables.retain(|(known, _)| *known != "LD_LIBRARY_PATH");
-            if before == desk.variables.len() {
-                let dirs = ["runa", "runb", "inner"].map(|dir| desk.path(dir).display().to_string());
-                desk.variables.push(("LD_LIBRARY_PATH", dirs.join(":")));
-            }
-        }
+        19 => switch(desk, "LD_LIBRARY_PATH", &["runa", "runb", "inner"]),
         20 => match dice.below(3) {
             0 => drop(std::fs::remove_file(desk.path(&format!("{dir}/wanted.inc")))),
             n => drop(
@@ -168,7 +158,32 @@ fn edit(kind: usize, dice: &mut Dice, desk: &mut Desk) {
             ),
         },
         21 => drop(desk.write("words", dice.one_of(&["-DWORDS=1\n", "-DWORDS=2\n", "-w\n"]))),
+        22 => {
+            let (_, path) = desk.variables.iter_mut().find(|(name, _)| *name == "PATH").unwrap();
+            let mut own: Vec<&str> = path.split(':').take(DIRS.len()).collect();
+            own.rotate_left(1);
+            if dice.below(2) == 0 {
+                own.swap(0, 1);
+            }
+            *path = format!("{}:/usr/bin:/bin", own.join(":"));
+        }
+        23 => match dice.one_of(&["C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH"]) {
+            // There a linker of that name comes and goes.
+            "COMPILER_PATH" => switch(desk, "COMPILER_PATH", &["pathb"]),
+            "C_INCLUDE_PATH" => switch(desk, "C_INCLUDE_PATH", &[dir]),
+            _ => switch(desk, "CPLUS_INCLUDE_PATH", &[dir]),
+        },
         _ => {}
+    }
+}
+
+/// Sets a variable to these directories, or unsets it if it is set.
+fn switch(desk: &mut Desk, name: &'static str, dirs: &[&str]) {
+    let before = desk.variables.len();
+    desk.variables.retain(|(known, _)| *known != name);
+    if before == desk.variables.len() {
+        let dirs: Vec<String> = dirs.iter().map(|dir| desk.path(dir).display().to_string()).collect();
+        desk.variables.push((name, dirs.join(":")));
     }
 }
 
@@ -213,6 +228,13 @@ fn ask(probes: &Probes, desk: &Desk) -> Vec<String> {
         Macro::new("WORDS").with(&words),
         Compile::new(Language::Fortran, text).with(&with.of_compile()),
     ));
+    // Without a directory of their own: what only variables name.
+    let plain = "#include <y.h>\ny_h_t y;\n";
+    let (in_c, in_cxx, both) = probes.ask_all((
+        Compile::new(Language::C, plain),
+        Compile::new(Language::Cxx, plain),
+        Compile::new(Language::Cxx, "#include <x.h>\n#include <sub/z.h>\nsub_z_h_t z;\n").with(&with),
+    ));
     let size = x.clone().yes().map(|bytes| bytes.to_string()).unwrap_or_default();
     vec![
         format!("{} {size}", x.word()),
@@ -224,6 +246,7 @@ fn ask(probes: &Probes, desk: &Desk) -> Vec<String> {
         [linked.word(), mold.word(), scripted.word(), needs.word(), fortran.word()].join(" "),
         ran.yes().map(|ran| ran.status.to_string()).unwrap_or_default(),
         words.yes().unwrap_or_default(),
+        [in_c.word(), in_cxx.word(), both.word()].join(" "),
     ]
 }
 
@@ -231,7 +254,8 @@ fn edits(count: usize, seed: u64) {
     let mut desk = Desk::new();
     let mut dice = Dice(seed);
     let compiler = desk.script("bin/cc", "exec /usr/bin/gcc -DSWAPPED=0 \"$@\"");
-    desk.compilers = vec![(Language::C, compiler), (Language::Fortran, "gfortran".to_owned())];
+    let others = [(Language::Cxx, "g++".to_owned()), (Language::Fortran, "gfortran".to_owned())];
+    desk.compilers = [(Language::C, compiler)].into_iter().chain(others).collect();
     let path = DIRS.map(|dir| desk.path(&format!("path{dir}")).display().to_string()).join(":");
     desk.variables = vec![("PATH", format!("{path}:/usr/bin:/bin"))];
     for (name, text) in [("names.map", "{ global: *; };\n"), ("words", "-w\n")] {

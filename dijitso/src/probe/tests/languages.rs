@@ -38,6 +38,10 @@ fn fortran_is_asked_as_c_is() {
     assert!(flag.is_yes(), "{}", reason(&flag));
     assert_eq!(ran.clone().yes().map(|ran| ran.stdout).as_deref(), Some("yes\n"), "{}", reason(&ran));
     assert_eq!(naming.clone().yes(), Some(Naming::Underscore), "{}", reason(&naming));
+    let openmp = || CompilerFlag::new("-fopenmp").in_language(f);
+    let (effect, without) = probes.ask_all((openmp().defines("_OPENMP"), openmp().defines("_DIJITSO_NONE")));
+    assert!(effect.is_yes(), "{}", reason(&effect));
+    assert!(without.is_no(), "it is accepted, and has no such effect");
     let (wrong, none, call) = probes.ask_all((
         Size::new("real(99)").in_language(f),
         CompilerFlag::new("-fdijitso-none").in_language(f),

@@ -204,6 +204,60 @@ fn functions_are_found_by_name_by_declaration_and_by_call() {
     }
 }
 
+/// With its header in one directory and its library in another, alone and as what a library must have.
+#[test]
+fn a_function_of_cxx_brings_its_own_directories_and_libraries() {
+    for (name, desk) in desks() {
+        let desk = &desk;
+        desk.write(
+            "include/own.h",
+            "namespace own { double twice(double); struct Box { int volume() const; }; }\n",
+        );
+        let text = "#include \"include/own.h\"\ndouble own::twice(double x) { return 2 * x; }\nint own::Box::volume() const { return 1; }\n";
+        desk.write("own.cpp", text);
+        std::fs::create_dir_all(desk.path("lib")).unwrap();
+        let made = std::process::Command::new("g++")
+            .args(["-shared", "-fPIC", "own.cpp", "-o", "lib/libown.so"])
+            .current_dir(desk.dir.path())
+            .status();
+        assert!(made.unwrap().success());
+        let header = Settings::new().include_dir(desk.path("include"));
+        let library = || Settings::new().lib_dir(desk.path("lib"));
+        let twice =
+            || Function::called("own::twice(1.0)").after("own.h").in_language(Language::Cxx).with(&header);
+        let volume = Function::called("own::Box().volume()").after("own.h").in_language(Language::Cxx);
+        let (alone, method, without, of_library, none) = desk.probes().ask_all((
+            twice().with(&library().lib("own")),
+            volume.with(&header).with(&library().lib("own")),
+            twice(),
+            Library::new("own").function(twice()).in_language(Language::Cxx).with(&library()),
+            Library::new("own").function(twice()).in_language(Language::Cxx),
+        ));
+        for yes in [&alone, &method] {
+            assert!(yes.is_yes(), "{name}: {}", reason(yes));
+        }
+        assert!(of_library.is_yes(), "{name}: {}", reason(&of_library));
+        assert!(without.is_no() && none.is_no(), "{name}: {without:?} {none:?}");
+    }
+}
+
+/// As it was said: the build that these answers are for will have it, too.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_processor_among_the_words_of_a_compiler_counts() {
+    for (name, desk) in desks() {
+        let of = |words: &str| {
+            let probes = desk.builder().compiler(Language::C, format!("{name} {words}")).build().unwrap();
+            probes.ask(&Macro::new("__AVX2__")).is_yes()
+        };
+        assert_eq!(
+            (of("-march=haswell"), of("-march=x86-64"), of("-march=haswell")),
+            (true, false, true),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn many_functions_are_few_links_and_the_missing_ones_are_named() {
     for (name, desk) in desks() {

@@ -48,7 +48,47 @@ fn a_compiler_is_the_same_whichever_processor_it_is_asked_about() {
         other.config.build.cpu = bench.config.build.cpu.clone();
         let same = |flags: FlagSet| (flags.text(), flags.features, flags.search);
         assert_eq!(same(other.flags(&default, &plain())), same(bench.flags(&native, &plain())), "{cxx}");
-        assert_eq!(other.processes(), asked + 2, "{cxx}: what is native, and what is predefined for it");
+        // What is native, and what is predefined for it: by some clang once more, without what it has no flag for.
+        assert!(other.processes() <= asked + 3, "{cxx}");
+    }
+}
+
+/// A compiler that is killed has not said that it knows no `native`, and kernels for any machine would be slow for ever.
+#[test]
+fn a_compiler_that_is_killed_when_it_is_asked_about_the_processor_is_asked_again() {
+    let bench = Bench::new(&[]);
+    let dies = bench.dir.path().join("dies");
+    std::fs::write(&dies, "").unwrap();
+    let text = format!("case \"$*\" in *-march=native*) test -e {} && kill -9 $$;; esac", dies.display());
+    let script = bench.script("mycxx", &format!("{text}\nexec g++ \"$@\""));
+    let mut with = Bench::new(&[&script]);
+    with.config.build.cpu = sourced(Cpu::Generic);
+    let toolchain = with.find().unwrap();
+    with.config.build.cpu = sourced(Cpu::Native);
+    let error = with.try_flags(&toolchain, &plain()).unwrap_err();
+    assert!(error.to_string().contains("killed by signal 9"), "{error}");
+    std::fs::remove_file(dies).unwrap();
+    assert!(!with.flags(&toolchain, &plain()).cpu_text.contains("default"));
+}
+
+/// Debian has them in packages of their own.
+#[test]
+fn what_takes_part_in_a_link_that_compiles_is_known() {
+    for (cxx, program) in [("g++", "lto1"), ("clang++", "LLVMgold")] {
+        if !compilers().contains(&cxx) {
+            continue;
+        }
+        for words in [&[cxx][..], &[cxx, "-flto"]] {
+            let bench = Bench::new(words);
+            let toolchain = bench.find().unwrap();
+            let of = |flags: &[&str]| bench.flags(&toolchain, &wanted(Language::Cxx, flags));
+            let (of_words, of_kernel) = (of(&[]), of(&["-flto"]));
+            let (_, path) = toolchain.record().compiler_at_link().unwrap();
+            assert!(path.exists(), "{cxx}: {}", path.display());
+            let known = |flags: &FlagSet| flags.files().iter().any(|(name, _)| name == program);
+            assert_eq!((known(&of_words), known(&of_kernel)), (words.len() > 1, true), "{words:?}");
+            assert!(!of_words.inputs().contains(&path) && of_kernel.inputs().contains(&path), "{words:?}");
+        }
     }
 }
 
