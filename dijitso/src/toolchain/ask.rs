@@ -12,7 +12,7 @@ use super::flags::Asked;
 use super::loader;
 use super::native::{CPU_FLAG, Native, asks_for_native, host_name};
 use super::predefined::{Predefined, question};
-use super::programs::Programs;
+use super::programs::{Programs, named_by};
 use super::record::{Family, Record};
 use super::template::{INPUT, LinkTemplate, OUTPUT, is_wrapper, linker_name};
 use super::tools::Tools;
@@ -276,6 +276,8 @@ pub(super) fn characterise(
         programs.found("cc1", &first_line(&output), &ask);
     }
     programs.of_link(&ask, &link);
+    let target = transcript.value("Target:").unwrap_or(std::env::consts::ARCH).to_owned();
+    programs.of_variables(&ask, &target);
 
     for (role, path) in &programs.files {
         ask.add(&mut tools, role, path, &known);
@@ -307,7 +309,7 @@ pub(super) fn characterise(
     let mut record = Record {
         family,
         version: transcript.version().unwrap_or("unknown version").to_owned(),
-        target: transcript.value("Target:").unwrap_or(std::env::consts::ARCH).to_owned(),
+        target,
         identity: Signature::from_bytes([0; 32]),
         tools,
         natives: native.into_iter().collect(),
@@ -315,7 +317,12 @@ pub(super) fn characterise(
         templates,
         named: Tools::default(),
     };
-    record.identify(driver, &lasting_words(&compile_line), &predefined.search);
+    record.identify(
+        driver,
+        &lasting_words(&compile_line),
+        &predefined.search,
+        &named_by(config, "LIBRARY_PATH"),
+    );
     record.predefined.push(predefined);
     Ok(record)
 }

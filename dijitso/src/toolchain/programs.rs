@@ -1,10 +1,12 @@
 //! The programs behind a driver: what it runs, and what would be run instead if it were there.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::ask::Asker;
 use super::driver::{Transcript, is_cc1, name_of, which};
 use super::template::{OUTPUT, is_wrapper};
+use crate::config::Config;
 
 /// The programs behind a driver.
 #[derive(Debug, Default)]
@@ -54,6 +56,21 @@ impl Programs {
         }
     }
 
+    /// Directories that variables name: a driver lists those that are there, and what it finds in them. The others
+    /// must not come to be.
+    pub(super) fn of_variables(&mut self, ask: &Asker<'_>, target: &str) {
+        let compiler = self.compiler.clone();
+        let version = compiler.as_deref().and_then(Path::parent).and_then(Path::file_name);
+        for dir in ["COMPILER_PATH", "LIBRARY_PATH"].iter().flat_map(|name| named_by(ask.config, name)) {
+            // gcc looks into each of these; where one is not there, what would be below it is not either.
+            let below = dir.join(target);
+            let inner = version.map(|version| below.join(version));
+            let missing = [Some(dir.clone()), Some(below), inner].into_iter().flatten();
+            self.absent.extend(missing.into_iter().find(|dir| !ask.fs.exists(dir)));
+            self.must_not_appear([dir.join("../lib")].into_iter().filter(|_| ask.fs.exists(&dir)), ask);
+        }
+    }
+
     fn must_not_appear(&mut self, paths: impl IntoIterator<Item = PathBuf>, ask: &Asker<'_>) {
         self.absent.extend(paths.into_iter().filter(|path| !ask.fs.exists(path)));
     }
@@ -78,6 +95,12 @@ impl Programs {
         self.absent.extend(found.absent);
         Some(found.path)
     }
+}
+
+/// The directories that a variable of the compiler names.
+pub(super) fn named_by(config: &Config, variable: &str) -> Vec<PathBuf> {
+    let value = config.compiler_env.get(variable).map(OsString::as_os_str).unwrap_or_default();
+    std::env::split_paths(value).filter(|dir| dir.is_absolute()).collect()
 }
 
 /// The directories that gcc lists behind `label`.

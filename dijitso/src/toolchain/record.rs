@@ -51,8 +51,15 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Everything that makes two toolchains different compilers.
-    pub(crate) fn identify(&mut self, driver: &Driver, compile_line: &[String], search: &SearchPath) {
+    /// Everything that makes two toolchains different compilers; not which of the directories are there that a variable
+    /// names for libraries: each kernel knows where its own are.
+    pub(super) fn identify(
+        &mut self,
+        driver: &Driver,
+        compile_line: &[String],
+        search: &SearchPath,
+        library_path: &[PathBuf],
+    ) {
         let mut signer = Signer::quiet(FORMAT);
         signer.field("flags", driver.own_flags());
         signer.field("family", &format!("{:?}", self.family));
@@ -64,7 +71,8 @@ impl Record {
             signer.field(name, &files);
         }
         signer.field("compile", compile_line);
-        let link: Vec<&str> = self.templates.first().map(LinkTemplate::canonical).unwrap_or_default();
+        let link = self.templates.first().map(|template| template.canonical(library_path));
+        let link: Vec<&str> = link.unwrap_or_default();
         signer.field("link", &link);
         let dirs: Vec<&PathBuf> =
             search.dirs.iter().filter(|dir| dir.is_builtin()).map(|dir| &dir.path).collect();

@@ -1,6 +1,6 @@
 //! The driver's own link, as it tells it, taken apart so that it can be replayed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -101,13 +101,14 @@ impl LinkTemplate {
         self.joins_code = help.contains("noseparate-code");
     }
 
-    /// The text that enters the toolchain's identity.
-    pub(crate) fn canonical(&self) -> Vec<&str> {
-        [&self.options, &self.start, &self.dirs, &self.end]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect()
+    /// The text that enters the toolchain's identity: without the directories in and beside these.
+    pub(super) fn canonical(&self, besides: &[PathBuf]) -> Vec<&str> {
+        let all = [&self.options, &self.start, &self.dirs, &self.end].into_iter().flatten();
+        let is_besides = |word: &&str| {
+            let dir = word.strip_prefix("-L").map(Path::new);
+            dir.is_some_and(|dir| besides.iter().any(|known| dir.starts_with(known)))
+        };
+        all.map(String::as_str).filter(|word| !is_besides(word)).collect()
     }
 }
 

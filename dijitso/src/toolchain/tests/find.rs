@@ -53,6 +53,47 @@ fn a_compiler_is_the_same_whichever_processor_it_is_asked_about() {
     }
 }
 
+/// A driver tells only of those that are there.
+#[test]
+fn directories_that_variables_name_are_noticed_when_they_come() {
+    for cxx in compilers() {
+        let mut bench = Bench::new(&[cxx]);
+        let dir = bench.dir.path().join("later");
+        bench.config.compiler_env.insert("LIBRARY_PATH", dir.clone().into());
+        let first = bench.find().unwrap();
+        let dirs = |toolchain: &Toolchain| {
+            let template = bench.flags(toolchain, &plain()).template.unwrap();
+            template
+                .dirs
+                .iter()
+                .filter(|word| word[2..].starts_with(dir.to_str().unwrap()))
+                .cloned()
+                .collect()
+        };
+        let below = dir.join(first.target());
+        for place in [&dir, &below] {
+            std::fs::create_dir(place).unwrap();
+            let then: Vec<String> = dirs(&bench.find().unwrap());
+            assert!(then.contains(&format!("-L{}", place.display())) || cxx != "g++", "{cxx}: {then:?}");
+        }
+        let memo = bench.find().unwrap().identity();
+        std::fs::remove_dir_all(&dir).unwrap();
+        let asked = Toolchain::find(&bench.config, &bench.fs, &bench.counters, None).unwrap();
+        assert_eq!(
+            (memo, asked.identity()),
+            (first.identity(), first.identity()),
+            "{cxx}: it is no other compiler"
+        );
+    }
+    let mut bench = Bench::new(&["g++"]);
+    bench.config.compiler_env.insert("COMPILER_PATH", bench.dir.path().join("tools").into());
+    let before = bench.find().unwrap();
+    std::fs::create_dir(bench.dir.path().join("tools")).unwrap();
+    assert_eq!(bench.find().unwrap().identity(), before.identity());
+    bench.script("tools/as", "exec /usr/bin/as \"$@\"");
+    assert_ne!(bench.find().unwrap().identity(), before.identity(), "another assembler");
+}
+
 /// A compiler that is killed has not said that it knows no `native`, and kernels for any machine would be slow for ever.
 #[test]
 fn a_compiler_that_is_killed_when_it_is_asked_about_the_processor_is_asked_again() {
