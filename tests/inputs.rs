@@ -106,6 +106,47 @@ fn a_directory_that_a_flag_and_a_variable_name_is_watched_where_it_is_searched()
     }
 }
 
+/// A compiler passes over a directory that is not there, and tells of its search without it.
+#[test]
+fn a_directory_that_is_not_there_yet_is_watched() {
+    let text = "#include <state.h>\nextern \"C\" int finds() { return STATE; }";
+    for by_flag in [false, true] {
+        for variable in ["CPATH", "CPLUS_INCLUDE_PATH"] {
+            let place = Place::new();
+            place.write("late/state.h", "#define STATE 2\n");
+            let [early, late] = ["early", "late"].map(|dir| place.path(dir).display().to_string());
+            let load = || {
+                let client = place.client(["unit", "finds", text]);
+                let ran = match by_flag {
+                    true => client.env("CXXFLAGS", format!("-isystem {early}")).env(variable, &late),
+                    false => client.env(variable, format!("{early}:{late}")),
+                };
+                let ran = ran.ok();
+                (ran.values(), ran.outcome.stats.compiled)
+            };
+            let case = format!("{variable} {by_flag}");
+            assert_eq!((load(), load()), ((vec![2.0], 1), (vec![2.0], 0)), "{case}");
+            std::fs::create_dir(&early).unwrap();
+            assert_eq!(load(), (vec![2.0], 0), "{case}: nothing is in it");
+            // CPATH is searched before directories for system headers, and these before the other variable's.
+            let (found, compiled) = if by_flag && variable == "CPATH" { (2.0, 0) } else { (1.0, 1) };
+            place.write("early/state.h", "#define STATE 1\n");
+            assert_eq!(load().0, vec![found], "{case}");
+            assert_eq!(load(), (vec![found], 0), "{case}");
+            std::fs::remove_dir_all(&early).unwrap();
+            assert_eq!(load().0, vec![2.0], "{case}");
+            // At once, without a look at the empty directory.
+            std::fs::create_dir(&early).unwrap();
+            place.write("early/state.h", "#define STATE 3\n");
+            assert_eq!(
+                (load().0, compiled),
+                (vec![if compiled == 1 { 3.0 } else { 2.0 }], compiled),
+                "{case}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_header_in_usr_local_include_is_tracked() {
     if !root() {

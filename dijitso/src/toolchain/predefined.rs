@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cpu::CpuFeatures;
 use super::driver::Transcript;
-use super::search::{Place, SearchPath};
+use super::search::{Place, SearchDir, SearchPath};
 use crate::config::Config;
 use crate::process::Output;
 
@@ -51,11 +51,16 @@ impl Predefined {
         let transcript = Transcript::new(&output.stderr);
         let users = users_dirs(&key, config);
         let (mut search, absent) = SearchPath::read(transcript.lines());
-        for dir in search.dirs.iter_mut().filter(|dir| dir.is_builtin()) {
-            if is_local(&dir.path) || users.contains(&dir.path) {
-                dir.place = Place::User;
-            }
+        let is_users = |dir: &Path| is_local(dir) || users.iter().any(|known| known == dir);
+        for dir in search.dirs.iter_mut().filter(|dir| dir.is_builtin() && is_users(&dir.path)) {
+            dir.place = Place::User;
         }
+        // It does not say where it would have looked into those that are not there. What comes into one is noticed: before
+        // all others, it is so for every header. The compiler's own are part of its identity, as long as no flag moves them.
+        let moved = key.iter().skip(1).any(|word| !word.starts_with("-m"));
+        let to_come = absent.iter().filter(|dir| moved || is_users(dir));
+        let to_come = to_come.map(|dir| SearchDir { path: dir.clone(), place: Place::User });
+        search.dirs.splice(0..0, to_come.collect::<Vec<_>>());
         Predefined { key, features: CpuFeatures::of_macros(&macros), search, absent }
     }
 }

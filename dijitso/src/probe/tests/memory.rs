@@ -118,6 +118,25 @@ fn a_header_that_changes_or_is_shadowed_asks_anew() {
     assert_eq!(probes.stats().processes, 0);
 }
 
+/// Compilers pass over what is not there, and tell of their search without it.
+#[test]
+fn a_directory_of_a_variable_that_is_not_there_yet_is_watched() {
+    let variables =
+        [("CPATH", Language::C), ("C_INCLUDE_PATH", Language::C), ("CPLUS_INCLUDE_PATH", Language::Cxx)];
+    for (variable, language) in variables {
+        for (name, mut desk) in desks() {
+            let dir = desk.path("later").display().to_string();
+            desk.variables.push((variable, dir));
+            let question = || Compile::new(language, "#include <late.h>\n");
+            assert_eq!(desk.probes().ask(&question()).word(), "no", "{name} {variable}");
+            desk.write("later/late.h", "");
+            assert_eq!(desk.probes().ask(&question()).word(), "yes", "{name} {variable}");
+            std::fs::remove_dir_all(desk.path("later")).unwrap();
+            assert_eq!(desk.probes().ask(&question()).word(), "no", "{name} {variable}");
+        }
+    }
+}
+
 #[test]
 fn a_no_is_remembered_with_the_headers_that_were_missing() {
     for (name, desk) in desks() {
