@@ -9,6 +9,7 @@ mod packages_build;
 mod packages_cmake;
 mod packages_demanded;
 mod packages_found;
+mod packages_order;
 mod written;
 
 use std::os::unix::fs::PermissionsExt as _;
