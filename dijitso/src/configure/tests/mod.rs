@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod graph;
+mod logs;
 mod options;
 mod outputs;
 mod packages;
