@@ -148,9 +148,14 @@ impl Fs {
         std::fs::write(path, bytes)
     }
 
-    /// Everybody may run it.
+    /// Everybody may run it; what everybody may run already is not touched.
     pub(crate) fn make_executable(&self, path: &Path) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt as _;
+        const RUN: u32 = 0o555;
+        self.counters.file_stats.one();
+        if std::fs::metadata(path)?.permissions().mode() & RUN == RUN {
+            return Ok(());
+        }
         self.counters.file_changes.one();
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::job::PROGRAM;
 use super::trial::Trial;
 use super::verdict::{Evidence, Reason, first_error};
 use crate::config::origin::Flag;
@@ -126,7 +127,41 @@ pub(crate) fn whole(bytes: &[u8], dir: &str) -> String {
 
 /// What a program printed, as text that is no longer than anybody reads, with `dir` as `.`.
 pub(crate) fn kept(bytes: &[u8], dir: &str) -> String {
-    let text = whole(bytes, dir);
+    cut(whole(bytes, dir))
+}
+
+/// The same of a compiler or linker that ran in `dir`, without the names of its own files there. With link-time optimisation
+/// a linker complains about `ccAbCdEf.ltrans0.ltrans.o`, which is another one each time: so no two logs would be the same,
+/// and no two answers.
+pub(crate) fn kept_of_compiler(bytes: &[u8], dir: &str) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let (mut out, mut rest) = (String::new(), &*text);
+    while let Some((before, behind)) = rest.split_once(dir).filter(|_| !dir.is_empty()) {
+        out.push_str(before);
+        out.push('.');
+        rest = behind;
+        let Some(path) = behind.strip_prefix('/') else { continue };
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_-+./".contains(c);
+        let (path, behind) = path.split_at(path.find(|c| !is_part(c)).unwrap_or(path.len()));
+        if !path.is_empty() && !is_of_trial(path) {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            out.push_str("/temporary");
+            out.push_str(name.find('.').map_or("", |at| &name[at..]));
+            rest = behind;
+        }
+    }
+    out.push_str(rest);
+    cut(out)
+}
+
+/// Whether a trial has named it: `u0.c`, `u0.o`, `program`.
+fn is_of_trial(path: &str) -> bool {
+    let name = path.split(['/', '.']).next().unwrap_or_default();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name == PROGRAM || name.strip_prefix('u').is_some_and(is_number)
+}
+
+fn cut(text: String) -> String {
     if text.len() <= 2 * KEPT {
         return text;
     }
@@ -168,6 +203,19 @@ mod tests {
         assert_eq!(found["B"], "");
         assert_eq!(found["F"], "(x) x + 1");
         assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn what_compilers_call_their_own_files_is_not_kept() {
+        let said = b"/usr/bin/ld: /tmp/d/cckEzxHq.ltrans0.ltrans.o: in function `main':\n/tmp/d/u1-5fd8a4.s:15: Error\n\
+            /tmp/d/icx9f/u0abc.o:u0.c:f, /tmp/d/ccXYZ12\n/tmp/d/u0.c:1: /tmp/d/u12.o /tmp/d/program /tmp/d/ /tmp/d\n";
+        let kept = "/usr/bin/ld: ./temporary.ltrans0.ltrans.o: in function `main':\n./temporary.s:15: Error\n\
+            ./temporary.o:u0.c:f, ./temporary\n./u0.c:1: ./u12.o ./program ./ .\n";
+        assert_eq!(kept_of_compiler(said, "/tmp/d"), kept);
+        assert_eq!(
+            kept_of_compiler(b"u0.c:1:10: ./ccAbCdEf.h: none", "/tmp/d"),
+            "u0.c:1:10: ./ccAbCdEf.h: none"
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ const LIBS: &[&[&str]] = &[&["mpi"], &["mpich"]];
 /// `PKG_CONFIG_LIBDIR` lead to; where `MPI_HOME`, `MPI_ROOT` or `I_MPI_ROOT` say; in the system; and last it is built. Of the
 /// system `mpicc` on `PATH` comes first, because the `mpiexec` that a user starts is beside it; the distribution's files of
 /// pkg-config, which may be of another installation, and bare libraries come after it. CMake is not asked: no MPI describes
-/// itself to it, and its module FindMPI asks the same wrappers.
+/// itself to it, and its module FindMPI asks the same wrappers. Other packages ([`Candidates`]) are taken from any of pkg-config's
+/// directories before a variable is looked at; not so MPI, since a program works only under the `mpiexec` of the installation
+/// that it was linked with, and so what was chosen for this session comes before what the system has.
 ///
 /// BuildSystem: `config.packages.MPI`.
 ///

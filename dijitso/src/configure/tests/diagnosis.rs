@@ -21,41 +21,6 @@ impl Module for Needs {
 }
 
 #[test]
-fn the_log_is_the_same_text_whether_one_compiler_runs_or_sixteen() {
-    let run = |jobs: usize| {
-        let place = Place::new();
-        let jobs = format!("--jobs={jobs}");
-        place
-            .configure()
-            .with::<App>()
-            .optional::<Needs>()
-            .optional::<Threads>()
-            .arguments([jobs])
-            .run()
-            .unwrap()
-    };
-    let (one, many) = (run(1), run(16));
-    assert_eq!(one.log(), many.log());
-    assert!(one.log().contains("  yes     size of long (C): 8"), "{}", one.log());
-    // Those that are needed come first.
-    let at = |text: &str| one.log().find(text).unwrap();
-    assert!(at("== types: done") < at("== app: done"));
-    // The events are the same, too, but for their times.
-    let events = |configuration: &Configuration| -> Vec<serde_json::Value> {
-        let lines = configuration.events().lines();
-        let parsed = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        parsed
-            .map(|mut event| {
-                event["at_ms"] = 0.into();
-                event
-            })
-            .collect()
-    };
-    assert_eq!(events(&one), events(&many));
-    assert!(events(&one).len() > 10);
-}
-
-#[test]
 fn a_card_tells_cause_command_origins_and_what_worked() {
     let place = Place::new();
     let failed = place.configure().with::<Needs>().run().unwrap_err();

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod graph;
+mod logs;
 mod options;
 mod outputs;
 mod packages;
@@ -9,6 +10,7 @@ mod packages_build;
 mod packages_cmake;
 mod packages_demanded;
 mod packages_found;
+mod packages_order;
 mod written;
 
 use std::os::unix::fs::PermissionsExt as _;

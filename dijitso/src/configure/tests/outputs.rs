@@ -24,17 +24,77 @@ fn the_headers_compile_and_say_what_was_found() {
     assert!(text.contains("bytes of a long (module types at"), "{text}");
 }
 
+/// Everything that can be written depends on the level.
+#[derive(Serialize, Deserialize)]
+struct Everything;
+
+impl Module for Everything {
+    const NAME: &'static str = "everything";
+
+    fn options(options: &mut Options) {
+        options.of::<App>();
+    }
+
+    fn configure(cx: &Cx<'_>) -> Result<Everything, Failed> {
+        let level = cx.require::<App>()?.level;
+        cx.typedef("demo_level", if level == 1 { "int" } else { "long" }, "as the options say");
+        cx.prototype("demo", &format!("int demo(char (*)[{level}]);"), "as the options say");
+        cx.make_rule("show", &[], &[&format!("@echo {level}")]);
+        cx.pkg_config("demo", "A demonstration", &format!("1.{level}"), &[]);
+        cx.template("demo.conf.in", "demo.conf");
+        Ok(Everything)
+    }
+}
+
 #[test]
 fn what_did_not_change_is_not_written() {
+    use std::os::unix::fs::MetadataExt as _;
     let place = Place::new();
-    let run = |level: &str| place.configure().with::<App>().arguments([level]).run().unwrap();
-    let first = run("--with-level=1");
-    assert!(first.write_header("h").unwrap() && first.write_make_macros("v").unwrap());
-    assert!(first.write_rust("config.rs").unwrap() && first.write_make_rules("rules").unwrap());
-    let second = run("--with-level=1");
-    assert!(!second.write_header("h").unwrap() && !second.write_make_macros("v").unwrap());
-    assert!(!second.write_rust("config.rs").unwrap() && !second.write_make_rules("rules").unwrap());
-    assert!(run("--with-level=3").write_header("h").unwrap());
+    place.write("demo.conf.in", "level=@level@\n");
+    place.write("config.h.in", "#undef DEMO_LEVEL\n");
+    let run = |level: &str| {
+        let configure = place.configure().with::<Everything>().program(["true"]).arguments([level]);
+        configure.run().unwrap()
+    };
+    let write = |configuration: &Configuration| -> Vec<(&str, bool)> {
+        let written = [
+            ("header.h", configuration.write_header("header.h")),
+            ("types.h", configuration.write_types("types.h")),
+            ("config.h", configuration.write_header_from("config.h.in", "config.h")),
+            ("variables", configuration.write_make_macros("variables")),
+            ("rules", configuration.write_make_rules("rules")),
+            ("demo.conf", configuration.write_templates().map(|changed| changed == 1)),
+            ("other.conf", configuration.write_template("demo.conf.in", "other.conf")),
+            ("demo.pc", configuration.write_pkg_config("demo.pc")),
+            ("config.rs", configuration.write_rust("config.rs")),
+            ("reconfigure", configuration.write_reconfigure("reconfigure")),
+        ];
+        written.map(|(name, written)| (name, written.unwrap())).into()
+    };
+    // An inode's change shows what a time of modification does not: that its mode was set, or that it was written within a tick.
+    let stamp = |name: &str| {
+        let file = std::fs::metadata(place.path("build").join(name)).unwrap();
+        (file.ino(), file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec(), file.mode())
+    };
+    let logs = ["configure.log", "configure.json"];
+    let first = write(&run("--with-level=1"));
+    let names: Vec<&str> = first.iter().map(|(name, _)| *name).collect();
+    assert!(first.iter().all(|(_, written)| *written), "{first:?}");
+    let stamps = || -> Vec<_> { names.iter().chain(&logs).map(|name| (*name, stamp(name))).collect() };
+    let before = stamps();
+    let again = write(&run("--with-level=1"));
+    assert!(again.iter().all(|(_, written)| !written), "{again:?}");
+    assert_eq!(stamps(), before);
+    let other = write(&run("--with-level=3"));
+    assert!(other.iter().all(|(_, written)| *written), "{other:?}");
+    for ((name, now), (_, before)) in stamps().iter().zip(&before).take(names.len()) {
+        assert_ne!(now, before, "{name}");
+    }
+    // The script can be run, whoever has changed that.
+    let script = place.path("build/reconfigure");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(!run("--with-level=3").write_reconfigure("reconfigure").unwrap());
+    assert_eq!(std::fs::metadata(&script).unwrap().permissions().mode() & 0o777, 0o755);
 }
 
 #[test]

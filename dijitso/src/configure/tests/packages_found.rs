@@ -8,21 +8,21 @@ const LIBS: &[&[&str]] = &[&["dijitsodemo"]];
 
 /// How it is looked for.
 #[derive(Debug, Clone)]
-struct How {
+pub(super) struct How {
     package: CMakePackage,
     recipe: Recipe,
 }
 
 impl How {
-    fn new(package: CMakePackage) -> How {
+    pub(super) fn new(package: CMakePackage) -> How {
         How { package, recipe: Recipe::without_tarball("demo", BuildWith::Autotools) }
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Demo {
-    from: String,
-    settings: Settings,
+pub(super) struct Demo {
+    pub(super) from: String,
+    pub(super) settings: Settings,
 }
 
 impl Module for Demo {
@@ -222,7 +222,8 @@ fn the_environment_says_where_packages_are_and_without_cmake_the_next_candidate_
     assert!(card.contains("the system: dijitsodemo"), "{card}");
 }
 
-const CONFIGURE: &str = r#"#!/bin/sh
+/// Of a library `dijitsodemo` from `demo.c`, with its header.
+pub(super) const CONFIGURE: &str = r#"#!/bin/sh
 for word; do case $word in --prefix=*) prefix=${word#*=};; CC=*) cc=${word#*=};; esac; done
 cat > Makefile <<END
 all:

@@ -109,7 +109,7 @@ impl CMakeJob {
         let dir = self.scratch.path().to_owned();
         let printed = String::from_utf8_lossy(&output.stderr);
         let searches = Searches::of(&printed);
-        let said = kept(searches.said.as_bytes(), &dir.to_string_lossy());
+        let said = without_made_up(kept(searches.said.as_bytes(), &dir.to_string_lossy()));
         let (status, elapsed) = (output.status, output.elapsed);
         let beside = Output {
             status,
@@ -135,7 +135,7 @@ impl CMakeJob {
         };
         let generated = |name: &str| read(&format!("CMakeFiles/{PROGRAM}.dir/{name}"));
         let why = match (status, read("refused")) {
-            (0, Some(why)) => why,
+            (0, Some(why)) => without_made_up(why.replace(&*dir.to_string_lossy(), ".")),
             (0, None) => String::new(),
             _ => error_of(&said),
         };
@@ -203,6 +203,17 @@ impl CMakeJob {
         let target = around.compiler(Language::C).toolchain.target();
         Around::new(names, prefixes, dirs).line(&around.fs, &path, target)
     }
+}
+
+/// Without the names of the projects that CMake makes up to try something: they are others each time.
+fn without_made_up(text: String) -> String {
+    ["cmTC_", "TryCompile-"].iter().fold(text, |text, mark| {
+        let mut parts = text.split(mark);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |all, part| {
+            format!("{all}{mark}x{}", part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()))
+        })
+    })
 }
 
 /// The first thing that CMake complains about, and where.

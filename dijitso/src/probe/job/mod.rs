@@ -16,7 +16,7 @@ use ending::{header_missing, object_name};
 
 use super::object;
 use super::surroundings::Surroundings;
-use super::told::{Problem, Step, Told, kept, macros_in, whole};
+use super::told::{Problem, Step, Told, kept_of_compiler, macros_in, whole};
 use super::trial::{Goal, Trial, asked_by};
 use crate::fs::Scratch;
 use crate::process::{Command, Output, Status};
@@ -93,7 +93,8 @@ pub(super) struct Job {
     trace: Trace,
 }
 
-const PROGRAM: &str = "program";
+/// What is linked.
+pub(super) const PROGRAM: &str = "program";
 
 impl Job {
     pub(super) fn new(around: Surroundings, trial: Trial) -> Job {
@@ -172,7 +173,7 @@ impl Job {
                 Status::TimedOut => i32::MIN,
             },
             stdout: String::new(),
-            stderr: kept(&output.stderr, &dir.to_string_lossy()),
+            stderr: kept_of_compiler(&output.stderr, &dir.to_string_lossy()),
         };
         if matches!(self.stage, Stage::Link) {
             step.stderr = link::without_trace(&step.stderr);
