@@ -1,6 +1,6 @@
 //! The flags of one kernel: collected from all who may set some, resolved, and signed.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -197,17 +197,30 @@ impl FlagSet {
         decisive.flat_map(|group| group.0).map(|flag| flag.text.clone()).collect()
     }
 
-    /// Puts the answer in, and the flags' own directories in front of it, as compilers do; `cpath` is that variable.
-    pub(super) fn set_predefined(&mut self, predefined: &Predefined, cpath: Option<&OsStr>) {
+    /// Puts the answer in, and the flags' own directories in front of it, as compilers do.
+    pub(super) fn set_predefined(&mut self, predefined: &Predefined, config: &Config) {
         self.features = predefined.features;
         let known = &predefined.search.dirs;
-        let cpath: Vec<PathBuf> =
-            cpath.map(|cpath| std::env::split_paths(cpath).collect()).unwrap_or_default();
+        let named_by = |variable: &str| -> Vec<PathBuf> {
+            let value = config.compiler_env.get(variable).map(OsString::as_os_str).unwrap_or_default();
+            std::env::split_paths(value).collect()
+        };
+        let mut system: Vec<PathBuf> = words::grouped(&self.compile)
+            .filter_map(|group| group.value("-isystem"))
+            .map(PathBuf::from)
+            .collect();
+        system.extend(match predefined.key.first().map(String::as_str) {
+            Some("c") => named_by("C_INCLUDE_PATH"),
+            Some("c++") => named_by("CPLUS_INCLUDE_PATH"),
+            _ => Vec::new(),
+        });
+        let cpath: Vec<PathBuf> = named_by("CPATH").into_iter().filter(|dir| !system.contains(dir)).collect();
         let mut dirs = Vec::new();
         for (name, place) in [("-iquote", Place::Quote), ("-I", Place::User)] {
             let values = words::grouped(&self.compile).filter_map(|group| group.value(name));
             for path in values.map(PathBuf::from) {
-                // A directory for system headers keeps its place; one of CPATH is searched where it is named first, which is here.
+                // A directory for system headers keeps its place, whoever names it for others, too; one of CPATH alone is
+                // searched where it is named first, which is here.
                 if cpath.contains(&path) || !known.iter().any(|dir| dir.path == path) {
                     dirs.push(SearchDir { path, place });
                 }

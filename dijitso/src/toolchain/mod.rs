@@ -242,8 +242,7 @@ impl Toolchain {
             learned = true;
         }
         if let Some(predefined) = record.predefined(&key) {
-            let cpath = config.compiler_env.get("CPATH");
-            flags.set_predefined(predefined, cpath.map(OsString::as_os_str));
+            flags.set_predefined(predefined, config);
         }
         let key = flags.template_key();
         if record.template(&key).is_none()

@@ -1,6 +1,5 @@
 //! What probes need of a compiler: it as it is, without any flag that kernels are given.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -118,8 +117,7 @@ impl Toolchain {
         let predefined = record.predefined(&key).or_else(|| record.predefined(&refused));
         let known = predefined.is_some();
         if let Some(predefined) = predefined {
-            let cpath = config.compiler_env.get("CPATH");
-            set.set_predefined(predefined, cpath.map(OsString::as_os_str));
+            set.set_predefined(predefined, config);
         }
         let mut files = Vec::new();
         for path in line.responses.into_iter().chain(set.named_files()) {

@@ -137,6 +137,34 @@ fn a_directory_of_a_variable_that_is_not_there_yet_is_watched() {
     }
 }
 
+/// One that anybody names for system headers is searched after all others, though flags and `CPATH` name it, too.
+#[test]
+fn a_directory_that_is_named_several_times_is_watched_where_it_is_searched() {
+    for (name, mut desk) in desks() {
+        let [a, b] = ["a", "b"].map(|dir| desk.path(dir).display().to_string());
+        desk.variables.push(("CPATH", a.clone()));
+        let plain = || Settings::new().include_dir(&a).include_dir(&b);
+        let by_flag = plain().compile_flag("-isystem").compile_flag(&a);
+        for (with, variable, sizes) in
+            [(plain(), None, [1, 1]), (plain(), Some("CPLUS_INCLUDE_PATH"), [1, 2]), (by_flag, None, [1, 2])]
+        {
+            desk.variables.truncate(2);
+            desk.variables.extend(variable.map(|variable| (variable, a.clone())));
+            desk.write("a/x.h", "typedef char x_t;\n");
+            std::fs::create_dir_all(desk.path("b")).unwrap();
+            let size = |desk: &Desk| {
+                let question = Size::new("x_t").after("x.h").in_language(Language::Cxx).with(&with);
+                desk.probes().ask(&question).yes()
+            };
+            let first = size(&desk);
+            desk.write("b/x.h", "typedef short x_t;\n");
+            assert_eq!([first, size(&desk)], sizes.map(Some), "{name} {variable:?} {with}");
+            std::fs::remove_file(desk.path("b/x.h")).unwrap();
+            assert_eq!(size(&desk), Some(1), "{name} {variable:?} {with}");
+        }
+    }
+}
+
 #[test]
 fn a_no_is_remembered_with_the_headers_that_were_missing() {
     for (name, desk) in desks() {
