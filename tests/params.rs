@@ -1,5 +1,8 @@
 //! Parameters through the doors a user has: the builder, variables, the configuration file.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use dijitso::{BuildParams, CacheParams, Error, Jit, Params, Profile};
 use dijitso_tests::kernels;
 
@@ -48,6 +51,17 @@ fn the_users_file_is_found_in_the_configuration_directory_and_never_here() {
     assert_eq!(ran.values(), [7.0]);
     let ran = run().env("XDG_CONFIG_HOME", ".").env("HOME", place.path("nobody")).run();
     assert!(ran.error().contains("VALUE"), "{}", ran.error());
+}
+
+#[test]
+fn kernels_are_cached_whatever_the_bytes_in_the_name_of_the_users_file() {
+    let place = Place::new();
+    let config = place.root().join(OsStr::from_bytes(b"\xff.toml"));
+    std::fs::write(&config, "[build]\ncxxflags = \"-DVALUE=3\"\n").unwrap();
+    let run = || place.client(["text", "value", TEXT]).env("DIJITSO_CONFIG", &config).ok();
+    let cold = run();
+    assert_eq!((cold.values(), cold.warnings()), (vec![3.0], 0), "{}", cold.stderr);
+    run().assert_warm();
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A package whose build script configures it.
 
+use std::time::Duration;
+
 use super::*;
+use crate::harness::set_mode;
 
 const BUILD: &str = r#"
 use dijitso::configure::{Configure, Cx, Failed, Module};
@@ -26,7 +29,8 @@ impl Module for Late {
 
 fn main() {
     let out = std::env::var_os("OUT_DIR").unwrap();
-    let configuration = Configure::new("App").with::<Late>().dir(&out).run().unwrap();
+    let cc = concat!("CC=", env!("CARGO_MANIFEST_DIR"), "/compiler/cc");
+    let configuration = Configure::new("App").with::<Late>().arguments([cc]).dir(&out).run().unwrap();
     configuration.write_rust("config.rs").unwrap();
     for line in configuration.cargo() {
         println!("{line}");
@@ -50,7 +54,7 @@ fn main() {
 "#;
 
 #[test]
-fn a_build_script_runs_again_when_what_was_missing_appears_and_only_then() {
+fn a_build_script_runs_again_when_what_was_missing_appears_or_the_compiler_changes_and_only_then() {
     let package = Package::empty("configured");
     let dependency = format!(
         "dijitso = {{ path = {:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
@@ -66,6 +70,10 @@ fn a_build_script_runs_again_when_what_was_missing_appears_and_only_then() {
     package.write("build.rs", BUILD);
     package.write("src/main.rs", MAIN);
     package.write("vendor/other.h", "\n");
+    package.write("compiler/include/late.h", "\n");
+    let compiler =
+        |options: &str| install_compiler(&package, &format!("#!/bin/sh\nexec gcc {options}\"$@\"\n"));
+    compiler("");
     let run = || {
         let (said, _) = package.ok(&["run"]);
         let line = said.lines().find(|line| line.starts_with("late.h: ")).unwrap_or(&said).to_owned();
@@ -78,4 +86,22 @@ fn a_build_script_runs_again_when_what_was_missing_appears_and_only_then() {
     assert_eq!(run(), ("late.h: true".to_owned(), 2));
     std::fs::remove_file(package.dir.join("vendor/late.h")).unwrap();
     assert_eq!(run(), ("late.h: false".to_owned(), 3));
+    // Another compiler, which finds the header among its own.
+    compiler("-I\"${0%/*}/include\" ");
+    assert_eq!(run(), ("late.h: true".to_owned(), 4));
+    assert_eq!(run(), ("late.h: true".to_owned(), 4));
+    // The same file, which is written to.
+    package.edit("compiler/cc", "-I", "-DNOT_I=");
+    assert_eq!(run(), ("late.h: false".to_owned(), 5));
+    assert_eq!(run(), ("late.h: false".to_owned(), 5));
+}
+
+/// As package managers do: a new file under the old name, with the time that it has in an archive.
+fn install_compiler(package: &Package, script: &str) {
+    package.write("unpacked/cc", script);
+    let unpacked = package.dir.join("unpacked/cc");
+    set_mode(&unpacked, 0o755);
+    let of_archive = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    std::fs::File::options().write(true).open(&unpacked).unwrap().set_modified(of_archive).unwrap();
+    std::fs::rename(unpacked, package.dir.join("compiler/cc")).unwrap();
 }

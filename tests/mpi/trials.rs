@@ -185,6 +185,16 @@ fn all_build_with_what_rank_0_is_told(mpi: &Installed) {
     assert_eq!(said.as_deref(), Some("root\nnode\nprocess\nspread\n"));
 }
 
+fn one_rank_configures_and_all_have_its_compiler(mpi: &Installed) {
+    let said = trial(mpi, 3, Home::One, &["configured"]).unwrap();
+    let lines: Vec<(&str, &str)> = said.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    let (asked, found): (Vec<&str>, Vec<&str>) = lines.into_iter().unzip();
+    assert_eq!(asked, ["asked", "told", "told"], "who started processes to know a compiler");
+    // The identity of the compiler, and the signature of a kernel that each rank built by itself.
+    let alike = found.iter().all(|line| *line == found[0]);
+    assert!(alike && found[0].starts_with("42 42 "), "{said}");
+}
+
 fn thousands_of_loads_leave_nothing_behind(mpi: &Installed) {
     let loads = if soak() { "40000" } else { "4000" };
     let said = trial(mpi, 2, Home::One, &["endurance", loads]).unwrap();
@@ -278,6 +288,7 @@ fn a_large_library_passes_through_in_pieces(mpi: &Installed) {
 
 with_each_mpi! {
     all_build_with_what_rank_0_is_told,
+    one_rank_configures_and_all_have_its_compiler,
     what_was_just_built_is_handed_out_whatever_becomes_of_the_cache,
     cold_and_warm_starts_are_those_of_threads,
     whatever_goes_wrong_is_the_same_on_all_ranks,

@@ -4,9 +4,9 @@
 //! asked for it; a flag without an origin would have to be searched for in four places.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Who set a flag or a parameter, from the weakest to the strongest.
 ///
@@ -22,7 +22,7 @@ pub enum Origin {
     /// dijitso's own default.
     Default,
     /// The user's configuration file, and the line (0 where it is not known).
-    ConfigFile(PathBuf, usize),
+    ConfigFile(#[serde(serialize_with = "as_text")] PathBuf, usize),
     /// An environment variable, by name.
     Environment(String),
     /// The program, through `Jit::builder()`.
@@ -67,6 +67,11 @@ impl fmt::Display for Origin {
             Origin::Probe(what) => write!(f, "asked of the compiler: {what}"),
         }
     }
+}
+
+/// A path that is no text goes nowhere by itself, and this one is only read by people.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// One word of a compiler's command line, with its [`Origin`].

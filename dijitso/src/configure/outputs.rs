@@ -34,7 +34,10 @@ pub(super) struct Rule {
 /// A file with `@X@` in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Template {
+    // Whatever their bytes: a configuration is sent to other ranks.
+    #[serde(with = "crate::error::wire::path")]
     pub(super) from: PathBuf,
+    #[serde(with = "crate::error::wire::path")]
     pub(super) to: PathBuf,
     pub(super) by: String,
 }

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod cells;
+mod configured;
 mod endurance;
 mod handed;
 mod large;
@@ -33,6 +34,7 @@ fn main() {
         "ahead" => ahead::run(&setting),
         "built" => ahead::just_built(&setting),
         "cells" => cells::run(&setting, words[2]),
+        "configured" => configured::run(&setting),
         "disagreements" => cells::disagreements(&setting),
         "endurance" => endurance::run(&setting, words[2].parse().expect("a number")),
         "handed" => handed::run(&setting, words.get(2) == Some(&"guarded")),

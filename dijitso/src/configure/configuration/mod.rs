@@ -246,7 +246,7 @@ impl Configuration {
         self.record.compilers.get(language.variable()).map(|compiler| compiler.words.as_slice())
     }
 
-    /// Everything as bytes, for other processes: one MPI rank configures, and the others receive.
+    /// Everything as bytes, for other processes: one MPI rank configures, and the others receive, which starts no process.
     ///
     /// ```no_run
     /// use dijitso::configure::Configuration;
@@ -257,7 +257,8 @@ impl Configuration {
     /// ```
     pub fn to_bytes(&self) -> Vec<u8> {
         let all = (&self.project, &self.record, &self.outputs, &self.results, &self.readable);
-        serde_json::to_vec(&all).unwrap_or_default()
+        // All names in it are texts, and paths that are none have a form of their own.
+        serde_json::to_vec(&all).expect("a configuration has a form in JSON")
     }
 
     /// What [`to_bytes`](Self::to_bytes) gave, on another rank. It has no session, and no directory.

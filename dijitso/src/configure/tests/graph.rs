@@ -1,5 +1,7 @@
 //! Modules, what they require, and what they see.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Mutex;
 
 use super::*;
@@ -54,6 +56,37 @@ fn a_received_configuration_says_the_same_on_another_rank() {
     assert_eq!((there.summary(), there.log(), there.dump()), (here.summary(), here.log(), here.dump()));
     assert_eq!(there.flags(), here.flags());
     assert!(there.probes().is_none());
+}
+
+#[test]
+fn a_configuration_is_sent_whatever_the_bytes_of_its_paths() {
+    #[derive(Serialize, Deserialize)]
+    struct Strange(Settings);
+    impl Module for Strange {
+        const NAME: &'static str = "strange";
+        fn options(options: &mut Options) {
+            options.add(&LEVEL);
+        }
+        fn configure(cx: &Cx<'_>) -> Result<Strange, Failed> {
+            // It says where it comes from.
+            let settings = Settings::new().lib("m").asked_by(cx.origin(&LEVEL)?);
+            cx.settings(Some(Language::C), &settings);
+            cx.template(strange(".in"), strange(""));
+            Ok(Strange(settings))
+        }
+    }
+    fn strange(end: &str) -> PathBuf {
+        OsString::from_vec([b"\xff", end.as_bytes()].concat()).into()
+    }
+    let place = Place::new();
+    let file = place.path("").join(strange(".toml"));
+    std::fs::write(&file, "with-level = 7\n").unwrap();
+    let here = place.configure().options_file(file).with::<Strange>().run().unwrap();
+    let bytes = here.to_bytes();
+    let there = Configuration::from_bytes(&bytes).unwrap();
+    assert_eq!((there.summary(), there.dump()), (here.summary(), here.dump()));
+    assert_eq!(there.flags().explain("-lm"), here.flags().explain("-lm"));
+    assert_eq!(there.to_bytes(), bytes, "it goes on to others");
 }
 
 module!(CircleA, "circle.a", |cx| cx.require::<CircleB>().map(|_| CircleA(0)));
