@@ -1,5 +1,25 @@
 //! Configurations as a project would have them, with real compilers.
 
+/// A module whose result is a number.
+macro_rules! module {
+    ($name:ident, $text:literal, |$cx:ident| $body:expr $(, order: |$order:ident| $edges:expr)?) => {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct $name(u32);
+
+        impl Module for $name {
+            const NAME: &'static str = $text;
+
+            $(fn order($order: &mut Order) {
+                $edges
+            })?
+
+            fn configure($cx: &Cx<'_>) -> Result<$name, Failed> {
+                $body
+            }
+        }
+    };
+}
+
 mod diagnosis;
 mod graph;
 mod logs;
@@ -11,6 +31,7 @@ mod packages_cmake;
 mod packages_demanded;
 mod packages_found;
 mod packages_order;
+mod whole;
 mod written;
 
 use std::os::unix::fs::PermissionsExt as _;
